@@ -1,0 +1,1 @@
+//! Builds the WebAssembly guests and hands out their paths

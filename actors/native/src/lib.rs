@@ -1,0 +1,1 @@
+//! The apps as a native process: called direct, or beside a sidecar

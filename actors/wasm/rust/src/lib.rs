@@ -1,0 +1,1 @@
+//! The apps as a waPC guest in Rust

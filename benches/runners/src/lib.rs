@@ -1,0 +1,1 @@
+//! The processes that the harness measures, one binary for each way to run an app

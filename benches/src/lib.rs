@@ -1,0 +1,1 @@
+//! The harness: lanes, workloads, loads, preflight, and the run

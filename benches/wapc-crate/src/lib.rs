@@ -1,0 +1,1 @@
+//! The published waPC engine over our providers: a reference lane

@@ -1,0 +1,55 @@
+//! An answer that costs no future when it is ready.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::Result;
+
+/// What a provider hands back when it has to wait. It owns what it needs, so that a caller may drop its request.
+pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+/// The answer to a capability call: there already, or to come.
+///
+/// An embedded provider answers [`Answer::Ready`] without allocating and without an executor; a networked one
+/// answers [`Answer::Pending`]. Callers that can take the short way look first; the others call [`Answer::wait`].
+#[must_use = "a pending answer does nothing until it is awaited"]
+pub enum Answer<T> {
+    /// The call is done.
+    Ready(Result<T>),
+    /// The call is under way.
+    Pending(Pending<T>),
+}
+
+// === impl Answer ===
+
+impl<T> Answer<T> {
+    /// Boxes a future as a pending answer.
+    pub fn pending(future: impl Future<Output = Result<T>> + Send + 'static) -> Self {
+        Self::Pending(Box::pin(future))
+    }
+
+    /// The result, waiting for it if need be.
+    pub async fn wait(self) -> Result<T> {
+        match self {
+            Self::Ready(result) => result,
+            Self::Pending(future) => future.await,
+        }
+    }
+
+    /// The same answer with its value changed by `change`.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U + Send + 'static) -> Answer<U>
+    where
+        T: Send + 'static,
+    {
+        match self {
+            Self::Ready(result) => Answer::Ready(result.map(change)),
+            Self::Pending(future) => Answer::pending(async move { future.await.map(change) }),
+        }
+    }
+}
+
+impl<T> From<Result<T>> for Answer<T> {
+    fn from(result: Result<T>) -> Self {
+        Self::Ready(result)
+    }
+}

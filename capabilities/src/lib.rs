@@ -1,0 +1,15 @@
+//! The capability contracts and the providers that both contenders share.
+//!
+//! A contract is a typed trait over bytes and plain structs. It knows neither MessagePack (that is the host's
+//! dispatch) nor JSON or protobuf (that is the sidecar), so that both sides link the same provider unchanged.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod counters;
+mod error;
+pub mod keyvalue;
+
+pub use answer::{Answer, Pending};
+pub use counters::{Counters, Operation};
+pub use error::{Error, Result};
+pub use keyvalue::KeyValue;

@@ -1,0 +1,1 @@
+//! The waSCC messages in MessagePack, borrowed from the bytes they came in

@@ -1,0 +1,1 @@
+//! An in-process, waSCC-style host: waPC engine, signed identity, bindings, dispatch

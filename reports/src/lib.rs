@@ -1,0 +1,1 @@
+//! Turns a run directory into report.html, report.md and results.json

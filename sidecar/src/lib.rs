@@ -1,0 +1,1 @@
+//! A Dapr-compatible sidecar: HTTP and gRPC over TCP and Unix sockets
