@@ -7,10 +7,15 @@
 
 mod block;
 mod cell;
+mod directory;
+mod error;
+pub mod histogram;
 mod plan;
 
 pub use block::{Block, Cpu, Measurement, Noise, Outcome};
 pub use cell::{Cell, Load, Placement};
+pub use directory::{Recorder, Run, read_plan, write_plan};
+pub use error::RecordError;
 pub use plan::{Artifact, Check, CheckOutcome, Claim, Lane, LaneEntry, Machine, Plan, Provenance, Section};
 
 /// The version of the format. A reader refuses a run of another one.

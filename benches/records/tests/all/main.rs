@@ -1,0 +1,4 @@
+//! Tests of the format of a run.
+mod directory;
+mod histogram;
+mod sample;
