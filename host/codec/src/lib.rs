@@ -1,1 +1,34 @@
-//! The waSCC messages in MessagePack, borrowed from the bytes they came in
+//! The waSCC messages in MessagePack, borrowed from the bytes they came in.
+//!
+//! Structs travel as maps with camelCase field names, as `rmp-serde` writes them for waSCC's own codec. Decoding
+//! allocates nothing: texts, bodies, lists and headers stay where they are. It takes any order of fields, skips
+//! unknown ones, also takes the compact form (a struct as an array), and tolerates NUL bytes after the message, as
+//! AssemblyScript actors send them. Whatever else is malformed is a [`DecodeError`], never a panic.
+//!
+//! ```
+//! use pillion_codec::{GetRequest, GetResponse};
+//!
+//! let mut request = Vec::new();
+//! GetRequest { key: "counter:one" }.encode(&mut request);
+//! assert_eq!(GetRequest::decode(&request)?.key, "counter:one");
+//!
+//! let mut response = Vec::new();
+//! GetResponse { value: b"42", exists: true }.encode(&mut response);
+//! assert_eq!(GetResponse::decode(&response)?.value, b"42");
+//! # Ok::<(), pillion_codec::DecodeError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod error;
+mod field;
+pub mod http;
+pub mod keyvalue;
+mod list;
+mod message;
+mod reader;
+mod writer;
+
+pub use error::DecodeError;
+pub use http::{Headers, Request, Response};
+pub use keyvalue::*;
+pub use list::List;
