@@ -154,7 +154,8 @@ impl Recorder {
     /// # Errors
     /// [`RecordError::Full`] without room, or the file system's.
     pub fn append(&mut self, block: &Block) -> Result<(), RecordError> {
-        let mut line = serde_json::to_vec(block).map_err(|error| RecordError::io(&self.path, error.into()))?;
+        let mut line =
+            serde_json::to_vec(block).map_err(|error| RecordError::io(&self.path, error.into()))?;
         line.push(b'\n');
         match self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
             Ok(()) => {

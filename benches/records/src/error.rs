@@ -16,7 +16,9 @@ pub enum RecordError {
         path: PathBuf,
     },
     /// The directory already holds a run.
-    #[error("{path} already holds a run; go on with it by `pillion resume {path}`, or choose another directory")]
+    #[error(
+        "{path} already holds a run; go on with it by `pillion resume {path}`, or choose another directory"
+    )]
     Exists {
         /// The directory.
         path: PathBuf,
@@ -39,7 +41,9 @@ pub enum RecordError {
         reason: String,
     },
     /// No room is left. What was recorded before is whole.
-    #[error("no room left to record in {path} ({source}); all earlier blocks are safe: free some space, then `pillion resume`")]
+    #[error(
+        "no room left to record in {path} ({source}); all earlier blocks are safe: free some space, then `pillion resume`"
+    )]
     Full {
         /// The file.
         path: PathBuf,
