@@ -1,1 +1,2 @@
 //! An in-process, waSCC-style host: waPC engine, signed identity, bindings, dispatch
+pub mod identity;
