@@ -1,1 +1,26 @@
-//! A Dapr-compatible sidecar: HTTP and gRPC over TCP and Unix sockets
+//! A Dapr-compatible sidecar: HTTP and gRPC over TCP and Unix sockets.
+//!
+//! It speaks the state, health, metadata and shutdown parts of Dapr's API, so that an app written for Dapr runs
+//! beside it unchanged. A request takes this way:
+//!
+//! 1. [`server`] accepts the connection and hands each request to [`http`] or [`grpc`];
+//! 2. that one parses it into the terms of [`state`];
+//! 3. [`state`] prefixes the key and calls the store's provider;
+//! 4. the answer, or the [`ApiError`], goes back in the words of the protocol.
+#![forbid(unsafe_code)]
+
+pub mod component;
+mod error;
+pub mod flags;
+pub mod grpc;
+pub mod http;
+pub mod logging;
+mod metrics;
+pub mod server;
+mod sidecar;
+pub mod state;
+
+pub use error::{ApiError, Detail};
+pub use flags::Flags;
+pub use server::{Ready, Server, StartError};
+pub use sidecar::Sidecar;

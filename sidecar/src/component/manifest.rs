@@ -1,0 +1,158 @@
+//! Component files.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_norway::Value;
+
+use super::ComponentError;
+
+/// What a document of a component file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// `metadata.name`
+    pub name: String,
+    /// `spec.type`
+    pub kind: String,
+    /// `spec.version`
+    pub version: String,
+    /// `spec.metadata`: names and values, in their order.
+    pub settings: Vec<(String, String)>,
+    /// The apps that it is for; none is all.
+    pub scopes: Vec<String>,
+}
+
+/// The part of a document that tells what it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    metadata: Named,
+    spec: Spec,
+    #[serde(default)]
+    scopes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Spec {
+    r#type: String,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    metadata: Option<Vec<Setting>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Setting {
+    name: String,
+    #[serde(default)]
+    value: Option<Value>,
+    #[serde(default)]
+    secret_key_ref: Option<Value>,
+    #[serde(default)]
+    env_ref: Option<String>,
+}
+
+// === impl Manifest ===
+
+impl Manifest {
+    /// Whether an app may use it.
+    #[must_use]
+    pub fn is_for(&self, app_id: &str) -> bool {
+        self.scopes.is_empty() || self.scopes.iter().any(|scope| scope == app_id)
+    }
+
+    /// A setting by its name, in any case; empty is as good as missing.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        let found = self.settings.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+/// Reads the components of a file; other kinds of documents are passed over.
+///
+/// # Errors
+/// A file that cannot be read, is not YAML, or holds a component that is not complete.
+pub fn read(file: &Path) -> Result<Vec<Manifest>, ComponentError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|source| ComponentError::Read { file: file.to_owned(), source })?;
+    let syntax = |error: serde_norway::Error| ComponentError::Syntax {
+        file: file.to_owned(),
+        line: error.location().map(|location| location.line()),
+        message: error.to_string(),
+    };
+    let mut manifests = Vec::new();
+    // Each document is read twice: as anything, to see what it is, and as a component, whose errors have lines.
+    let documents =
+        serde_norway::Deserializer::from_str(&text).zip(serde_norway::Deserializer::from_str(&text));
+    for (look, document) in documents {
+        let value = Value::deserialize(look).map_err(syntax)?;
+        if value.is_null() {
+            continue;
+        }
+        let head: Head = serde_norway::from_value(value).map_err(syntax)?;
+        if head.kind != "Component" {
+            tracing::warn!("{}: passing over a document of kind {:?}", file.display(), head.kind);
+            continue;
+        }
+        if head.api_version != "dapr.io/v1alpha1" {
+            return Err(ComponentError::Syntax {
+                file: file.to_owned(),
+                line: None,
+                message: format!("apiVersion is {:?}, not dapr.io/v1alpha1", head.api_version),
+            });
+        }
+        manifests.push(manifest(Document::deserialize(document).map_err(syntax)?, file)?);
+    }
+    Ok(manifests)
+}
+
+fn manifest(document: Document, file: &Path) -> Result<Manifest, ComponentError> {
+    let name = document.metadata.name;
+    let mut settings = Vec::new();
+    for setting in document.spec.metadata.unwrap_or_default() {
+        let wrong = |message: String| ComponentError::Setting {
+            file: file.to_owned(),
+            name: name.clone(),
+            message: format!("setting {}: {message}", setting.name),
+        };
+        let value = match (&setting.value, &setting.secret_key_ref, &setting.env_ref) {
+            (_, Some(_), _) => {
+                let remedy =
+                    "secretKeyRef is not supported, as there are no secret stores; give a value or an envRef";
+                return Err(wrong(remedy.to_owned()));
+            }
+            (_, None, Some(variable)) => std::env::var(variable)
+                .map_err(|_| wrong(format!("envRef names {variable}, which is not set")))?,
+            (None | Some(Value::Null), None, None) => String::new(),
+            (Some(Value::String(text)), None, None) => text.clone(),
+            (Some(Value::Bool(value)), None, None) => value.to_string(),
+            (Some(Value::Number(value)), None, None) => value.to_string(),
+            (Some(_), None, None) => {
+                return Err(wrong("its value is not a text, number or boolean".to_owned()));
+            }
+        };
+        settings.push((setting.name, value));
+    }
+    Ok(Manifest {
+        name,
+        kind: document.spec.r#type,
+        version: document.spec.version.unwrap_or_else(|| "v1".to_owned()),
+        settings,
+        scopes: document.scopes,
+    })
+}

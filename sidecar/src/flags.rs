@@ -1,0 +1,296 @@
+//! The command line: daprd's own flags, and one of ours.
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+
+/// The heading of the flags that are taken and have no effect.
+const OUTSIDE: &str = "Taken, but outside of what this sidecar does (a warning says so)";
+
+/// A Dapr-compatible sidecar: state, health, metadata and shutdown over HTTP and gRPC.
+///
+/// It takes daprd's command line, so that whatever starts daprd can start it. When all listeners are there it
+/// prints one line of JSON on standard output that tells their addresses; everything else goes to standard error.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "pillion-sidecar", version, max_term_width = 110)]
+pub struct Flags {
+    /// The app's id: the default prefix of its keys, and part of the names of the Unix sockets
+    #[arg(long, env = "APP_ID", default_value = "")]
+    pub app_id: String,
+    /// The port for HTTP; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 3500)]
+    pub dapr_http_port: u16,
+    /// The port for gRPC; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 50001)]
+    pub dapr_grpc_port: u16,
+    /// The addresses to listen on, separated by commas. The default keeps other machines out
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', default_value = "127.0.0.1")]
+    pub dapr_listen_addresses: Vec<IpAddr>,
+    /// A folder for the Unix sockets `dapr-APPID-http.socket` and `dapr-APPID-grpc.socket`, which are served besides
+    /// the ports
+    #[arg(long, value_name = "FOLDER")]
+    pub unix_domain_socket: Option<PathBuf>,
+    /// A folder of component files; may be given more than once
+    #[arg(long, value_name = "FOLDER", alias = "components-path")]
+    pub resources_path: Vec<PathBuf>,
+    /// The longest request body over either protocol, as 4Mi, 500Ki or a number of bytes
+    #[arg(long, value_name = "SIZE", default_value = "4Mi", value_parser = size)]
+    pub max_body_size: usize,
+    /// How long requests under way may take after a signal to stop
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub dapr_graceful_shutdown_seconds: Duration,
+    /// Whether to serve metrics
+    #[arg(
+        long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", action = clap::ArgAction::Set
+    )]
+    pub enable_metrics: bool,
+    /// The port for metrics; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 9090)]
+    pub metrics_port: u16,
+    /// The address for metrics
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub metrics_listen_address: IpAddr,
+    /// Log every request
+    #[arg(
+        long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", action = clap::ArgAction::Set
+    )]
+    pub enable_api_logging: bool,
+    /// The least severe messages to log: debug, info, warn, error or fatal
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+    /// Log in JSON
+    #[arg(
+        long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", action = clap::ArgAction::Set
+    )]
+    pub log_as_json: bool,
+    /// Threads that serve requests (not one of daprd's). The default is one per processor; 1 runs everything on
+    /// the main thread, without hand-over between threads: the least time per request, and the least throughput
+    #[arg(long, value_name = "N", help_heading = "Ours")]
+    pub worker_threads: Option<NonZeroUsize>,
+    /// The token that requests must carry in `dapr-api-token`
+    #[arg(skip)]
+    pub api_token: Option<String>,
+    /// The namespace for key prefixes
+    #[arg(skip)]
+    pub namespace: Option<String>,
+    /// Whether HTTP/2 is left out on the port for HTTP
+    #[arg(skip)]
+    pub disable_h2c: bool,
+    /// The flags given that have no effect
+    #[arg(skip)]
+    pub without_effect: Vec<String>,
+    #[command(flatten)]
+    outside: Outside,
+}
+
+/// Flags of daprd for what this sidecar does not do.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = OUTSIDE)]
+struct Outside {
+    #[arg(long, hide_short_help = true)]
+    app_port: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    app_protocol: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    app_channel_address: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    app_max_concurrency: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    app_health_check_path: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    app_health_probe_interval: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    app_health_probe_timeout: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    app_health_threshold: Option<String>,
+    #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_app_health_check: Option<String>,
+    #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    app_ssl: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    dapr_internal_grpc_port: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    dapr_internal_grpc_listen_address: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    dapr_public_port: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    dapr_public_listen_address: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    dapr_block_shutdown_duration: Option<String>,
+    #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_profiling: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    profile_port: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    profile_listen_address: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    mode: Option<String>,
+    #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_mtls: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    config: Vec<String>,
+    #[arg(long, hide_short_help = true)]
+    read_buffer_size: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    dapr_http_max_request_size: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    dapr_http_read_buffer_size: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    allowed_origins: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    placement_host_address: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    scheduler_host_address: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    scheduler_job_streams: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    sentry_address: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    control_plane_address: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    control_plane_trust_domain: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    control_plane_namespace: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    trust_anchors_file: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    actors_service: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    reminders_service: Option<String>,
+    #[arg(long, hide_short_help = true)]
+    disable_init_endpoints: Option<String>,
+    #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_builtin_k8s_secret_store: Option<String>,
+}
+
+// === impl Flags ===
+
+impl Flags {
+    /// Reads the command line and the environment; on a mistake, or when asked for help, prints and exits.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        let matches = Self::command().get_matches();
+        let mut flags = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        flags.without_effect = outside(&matches);
+        flags.api_token = variable("DAPR_API_TOKEN");
+        flags.namespace = variable("NAMESPACE");
+        flags.disable_h2c = variable("DAPR_HTTP_DISABLE_H2C").is_some_and(|value| is_true(&value));
+        flags
+    }
+}
+
+/// The flags that were given and have no effect. `--mode=standalone` and `--enable-mtls=false` ask for what is.
+fn outside(matches: &ArgMatches) -> Vec<String> {
+    Flags::command()
+        .get_arguments()
+        .filter(|arg| arg.get_help_heading() == Some(OUTSIDE))
+        .filter(|arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine))
+        .filter(|arg| {
+            let value = matches.get_raw(arg.get_id().as_str()).and_then(|mut values| values.next());
+            value.is_none_or(|value| value != "false" && value != "standalone")
+        })
+        .filter_map(|arg| arg.get_long().map(|name| format!("--{name}")))
+        .collect()
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn is_true(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "t" | "yes" | "y" | "on")
+}
+
+/// Reads a size as Kubernetes writes it.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit {
+        "" | "B" => 1,
+        "k" | "K" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        other => return Err(format!("{other:?} is no unit; use Ki, Mi, Gi, K, M or G")),
+    };
+    let number: usize = number.parse().map_err(|_| "a size starts with a number".to_owned())?;
+    number.checked_mul(unit).ok_or_else(|| "this size is too large".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).map_err(|_| "this is not a whole number of seconds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> (Flags, Vec<String>) {
+        let arguments = std::iter::once("pillion-sidecar").chain(arguments.iter().copied());
+        let matches = Flags::command().try_get_matches_from(arguments).unwrap();
+        (Flags::from_arg_matches(&matches).unwrap(), outside(&matches))
+    }
+
+    #[test]
+    fn takes_all_flags_of_daprd_and_names_those_without_effect() {
+        let (flags, outside) = parse(&[
+            "--app-id",
+            "orders",
+            "--app-port",
+            "8080",
+            "--app-protocol=grpc",
+            "--enable-metrics=false",
+            "--enable-api-logging",
+            "--log-as-json=true",
+            "--mode",
+            "standalone",
+            "--enable-mtls=false",
+            "--placement-host-address",
+            "localhost:50005",
+            "--config",
+            "a.yaml",
+            "--max-body-size",
+            "10Mi",
+            "--dapr-listen-addresses",
+            "127.0.0.1,::1",
+            "--enable-profiling",
+        ]);
+        assert_eq!(flags.app_id, "orders");
+        assert!(!flags.enable_metrics && flags.enable_api_logging && flags.log_as_json);
+        assert_eq!(flags.max_body_size, 10 << 20);
+        assert_eq!(flags.dapr_listen_addresses.len(), 2);
+        assert_eq!(
+            outside,
+            ["--app-port", "--app-protocol", "--enable-profiling", "--config", "--placement-host-address"]
+        );
+    }
+
+    #[test]
+    fn defaults_are_those_of_daprd_but_for_the_address() {
+        let (flags, outside) = parse(&[]);
+        assert_eq!((flags.dapr_http_port, flags.dapr_grpc_port, flags.metrics_port), (3500, 50001, 9090));
+        assert_eq!(flags.max_body_size, 4 << 20);
+        assert!(flags.enable_metrics);
+        assert!(flags.dapr_listen_addresses.iter().all(IpAddr::is_loopback));
+        assert!(outside.is_empty());
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("1Ki"), Ok(1024));
+        assert_eq!(size("3M"), Ok(3_000_000));
+        assert_eq!(size("77"), Ok(77));
+        for wrong in ["", "Mi", "4Mb", "-1", "99999999999999999999", "18446744073709551615Gi"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

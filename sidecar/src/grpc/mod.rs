@@ -1,0 +1,123 @@
+//! Dapr's API over gRPC.
+//!
+//! The generated service would ask for a hundred methods, most of them outside this sidecar's subset; tonic's
+//! [`Grpc`] is called by path instead, and whatever is not there is unimplemented by name.
+
+mod message;
+mod state;
+mod status;
+mod system;
+
+use std::convert::Infallible;
+use std::future::Future;
+
+use dapr::dapr::proto::runtime::v1 as proto;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tonic::Code;
+use tonic::body::Body;
+use tonic::server::Grpc;
+use tonic_prost::ProstCodec;
+
+pub use message::GetStateResponse;
+pub use state::get_state_response;
+pub use status::status;
+
+use crate::{ApiError, Sidecar};
+
+/// The path of every method up to its name.
+const SERVICE: &str = "/dapr.proto.runtime.v1.Dapr/";
+
+/// Answers one request.
+///
+/// # Errors
+/// None: a failure is an answer.
+pub async fn answer(sidecar: &Sidecar, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    if !sidecar.log_requests {
+        return Ok(dispatch(sidecar, request).await);
+    }
+    let method = request.uri().path().to_owned();
+    let start = std::time::Instant::now();
+    let response = dispatch(sidecar, request).await;
+    let took = start.elapsed();
+    let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("0");
+    tracing::info!(method, code, ?took, "gRPC API called");
+    Ok(response)
+}
+
+async fn dispatch(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Body> {
+    if let Some(refused) = refuse(sidecar, &request) {
+        return refused;
+    }
+    let Some(method) = request.uri().path().strip_prefix(SERVICE) else { return unimplemented(&request) };
+    match method {
+        "GetState" => unary(sidecar, request, |r: proto::GetStateRequest| state::get(sidecar, r)).await,
+        "GetBulkState" => unary(sidecar, request, |r| state::bulk_get(sidecar, r)).await,
+        "SaveState" => unary(sidecar, request, |r| state::save(sidecar, r)).await,
+        "DeleteState" => unary(sidecar, request, |r| state::delete(sidecar, r)).await,
+        "DeleteBulkState" => unary(sidecar, request, |r| state::delete_bulk(sidecar, r)).await,
+        "ExecuteStateTransaction" => unary(sidecar, request, |r| state::transact(sidecar, r)).await,
+        "QueryStateAlpha1" => unary(sidecar, request, |r| state::query(sidecar, r)).await,
+        "GetMetadata" => unary(sidecar, request, |r| system::metadata(sidecar, r)).await,
+        "SetMetadata" => unary(sidecar, request, |r| system::set_metadata(sidecar, r)).await,
+        "Shutdown" => unary(sidecar, request, |r| system::shutdown(sidecar, r)).await,
+        _ => unimplemented(&request),
+    }
+}
+
+/// Decodes a message, calls `method` with it and encodes what it answers.
+async fn unary<M, R, F>(
+    sidecar: &Sidecar,
+    request: Request<Incoming>,
+    method: impl Fn(M) -> F,
+) -> Response<Body>
+where
+    M: prost::Message + Default + 'static,
+    R: prost::Message + 'static,
+    F: Future<Output = Result<R, ApiError>>,
+{
+    let service = tower::service_fn(|request: tonic::Request<M>| {
+        let answer = method(request.into_inner());
+        async move { answer.await.map(tonic::Response::new).map_err(|error| status(&error)) }
+    });
+    let response = Grpc::new(ProstCodec::<R, M>::default())
+        .max_decoding_message_size(sidecar.max_body_size)
+        .unary(service, request)
+        .await;
+    // Of all answers only tonic's own refusal of a long message has this code; Dapr, as Go, gives another.
+    if response.headers().get(tonic::Status::GRPC_STATUS).is_some_and(|code| code == "11") {
+        return too_large(sidecar.max_body_size);
+    }
+    response
+}
+
+/// The answer to a request without the right token.
+fn refuse(sidecar: &Sidecar, request: &Request<Incoming>) -> Option<Response<Body>> {
+    let token = request.headers().get("dapr-api-token").map(http::HeaderValue::as_bytes);
+    if sidecar.admits(token) {
+        return None;
+    }
+    let message = match token {
+        None => "missing api token in request metadata",
+        Some(_) => "authentication error: api token mismatch",
+    };
+    let error =
+        ApiError::new(http::StatusCode::UNAUTHORIZED, Code::Unauthenticated, "ERR_API_TOKEN", message);
+    Some(status(&error).into_http())
+}
+
+fn unimplemented(request: &Request<Incoming>) -> Response<Body> {
+    let path = request.uri().path();
+    let message = match path.trim_start_matches('/').split_once('/') {
+        Some((service, method)) => format!("method {method} of service {service} is not implemented"),
+        None => format!("{path:?} is not the path of a method"),
+    };
+    tonic::Status::unimplemented(message).into_http()
+}
+
+fn too_large(limit: usize) -> Response<Body> {
+    tonic::Status::resource_exhausted(format!(
+        "received message larger than max: the limit is {limit} bytes; --max-body-size raises it"
+    ))
+    .into_http()
+}

@@ -1,0 +1,153 @@
+//! The state API over gRPC.
+
+use bytes::Bytes;
+use dapr::dapr::proto::common::v1::state_options::{StateConcurrency, StateConsistency};
+use dapr::dapr::proto::common::v1::{Etag, StateItem, StateOptions};
+use dapr::dapr::proto::runtime::v1::{
+    BulkStateItem, DeleteBulkStateRequest, DeleteStateRequest, ExecuteStateTransactionRequest,
+    GetBulkStateRequest, GetBulkStateResponse, GetStateRequest, QueryStateRequest, QueryStateResponse,
+    SaveStateRequest, TransactionalStateOperation,
+};
+use http::StatusCode;
+use pillion_capabilities::keyvalue::Entry;
+use serde::de::IgnoredAny;
+use tonic::Code;
+
+use super::GetStateResponse;
+use crate::http::unsupported_operation;
+use crate::state::{self, Delete, EXPIRE_TIME, Metadata, Options, Save, Store, Write, expire_time};
+use crate::{ApiError, Sidecar};
+
+pub(super) async fn get(sidecar: &Sidecar, request: GetStateRequest) -> Result<GetStateResponse, ApiError> {
+    let store = find(sidecar, &request.store_name)?;
+    Ok(state::get(store, &request.key).await?.map(get_state_response).unwrap_or_default())
+}
+
+/// A stored value as a message, with its etag and when it goes away.
+#[must_use]
+pub fn get_state_response(entry: Entry) -> GetStateResponse {
+    GetStateResponse { metadata: metadata(&entry), etag: entry.etag.to_string(), data: entry.value }
+}
+
+pub(super) async fn bulk_get(
+    sidecar: &Sidecar,
+    request: GetBulkStateRequest,
+) -> Result<GetBulkStateResponse, ApiError> {
+    let store = find(sidecar, &request.store_name)?;
+    if request.keys.is_empty() {
+        return Ok(GetBulkStateResponse::default());
+    }
+    let entries = state::bulk_get(store, &request.keys).await?;
+    let items = request.keys.into_iter().zip(entries).map(|(key, entry)| match entry {
+        None => BulkStateItem { key, ..BulkStateItem::default() },
+        Some(entry) => BulkStateItem {
+            key,
+            metadata: metadata(&entry),
+            etag: entry.etag.to_string(),
+            data: entry.value.into(),
+            error: String::new(),
+        },
+    });
+    Ok(GetBulkStateResponse { items: items.collect() })
+}
+
+pub(super) async fn save(sidecar: &Sidecar, request: SaveStateRequest) -> Result<(), ApiError> {
+    let store = find(sidecar, &request.store_name)?;
+    let saves = request.states.into_iter().map(into_save).collect::<Result<Vec<_>, _>>()?;
+    state::save_all(store, saves).await
+}
+
+pub(super) async fn delete(sidecar: &Sidecar, request: DeleteStateRequest) -> Result<(), ApiError> {
+    let store = find(sidecar, &request.store_name)?;
+    let options = request.options.map(options).unwrap_or_default();
+    state::delete(store, &Delete { key: request.key, etag: request.etag.map(text), options }).await
+}
+
+pub(super) async fn delete_bulk(sidecar: &Sidecar, request: DeleteBulkStateRequest) -> Result<(), ApiError> {
+    let store = find(sidecar, &request.store_name)?;
+    let deletes: Vec<_> = request.states.into_iter().map(into_delete).collect();
+    state::delete_all(store, &deletes).await
+}
+
+pub(super) async fn transact(
+    sidecar: &Sidecar,
+    request: ExecuteStateTransactionRequest,
+) -> Result<(), ApiError> {
+    let store = find(sidecar, &request.store_name)?;
+    let writes = request.operations.into_iter().map(into_write).collect::<Result<Vec<_>, _>>()?;
+    if writes.is_empty() { Ok(()) } else { state::transact(store, writes).await }
+}
+
+pub(super) async fn query(
+    sidecar: &Sidecar,
+    request: QueryStateRequest,
+) -> Result<QueryStateResponse, ApiError> {
+    let store = find(sidecar, &request.store_name)?;
+    Err(ApiError::query_unsupported(&store.name))
+}
+
+fn find<'a>(sidecar: &'a Sidecar, name: &str) -> Result<&'a Store, ApiError> {
+    sidecar.stores.find(name, &sidecar.app_id)
+}
+
+fn into_write(operation: TransactionalStateOperation) -> Result<Write, ApiError> {
+    let item = operation.request.unwrap_or_default();
+    match operation.operation_type.as_str() {
+        "upsert" => into_save(item).map(Write::Save),
+        "delete" => Ok(Write::Delete(into_delete(item))),
+        other => Err(unsupported_operation(other)),
+    }
+}
+
+fn into_save(item: StateItem) -> Result<Save, ApiError> {
+    let invalid = |message: String| {
+        ApiError::new(StatusCode::BAD_REQUEST, Code::InvalidArgument, "ERR_MALFORMED_REQUEST", message)
+    };
+    if item.key.is_empty() {
+        return Err(invalid("state key cannot be empty".to_owned()));
+    }
+    if item.metadata.get("contentType").is_some_and(|content| content == "application/json") {
+        serde_json::from_slice::<IgnoredAny>(&item.value)
+            .map_err(|error| invalid(format!("the value of key {} is not JSON: {error}", item.key)))?;
+    }
+    Ok(Save {
+        key: item.key,
+        value: Bytes::from(item.value),
+        etag: item.etag.map(text),
+        metadata: item.metadata,
+        options: item.options.map(options).unwrap_or_default(),
+    })
+}
+
+fn into_delete(item: StateItem) -> Delete {
+    Delete {
+        key: item.key,
+        etag: item.etag.map(text),
+        options: item.options.map(options).unwrap_or_default(),
+    }
+}
+
+fn text(etag: Etag) -> String {
+    etag.value
+}
+
+fn options(options: StateOptions) -> Options {
+    Options {
+        concurrency: match options.concurrency() {
+            StateConcurrency::ConcurrencyUnspecified => "",
+            StateConcurrency::ConcurrencyFirstWrite => "first-write",
+            StateConcurrency::ConcurrencyLastWrite => "last-write",
+        }
+        .to_owned(),
+        consistency: match options.consistency() {
+            StateConsistency::ConsistencyUnspecified => "",
+            StateConsistency::ConsistencyEventual => "eventual",
+            StateConsistency::ConsistencyStrong => "strong",
+        }
+        .to_owned(),
+    }
+}
+
+fn metadata(entry: &Entry) -> Metadata {
+    entry.expires.iter().map(|expires| (EXPIRE_TIME.to_owned(), expire_time(*expires))).collect()
+}

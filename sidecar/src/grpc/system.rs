@@ -1,0 +1,38 @@
+//! Metadata and shutdown over gRPC.
+
+use dapr::dapr::proto::runtime::v1::{
+    GetMetadataRequest, GetMetadataResponse, RegisteredComponents, SetMetadataRequest, ShutdownRequest,
+};
+
+use crate::sidecar::RUNTIME_VERSION;
+use crate::{ApiError, Sidecar};
+
+pub(super) async fn metadata(
+    sidecar: &Sidecar,
+    _: GetMetadataRequest,
+) -> Result<GetMetadataResponse, ApiError> {
+    let components = sidecar.stores.iter().map(|store| RegisteredComponents {
+        name: store.name.clone(),
+        r#type: store.backend.component_type().to_owned(),
+        version: store.version.clone(),
+        capabilities: store.backend.capabilities().iter().map(|&capability| capability.to_owned()).collect(),
+    });
+    Ok(GetMetadataResponse {
+        id: sidecar.app_id.clone(),
+        registered_components: components.collect(),
+        extended_metadata: sidecar.extended().into_iter().collect(),
+        runtime_version: RUNTIME_VERSION.to_owned(),
+        ..GetMetadataResponse::default()
+    })
+}
+
+pub(super) async fn set_metadata(sidecar: &Sidecar, request: SetMetadataRequest) -> Result<(), ApiError> {
+    sidecar.set_extended(request.key, request.value);
+    Ok(())
+}
+
+pub(super) async fn shutdown(sidecar: &Sidecar, _: ShutdownRequest) -> Result<(), ApiError> {
+    tracing::info!("stopping, as a request asked for it");
+    sidecar.stop();
+    Ok(())
+}

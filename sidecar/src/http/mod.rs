@@ -1,0 +1,85 @@
+//! Dapr's API over HTTP.
+
+mod answer;
+mod body;
+mod path;
+mod query;
+mod request;
+mod state;
+mod system;
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+pub use answer::value as value_answer;
+pub use path::{Call, Route};
+pub use request::SaveItem;
+pub(crate) use request::unsupported_operation;
+
+use crate::{ApiError, Sidecar};
+
+/// Answers one request.
+///
+/// # Errors
+/// None: a failure is an answer.
+pub async fn answer(
+    sidecar: &Sidecar,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if !sidecar.log_requests {
+        return Ok(dispatch(sidecar, request).await);
+    }
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let start = std::time::Instant::now();
+    let response = dispatch(sidecar, request).await;
+    let took = start.elapsed();
+    tracing::info!(%method, path, code = response.status().as_u16(), ?took, "HTTP API called");
+    Ok(response)
+}
+
+async fn dispatch(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let route = Route::find(&head.method, head.uri.path());
+    if !route.is_health() && !sidecar.admits(token(&head.headers)) {
+        return answer::text(StatusCode::UNAUTHORIZED, "invalid api token");
+    }
+    let call = match route {
+        Route::Found(call) => call,
+        Route::OtherMethod(allowed) => return answer::method_not_allowed(allowed),
+        Route::Unknown => {
+            return answer::error(&ApiError::new(
+                StatusCode::NOT_FOUND,
+                tonic::Code::NotFound,
+                "ERR_DIRECT_INVOKE",
+                "failed getting app id either from the URL path or the header dapr-app-id",
+            ));
+        }
+    };
+    let query = head.uri.query().unwrap_or_default();
+    let outcome = match call {
+        Call::GetState { store, key } => state::get(sidecar, store, key).await,
+        Call::DeleteState { store, key } => state::delete(sidecar, store, key, query, &head.headers).await,
+        Call::SaveState { store } => state::save(sidecar, store, query, &head.headers, body).await,
+        Call::BulkGet { store } => state::bulk_get(sidecar, store, &head.headers, body).await,
+        Call::Transact { store } => state::transact(sidecar, store, &head.headers, body).await,
+        Call::QueryState { store } => state::query(sidecar, store),
+        Call::Health { outbound } => system::health(sidecar, query, outbound),
+        Call::GetMetadata => Ok(system::metadata(sidecar)),
+        Call::SetMetadata { key } => system::set_metadata(sidecar, key, &head.headers, body).await,
+        Call::Shutdown => Ok(system::shutdown(sidecar)),
+    };
+    outcome.unwrap_or_else(|error| answer::error(&error))
+}
+
+fn token(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get("dapr-api-token").map(http::HeaderValue::as_bytes)
+}
+
+/// Whether a method writes: Dapr takes POST and PUT for the same.
+fn is_post(method: &Method) -> bool {
+    method == Method::POST || method == Method::PUT
+}

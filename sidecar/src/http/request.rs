@@ -1,0 +1,154 @@
+//! The JSON bodies of requests.
+//!
+//! Dapr reads JSON with Go's decoder, which takes field names in any case and `null` for "not given"; clients rely
+//! on both, so that serde's own derive will not do.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::ApiError;
+use crate::state::{Delete, Metadata, Options, Save, Write};
+
+/// Defines structs whose JSON field names are taken in any case. A field not given, or `null`, keeps its default;
+/// one given twice keeps the last; one not known is ignored.
+macro_rules! any_case {
+    ($($(#[$about:meta])* $name:ident<$de:lifetime> { $($field:ident: $type:ty = $json:literal,)* })*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Debug, Default)]
+        pub struct $name<$de> {
+            $(pub(super) $field: $type,)*
+            borrows: std::marker::PhantomData<&$de ()>,
+        }
+
+        impl<$de> Deserialize<$de> for $name<$de> {
+            fn deserialize<D: Deserializer<$de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Fields;
+                impl<$de> Visitor<$de> for Fields {
+                    type Value = $name<$de>;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: MapAccess<$de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                        let mut all = $name::default();
+                        while let Some(Name(name)) = map.next_key()? {
+                            $(if name.eq_ignore_ascii_case($json) {
+                                if let Some(value) = map.next_value()? {
+                                    all.$field = value;
+                                }
+                            } else)* {
+                                map.next_value::<IgnoredAny>()?;
+                            }
+                        }
+                        Ok(all)
+                    }
+                }
+                deserializer.deserialize_map(Fields)
+            }
+        }
+    )*};
+}
+
+any_case! {
+    /// One item of a request to save, and what a step of a transaction is about.
+    SaveItem<'a> {
+        key: String = "key",
+        value: Option<&'a RawValue> = "value",
+        etag: Option<String> = "etag",
+        metadata: Metadata = "metadata",
+        options: ItemOptions<'a> = "options",
+    }
+    /// How an item is saved or deleted.
+    ItemOptions<'a> {
+        concurrency: String = "concurrency",
+        consistency: String = "consistency",
+    }
+    /// A request for many keys.
+    BulkGet<'a> {
+        keys: Vec<String> = "keys",
+        parallelism: i64 = "parallelism",
+        metadata: Metadata = "metadata",
+    }
+    /// A transaction.
+    Transaction<'a> {
+        operations: Vec<Step<'a>> = "operations",
+        metadata: Metadata = "metadata",
+    }
+    /// One step of a transaction.
+    Step<'a> {
+        operation: String = "operation",
+        request: SaveItem<'a> = "request",
+    }
+}
+
+/// A field name; borrowed from the text unless it is written with escapes.
+struct Name<'a>(std::borrow::Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        struct Borrowed<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);
+        Borrowed::deserialize(deserializer).map(|name| Self(name.0))
+    }
+}
+
+// === impl SaveItem ===
+
+impl SaveItem<'_> {
+    /// The JSON text of a value is what is stored; none is `null`. It is copied, so that a stored value does not
+    /// hold on to the whole request.
+    pub(super) fn into_save(self) -> Result<Save, ApiError> {
+        let value = self.value.map_or("null", RawValue::get);
+        Ok(Save {
+            key: required(self.key)?,
+            value: bytes::Bytes::copy_from_slice(value.as_bytes()),
+            etag: self.etag,
+            metadata: self.metadata,
+            options: self.options.into(),
+        })
+    }
+}
+
+// === impl Step ===
+
+impl Step<'_> {
+    pub(super) fn into_write(self) -> Result<Write, ApiError> {
+        match self.operation.as_str() {
+            "upsert" => self.request.into_save().map(Write::Save),
+            "delete" => Ok(Write::Delete(Delete {
+                key: required(self.request.key)?,
+                etag: self.request.etag,
+                options: self.request.options.into(),
+            })),
+            other => Err(unsupported_operation(other)),
+        }
+    }
+}
+
+impl From<ItemOptions<'_>> for Options {
+    fn from(options: ItemOptions<'_>) -> Self {
+        Self { concurrency: options.concurrency, consistency: options.consistency }
+    }
+}
+
+/// Reads a body.
+pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::malformed(format!("failed deserializing HTTP body: {error}")))
+}
+
+fn required(key: String) -> Result<String, ApiError> {
+    if key.is_empty() { Err(ApiError::malformed("\"key\" is a required field")) } else { Ok(key) }
+}
+
+pub(crate) fn unsupported_operation(operation: &str) -> ApiError {
+    ApiError::new(
+        http::StatusCode::BAD_REQUEST,
+        tonic::Code::Unimplemented,
+        "ERR_NOT_SUPPORTED_STATE_OPERATION",
+        format!("operation type {operation} not supported"),
+    )
+}

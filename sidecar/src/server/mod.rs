@@ -1,0 +1,191 @@
+//! The listeners and the life of the process.
+
+mod listen;
+mod serve;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::server::graceful::GracefulShutdown;
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::component::{self, ComponentError};
+use crate::{Flags, Sidecar};
+use listen::{Listener, SocketFile};
+use serve::Protocol;
+
+/// A sidecar that listens.
+pub struct Server {
+    sidecar: Arc<Sidecar>,
+    ready: Ready,
+    accepting: JoinSet<()>,
+    connections: Arc<GracefulShutdown>,
+    closing: watch::Sender<bool>,
+    patience: Duration,
+    /// Removed when the server goes.
+    socket_files: Vec<SocketFile>,
+}
+
+/// Where a sidecar listens: the line it prints when it is ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ready {
+    /// Always true.
+    pub ready: bool,
+    /// Address and port of HTTP.
+    pub http: String,
+    /// Address and port of gRPC.
+    pub grpc: String,
+    /// The Unix socket of HTTP.
+    pub http_socket: Option<PathBuf>,
+    /// The Unix socket of gRPC.
+    pub grpc_socket: Option<PathBuf>,
+    /// Address and port of the metrics.
+    pub metrics: Option<String>,
+}
+
+/// Why a sidecar cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A component cannot be used.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// An address cannot be listened on.
+    #[error("cannot listen for {what} on {address}: {reason}")]
+    Listen {
+        /// HTTP, gRPC or metrics.
+        what: &'static str,
+        /// The address and port, or the path.
+        address: String,
+        /// What is in the way, and the remedy.
+        reason: String,
+    },
+    /// No address was given.
+    #[error("--dapr-listen-addresses names no address")]
+    NoAddress,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Opens the components and listens. The server takes requests from then on.
+    ///
+    /// # Errors
+    /// A component that cannot be used, or an address that cannot be listened on.
+    pub async fn start(flags: &Flags) -> Result<Self, StartError> {
+        for flag in &flags.without_effect {
+            tracing::warn!("{flag} has no effect: what it is for is outside of what this sidecar does");
+        }
+        let stores = component::open(flags).await?;
+        let mut sidecar = Sidecar::new(flags.app_id.clone(), stores);
+        sidecar.api_token.clone_from(&flags.api_token);
+        sidecar.max_body_size = flags.max_body_size;
+        sidecar.log_requests = flags.enable_api_logging;
+        Self::listen(flags, Arc::new(sidecar)).await
+    }
+
+    /// Listens for a sidecar that is made already.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on.
+    pub async fn listen(flags: &Flags, sidecar: Arc<Sidecar>) -> Result<Self, StartError> {
+        let http = Protocol::Http { http2: !flags.disable_h2c };
+        let mut listeners = Vec::new();
+        let mut socket_files = Vec::new();
+        for (protocol, port) in [(http, flags.dapr_http_port), (Protocol::Grpc, flags.dapr_grpc_port)] {
+            for address in &flags.dapr_listen_addresses {
+                listeners.push((protocol, Listener::tcp(protocol.name(), (*address, port).into()).await?));
+            }
+        }
+        let first = |wanted: Protocol| {
+            let found = listeners.iter().find(|(protocol, _)| *protocol == wanted);
+            found.map(|(_, listener)| listener.address()).ok_or(StartError::NoAddress)
+        };
+        let mut ready = Ready {
+            ready: true,
+            http: first(http)?,
+            grpc: first(Protocol::Grpc)?,
+            http_socket: None,
+            grpc_socket: None,
+            metrics: None,
+        };
+        if let Some(folder) = &flags.unix_domain_socket {
+            for (protocol, place) in
+                [(http, &mut ready.http_socket), (Protocol::Grpc, &mut ready.grpc_socket)]
+            {
+                let name = format!("dapr-{}-{}.socket", flags.app_id, protocol.scheme());
+                let (listener, file) = Listener::unix(protocol.name(), folder.join(name)).await?;
+                *place = Some(file.path().to_owned());
+                listeners.push((protocol, listener));
+                socket_files.push(file);
+            }
+        }
+        if flags.enable_metrics {
+            let address = (flags.metrics_listen_address, flags.metrics_port).into();
+            let listener = Listener::tcp(Protocol::Metrics.name(), address).await?;
+            ready.metrics = Some(listener.address());
+            listeners.push((Protocol::Metrics, listener));
+        }
+        let mut server = Self {
+            sidecar,
+            ready,
+            accepting: JoinSet::new(),
+            connections: Arc::default(),
+            closing: watch::Sender::new(false),
+            patience: flags.dapr_graceful_shutdown_seconds,
+            socket_files,
+        };
+        for (protocol, listener) in listeners {
+            server.accept(protocol, listener);
+        }
+        server.sidecar.set_serving(true);
+        Ok(server)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Serves until `stop` completes or a request asks for shutdown; then closes the listeners and lets requests
+    /// under way finish, for as long as the flags allow.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        tokio::select! {
+            () = stop => {}
+            () = self.sidecar.stopped() => {}
+        }
+        let Self { sidecar, mut accepting, connections, closing, patience, socket_files, .. } = self;
+        sidecar.set_serving(false);
+        closing.send_replace(true);
+        // Each accept loop ends by itself, so that no connection is lost between accept and watch.
+        while accepting.join_next().await.is_some() {}
+        drop(socket_files);
+        // The loops held the other handles.
+        let Some(connections) = Arc::into_inner(connections) else { return };
+        if tokio::time::timeout(patience, connections.shutdown()).await.is_err() {
+            tracing::warn!("requests that are still under way after {patience:?} are given up");
+        }
+    }
+
+    fn accept(&mut self, protocol: Protocol, listener: Listener) {
+        let mut closing = self.closing.subscribe();
+        let sidecar = Arc::clone(&self.sidecar);
+        let connections = Arc::clone(&self.connections);
+        self.accepting.spawn(async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = closing.changed() => break,
+                    stream = listener.accept() => match stream {
+                        Ok(stream) => serve::spawn(protocol, stream, Arc::clone(&sidecar), connections.watcher()),
+                        Err(error) => listen::pause_after(&error).await,
+                    },
+                }
+            }
+        });
+    }
+}

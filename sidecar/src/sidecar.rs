@@ -1,0 +1,92 @@
+//! What all connections share.
+
+use std::collections::BTreeMap;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+
+use crate::state::{Store, Stores};
+
+/// The version that clients are told: the release of Dapr whose API this is.
+pub(crate) const RUNTIME_VERSION: &str = "1.18.0";
+
+/// One sidecar: its stores and what it knows of itself. All connections share it.
+#[derive(Debug)]
+pub struct Sidecar {
+    pub(crate) app_id: String,
+    pub(crate) stores: Stores,
+    /// The token every request must carry, if there is one.
+    pub(crate) api_token: Option<String>,
+    /// The longest request body, in bytes.
+    pub(crate) max_body_size: usize,
+    /// Whether every request is logged.
+    pub(crate) log_requests: bool,
+    /// Metadata that apps have set.
+    extended: RwLock<BTreeMap<String, String>>,
+    serving: AtomicBool,
+    stop: Notify,
+}
+
+// === impl Sidecar ===
+
+impl Sidecar {
+    /// A sidecar of an app, with its stores.
+    #[must_use]
+    pub fn new(app_id: impl Into<String>, stores: Vec<Store>) -> Self {
+        Self {
+            app_id: app_id.into(),
+            stores: Stores::new(stores),
+            api_token: None,
+            max_body_size: 4 << 20,
+            log_requests: false,
+            extended: RwLock::default(),
+            serving: AtomicBool::new(false),
+            stop: Notify::new(),
+        }
+    }
+
+    /// Asks the sidecar to stop, as a request for shutdown does.
+    pub fn stop(&self) {
+        self.stop.notify_one();
+    }
+
+    /// Completes when somebody has asked for a stop.
+    pub(crate) async fn stopped(&self) {
+        self.stop.notified().await;
+    }
+
+    /// Whether requests are welcome: not before all listeners are there, nor while it drains.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.serving.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_serving(&self, serving: bool) {
+        self.serving.store(serving, Ordering::Release);
+    }
+
+    pub(crate) fn set_extended(&self, key: String, value: String) {
+        let mut extended = self.extended.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        extended.insert(key, value);
+    }
+
+    /// What apps have set, and the version that clients look for.
+    pub(crate) fn extended(&self) -> BTreeMap<String, String> {
+        let mut extended = self.extended.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        extended.insert("daprRuntimeVersion".to_owned(), RUNTIME_VERSION.to_owned());
+        extended
+    }
+
+    /// Whether a request that carries this token may pass.
+    pub(crate) fn admits(&self, token: Option<&[u8]>) -> bool {
+        match &self.api_token {
+            None => true,
+            Some(expected) => token.is_some_and(|token| same(token, expected.as_bytes())),
+        }
+    }
+}
+
+/// Compares without telling by its time how much of a guess was right.
+fn same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).fold(0, |differing, (l, r)| differing | (l ^ r)) == 0
+}

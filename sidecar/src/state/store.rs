@@ -1,0 +1,114 @@
+//! A state store: a provider under a component's name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use pillion_capabilities::KeyValue;
+
+use super::KeyPrefix;
+use super::prefix::prefixed;
+use crate::ApiError;
+
+/// What keeps a store's values; each treats a foreign etag as Dapr's component of that type does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// `state.in-memory`
+    Memory,
+    /// `state.redis`
+    Redis,
+    /// `state.redb`, the project's own
+    Redb,
+}
+
+/// A state store: a provider under a component's name.
+#[derive(Clone)]
+pub struct Store {
+    /// The component's name, by which requests find it.
+    pub name: String,
+    /// What keeps the values.
+    pub backend: Backend,
+    /// The component's version, as `v1`.
+    pub version: String,
+    /// The provider.
+    pub provider: Arc<dyn KeyValue>,
+    prefix: String,
+}
+
+/// The stores of a sidecar.
+#[derive(Debug, Default)]
+pub struct Stores(Vec<Store>);
+
+// === impl Backend ===
+
+impl Backend {
+    /// The component type.
+    #[must_use]
+    pub const fn component_type(self) -> &'static str {
+        match self {
+            Self::Memory => "state.in-memory",
+            Self::Redis => "state.redis",
+            Self::Redb => "state.redb",
+        }
+    }
+
+    /// What the store can do, in Dapr's words.
+    pub(crate) const fn capabilities(self) -> &'static [&'static str] {
+        &["ETAG", "TRANSACTIONAL", "TTL"]
+    }
+}
+
+// === impl Store ===
+
+impl Store {
+    /// A store of an app over a provider. `namespace` matters for [`KeyPrefix::Namespace`] only.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        backend: Backend,
+        provider: Arc<dyn KeyValue>,
+        prefix: &KeyPrefix,
+        app_id: &str,
+        namespace: Option<&str>,
+    ) -> Self {
+        let name = name.into();
+        let prefix = prefix.resolve(app_id, &name, namespace);
+        Self { name, backend, version: "v1".to_owned(), provider, prefix }
+    }
+
+    /// The key as the provider knows it.
+    pub(super) fn key(&self, key: &str) -> Result<String, ApiError> {
+        prefixed(&self.prefix, key, &self.name)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("name", &self.name)
+            .field("backend", &self.backend)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Stores ===
+
+impl Stores {
+    pub(crate) fn new(stores: Vec<Store>) -> Self {
+        Self(stores)
+    }
+
+    /// The store of this name. A handful at most, so that a scan beats hashing the name.
+    pub(crate) fn find(&self, name: &str, app_id: &str) -> Result<&Store, ApiError> {
+        self.0.iter().find(|store| store.name == name).ok_or_else(|| {
+            if self.0.is_empty() {
+                ApiError::store_not_configured(name, app_id)
+            } else {
+                ApiError::store_not_found(name, app_id)
+            }
+        })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Store> {
+        self.0.iter()
+    }
+}
