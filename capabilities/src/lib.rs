@@ -5,11 +5,16 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod condition;
 mod counters;
 mod error;
 pub mod keyvalue;
+mod memory;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use answer::{Answer, Pending};
 pub use counters::{Counters, Operation};
 pub use error::{Error, Result};
 pub use keyvalue::KeyValue;
+pub use memory::Memory;
