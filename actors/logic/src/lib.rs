@@ -6,5 +6,53 @@
 #![forbid(unsafe_code)]
 
 mod capabilities;
+mod chain;
+mod compute;
+mod counter;
+mod error;
+mod kv;
+pub mod oracle;
+mod order;
+mod request;
 
 pub use capabilities::{CallError, Capabilities};
+pub use counter::count;
+pub use error::AppError;
+
+/// Every operation that [`handle`] knows.
+pub const OPERATIONS: &[&str] = &["echo", "kv.get", "kv.set", "chain", "counter", "order", "compute"];
+
+/// Handles one request and appends the bytes of its reply to `reply`, which a caller may clear and use again.
+///
+/// | operation | request | reply |
+/// |---|---|---|
+/// | `echo` | any bytes | the same bytes |
+/// | `kv.get` | a key | the value's bytes |
+/// | `kv.set` | key length (`u16`, little-endian), key, value | nothing |
+/// | `chain` | number of gets (`u32`, little-endian), key | the bytes of the last get |
+/// | `counter` | an HTTP/1.1 request for `/counter/<name>` | `{"counter":"<name>","value":N}` |
+/// | `order` | `{"order":…,"customer":…,"sku":…,"quantity":…}` | a JSON decision |
+/// | `compute` | rounds (`u32`, little-endian), seed | 32 bytes: SHA-256 of the seed, hashed again in each round |
+///
+/// # Errors
+/// [`AppError`]; what was appended to `reply` by then has no meaning.
+pub async fn handle<C: Capabilities + Sync>(
+    capabilities: &C,
+    operation: &str,
+    request: &[u8],
+    reply: &mut Vec<u8>,
+) -> Result<(), AppError> {
+    match operation {
+        "echo" => {
+            reply.extend_from_slice(request);
+            Ok(())
+        }
+        "kv.get" => kv::get(capabilities, request, reply).await,
+        "kv.set" => kv::set(capabilities, request).await,
+        "chain" => chain::handle(capabilities, request, reply).await,
+        "counter" => counter::handle(capabilities, request, reply).await,
+        "order" => order::handle(capabilities, request, reply).await,
+        "compute" => compute::handle(request, reply),
+        _ => Err(AppError::BadDispatch(operation.to_owned())),
+    }
+}

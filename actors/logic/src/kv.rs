@@ -1,0 +1,26 @@
+//! `kv.get` and `kv.set`: one capability call each.
+
+use crate::{AppError, Capabilities, request};
+
+pub(crate) async fn get<C: Capabilities + Sync>(
+    capabilities: &C,
+    request: &[u8],
+    reply: &mut Vec<u8>,
+) -> Result<(), AppError> {
+    let key = request::key(request)?;
+    match capabilities.get(key).await? {
+        Some(value) => {
+            reply.extend_from_slice(value.as_ref());
+            Ok(())
+        }
+        None => Err(AppError::MissingKey(key.to_owned())),
+    }
+}
+
+pub(crate) async fn set<C: Capabilities + Sync>(capabilities: &C, request: &[u8]) -> Result<(), AppError> {
+    let (key, value) = request
+        .split_first_chunk()
+        .and_then(|(length, rest)| rest.split_at_checked(u16::from_le_bytes(*length).into()))
+        .ok_or_else(|| AppError::bad_request("the request is shorter than its key"))?;
+    Ok(capabilities.set(request::key(key)?, value).await?)
+}
