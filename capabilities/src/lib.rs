@@ -10,6 +10,7 @@ mod counters;
 mod error;
 pub mod keyvalue;
 mod memory;
+mod redis;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -18,3 +19,4 @@ pub use counters::{Counters, Operation};
 pub use error::{Error, Result};
 pub use keyvalue::KeyValue;
 pub use memory::Memory;
+pub use redis::Redis;

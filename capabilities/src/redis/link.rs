@@ -1,0 +1,104 @@
+//! The one connection that all calls share.
+
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{
+    Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, ProtocolVersion, RedisError, Script,
+    ServerErrorKind,
+};
+
+use crate::{Error, Result};
+
+/// The connection, multiplexed: calls are written one after another without waiting for answers. It notices by
+/// itself when the server goes, and reconnects in the background and with each call until it is back.
+#[derive(Clone)]
+pub(super) struct Link {
+    manager: ConnectionManager,
+    /// Names the server in errors.
+    name: std::sync::Arc<str>,
+}
+
+/// Bounds a call whose server was reached and stays silent.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bounds an attempt to connect.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
+/// Calls that may wait to be written at a time; more wait for their turn.
+const PIPELINE: usize = 1024;
+
+// === impl Link ===
+
+impl Link {
+    pub(super) async fn connect(url: &str) -> Result<Self> {
+        let refuse = |error: RedisError| Error::InvalidArgument(format!("{url:?} is no Redis URL: {error}"));
+        let info = url.into_connection_info().map_err(refuse)?;
+        // The newer protocol tells the manager of a lost connection at once, and not only with the next call.
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let info = info.set_redis_settings(settings);
+        let name = format!("redis at {}", info.addr()).into();
+        let client = Client::open(info).map_err(refuse)?;
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(1)
+            .set_min_delay(Duration::from_millis(50))
+            .set_connection_timeout(Some(CONNECTION_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_pipeline_buffer_size(PIPELINE);
+        let manager = ConnectionManager::new_with_config(client, config).await;
+        match manager {
+            Ok(manager) => Ok(Self { manager, name }),
+            Err(error) => Err(into_error(&name, &error)),
+        }
+    }
+
+    pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        match command.query_async(&mut self.manager.clone()).await {
+            Err(error) if never_sent(&error) => command.query_async(&mut self.manager.clone()).await,
+            result => result,
+        }
+    }
+
+    pub(super) async fn pipeline<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, RedisError> {
+        match commands.query_async(&mut self.manager.clone()).await {
+            Err(error) if never_sent(&error) => commands.query_async(&mut self.manager.clone()).await,
+            result => result,
+        }
+    }
+
+    /// Calls a script by its hash, and teaches it to the server if it does not know it (any more).
+    pub(super) async fn script<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> Result<T, RedisError> {
+        match self.query(call).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                script.load_async(&mut self.manager.clone()).await?;
+                self.query(call).await
+            }
+            result => result,
+        }
+    }
+
+    pub(super) fn error(&self, error: &RedisError) -> Error {
+        into_error(&self.name, error)
+    }
+
+    /// The answer was not one that this provider's commands can have.
+    pub(super) fn misunderstood(&self, what: &str) -> Error {
+        Error::Failed { provider: (*self.name).to_owned(), reason: format!("it answered {what}") }
+    }
+}
+
+/// Whether the call failed since no connection could be made, maybe long ago: then it may safely be tried once
+/// more, and that attempt makes a new connection.
+fn never_sent(error: &RedisError) -> bool {
+    error.is_connection_refusal()
+}
+
+fn into_error(name: &str, error: &RedisError) -> Error {
+    let (provider, reason) = (name.to_owned(), error.to_string());
+    let unavailable = error.is_io_error()
+        || error.is_connection_dropped()
+        || error.is_timeout()
+        || matches!(
+            error.kind(),
+            ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown)
+        );
+    if unavailable { Error::Unavailable { provider, reason } } else { Error::Failed { provider, reason } }
+}
