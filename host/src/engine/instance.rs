@@ -1,0 +1,221 @@
+//! One instance of a guest: it serves one call at a time.
+#![expect(unsafe_code, reason = "a caller's request is lent to the instance for the time of a call")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use wasmtime::{Store, TypedFunc, UpdateDeadline};
+use wasmtime_wasi::I32Exit;
+
+use super::error::DeadlinePassed;
+use super::request::Request;
+use super::state::State;
+use super::{CallFailure, Dispatch, Limits, Program, ticker};
+
+/// Called once each, in this order, when they are there.
+const STARTS: [&str; 2] = ["_start", "wapc_init"];
+
+/// One instance of a guest.
+pub(super) struct Instance {
+    store: Store<State>,
+    guest_call: TypedFunc<(u32, u32), u32>,
+    limits: Limits,
+    deadline: u64,
+    /// Of which wiring it is.
+    pub(super) stamp: u64,
+    _permit: Permit,
+}
+
+/// The right to be one of so many instances.
+pub(super) struct Permit(Arc<AtomicUsize>);
+
+// === impl Permit ===
+
+impl Permit {
+    pub(super) fn acquire(live: &Arc<AtomicUsize>, limit: usize) -> Result<Self, CallFailure> {
+        let permit = Self(Arc::clone(live));
+        if live.fetch_add(1, Ordering::Relaxed) < limit { Ok(permit) } else { Err(CallFailure::Busy(limit)) }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// === impl Instance ===
+
+impl Instance {
+    /// Makes an instance whose calls never wait, and runs its start functions.
+    pub(super) fn ready(
+        program: &Program,
+        dispatch: Arc<dyn Dispatch>,
+        stamp: u64,
+        permit: Permit,
+    ) -> Result<Box<Self>, CallFailure> {
+        let pre = program.ready.as_ref().ok_or(CallFailure::Waits)?;
+        let mut store = store(pre.module().engine(), dispatch, program.limits);
+        let made = pre.instantiate(&mut store);
+        let instance = made.map_err(|error| failed_to_start(&mut store, &error, program.limits))?;
+        store.data_mut().memory = instance.get_memory(&mut store, "memory");
+        for name in STARTS {
+            if let Some(start) = instance.get_func(&mut store, name) {
+                let run = start.typed::<(), ()>(&store).and_then(|start| start.call(&mut store, ()));
+                check_start(&mut store, run, program.limits)?;
+            }
+        }
+        Self::finish(store, instance, program.limits, stamp, permit)
+    }
+
+    /// As [`Instance::ready`], for calls that may wait.
+    pub(super) async fn waiting(
+        program: &Program,
+        dispatch: Arc<dyn Dispatch>,
+        stamp: u64,
+        permit: Permit,
+    ) -> Result<Box<Self>, CallFailure> {
+        let pre = &program.waiting;
+        let mut store = store(pre.module().engine(), dispatch, program.limits);
+        let made = pre.instantiate_async(&mut store).await;
+        let instance = made.map_err(|error| failed_to_start(&mut store, &error, program.limits))?;
+        store.data_mut().memory = instance.get_memory(&mut store, "memory");
+        for name in STARTS {
+            if let Some(start) = instance.get_func(&mut store, name) {
+                let run = match start.typed::<(), ()>(&store) {
+                    Ok(start) => start.call_async(&mut store, ()).await,
+                    Err(error) => Err(error),
+                };
+                check_start(&mut store, run, program.limits)?;
+            }
+        }
+        Self::finish(store, instance, program.limits, stamp, permit)
+    }
+
+    fn finish(
+        mut store: Store<State>,
+        instance: wasmtime::Instance,
+        limits: Limits,
+        stamp: u64,
+        permit: Permit,
+    ) -> Result<Box<Self>, CallFailure> {
+        let guest_call = instance
+            .get_typed_func(&mut store, "__guest_call")
+            .map_err(|error| CallFailure::Instantiate(format!("{error:#}")))?;
+        let deadline = deadline(limits);
+        Ok(Box::new(Self { store, guest_call, limits, deadline, stamp, _permit: permit }))
+    }
+
+    /// Runs a call; the response replaces what is in `response`.
+    #[inline]
+    pub(super) fn call(
+        &mut self,
+        operation: &str,
+        payload: &[u8],
+        response: &mut Vec<u8>,
+    ) -> Result<(), CallFailure> {
+        let lengths = lengths(operation, payload)?;
+        let state = self.store.data_mut();
+        // SAFETY: both are there until this function returns, and it takes them back before it does. A panic on the
+        // way makes the pool drop this instance, which does not look at them.
+        state.begin(unsafe { Request::lend(operation.as_bytes(), payload) });
+        std::mem::swap(&mut state.response, response);
+        self.store.set_epoch_deadline(self.deadline);
+        let called = self.guest_call.call(&mut self.store, lengths);
+        let state = self.store.data_mut();
+        state.request = Request::None;
+        std::mem::swap(&mut state.response, response);
+        self.outcome(called)
+    }
+
+    /// As [`Instance::call`], suspended while an answer is pending.
+    pub(super) async fn call_waiting(
+        &mut self,
+        operation: String,
+        payload: Vec<u8>,
+    ) -> Result<Vec<u8>, CallFailure> {
+        let lengths = lengths(&operation, &payload)?;
+        self.store.data_mut().begin(Request::Owned(operation, payload));
+        self.store.set_epoch_deadline(self.deadline);
+        let called = self.guest_call.call_async(&mut self.store, lengths).await;
+        let state = self.store.data_mut();
+        state.request = Request::None;
+        let response = std::mem::take(&mut state.response);
+        self.outcome(called).map(|()| response)
+    }
+
+    #[inline]
+    fn outcome(&mut self, called: wasmtime::Result<u32>) -> Result<(), CallFailure> {
+        let state = self.store.data_mut();
+        match called {
+            Ok(0) => Err(CallFailure::Guest(
+                state.guest_error.take().unwrap_or_else(|| "no error message set".to_owned()),
+            )),
+            Ok(_) if state.responded => Ok(()),
+            Ok(_) => Err(CallFailure::NoResponse),
+            Err(error) => Err(trapped(state, &error, self.limits)),
+        }
+    }
+}
+
+// === impl CallFailure ===
+
+impl CallFailure {
+    /// Whether the instance may be in a state that no later call should see.
+    pub(super) fn spoils_instance(&self) -> bool {
+        !matches!(self, Self::Guest(_) | Self::NoResponse)
+    }
+}
+
+fn store(engine: &wasmtime::Engine, dispatch: Arc<dyn Dispatch>, limits: Limits) -> Store<State> {
+    let mut store = Store::new(engine, State::new(dispatch, limits));
+    store.limiter(|state| &mut state.limiter);
+    store.epoch_deadline_callback(|mut store| match std::mem::take(&mut store.data_mut().waited) {
+        0 => Err(DeadlinePassed.into()),
+        // Time spent waiting is given back.
+        waited => Ok(UpdateDeadline::Continue(waited)),
+    });
+    store.set_epoch_deadline(deadline(limits));
+    store
+}
+
+/// One more than the limit says, since the first tick may come at once.
+fn deadline(limits: Limits) -> u64 {
+    ticker::ticks(limits.deadline).saturating_add(1).min(u64::MAX >> 2)
+}
+
+fn lengths(operation: &str, payload: &[u8]) -> Result<(u32, u32), CallFailure> {
+    match (u32::try_from(operation.len()), u32::try_from(payload.len())) {
+        (Ok(operation), Ok(payload)) => Ok((operation, payload)),
+        _ => Err(CallFailure::Guest("the request is larger than a guest can address".to_owned())),
+    }
+}
+
+#[cold]
+fn trapped(state: &mut State, error: &wasmtime::Error, limits: Limits) -> CallFailure {
+    if error.is::<DeadlinePassed>() {
+        return CallFailure::Deadline(limits.deadline);
+    }
+    CallFailure::Trap(match state.limiter.refused.take() {
+        Some(refused) => format!("{error:#} ({refused})"),
+        None => format!("{error:#}"),
+    })
+}
+
+#[cold]
+fn failed_to_start(store: &mut Store<State>, error: &wasmtime::Error, limits: Limits) -> CallFailure {
+    match trapped(store.data_mut(), error, limits) {
+        CallFailure::Trap(text) => CallFailure::Instantiate(text),
+        other => other,
+    }
+}
+
+/// A guest of TinyGo leaves its start function by WASI's exit: with status 0 that is no failure.
+fn check_start(store: &mut Store<State>, run: wasmtime::Result<()>, limits: Limits) -> Result<(), CallFailure> {
+    match run {
+        Err(error) if error.downcast_ref::<I32Exit>().is_none_or(|exit| exit.0 != 0) => {
+            Err(failed_to_start(store, &error, limits))
+        }
+        _ => Ok(()),
+    }
+}

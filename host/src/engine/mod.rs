@@ -1,0 +1,25 @@
+//! The waPC engine: it runs guests on the caller's thread and knows neither contracts nor policy.
+//!
+//! An [`Engine`] compiles a module once into a [`Program`]; a [`Guest`] is a program wired to a [`Dispatch`], which
+//! answers the guest's calls. Calls run on instances kept for reuse: one call, one instance. When the dispatch is
+//! always ready, a call is a plain function call; otherwise the guest runs on a stack of its own and is suspended
+//! while an answer is pending, so that no thread waits.
+
+mod cache;
+mod compile;
+mod config;
+mod dispatch;
+mod error;
+mod guest;
+mod imports;
+mod instance;
+mod pool;
+mod request;
+mod state;
+mod ticker;
+
+pub use compile::{Engine, Program};
+pub use config::{EngineConfig, Limits};
+pub use dispatch::{Dispatch, Dispatched, HostCall, PendingReply, Reply};
+pub use error::{CallFailure, EngineError};
+pub use guest::{Call, Guest};
