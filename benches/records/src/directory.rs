@@ -1,5 +1,6 @@
 //! A run's directory: `plan.json` and `blocks.jsonl`.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ use crate::{Block, Plan, RecordError, SCHEMA};
 pub struct Run {
     /// What it set out to do.
     pub plan: Plan,
-    /// What it measured so far, in the order of recording.
+    /// What it measured so far, in the order of recording. Blocks of a round that a later session measured anew,
+    /// because it was broken off, are left out: each round belongs to one session.
     pub blocks: Vec<Block>,
     /// Bytes of a last line that a crash cut short; it is left out of `blocks`.
     pub torn_bytes: u64,
@@ -47,12 +49,18 @@ impl Run {
             Err(error) => return Err(RecordError::io(&path, error)),
         };
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        let mut blocks = Vec::new();
+        let mut blocks: Vec<Block> = Vec::new();
         for (index, line) in text[..whole].split(|&byte| byte == b'\n').enumerate() {
             if !line.is_empty() {
                 blocks.push(parse(line, &format!("{} line {}", path.display(), index + 1))?);
             }
         }
+        let mut latest: BTreeMap<u32, u32> = BTreeMap::new();
+        for block in &blocks {
+            let session = latest.entry(block.round).or_default();
+            *session = block.session.max(*session);
+        }
+        blocks.retain(|block| latest.get(&block.round) == Some(&block.session));
         Ok(Self { plan, blocks, torn_bytes: (text.len() - whole) as u64 })
     }
 }

@@ -109,17 +109,24 @@ pub fn log_ratios(a: &BTreeMap<(u32, u32), f64>, b: &BTreeMap<(u32, u32), f64>) 
 /// of the log ratios of p50 over its service cells. One number over all cells, so that it is one test and not many.
 #[must_use]
 pub fn aa_ratios(plan: &Plan, blocks: &[Block], flagged: Flagged) -> Vec<Vec<f64>> {
-    let mut rounds: BTreeMap<(u32, u32), (f64, f64)> = BTreeMap::new();
-    for second in plan.entries.iter().filter(|entry| entry.entry != entry.lane) {
+    let second = plan.entries.iter().find(|entry| entry.entry != entry.lane);
+    second.map_or_else(Vec::new, |second| {
         let cells = plan.cells.get(&second.lane).map_or(&[][..], Vec::as_slice);
-        for cell in cells.iter().filter(|cell| cell.load == Load::Service) {
-            let a = values(blocks, &second.entry, cell, Statistic::P50, flagged);
-            let b = values(blocks, &second.lane, cell, Statistic::P50, flagged);
-            for (at, a) in a {
-                if let Some(b) = b.get(&at) {
-                    let sum = rounds.entry(at).or_default();
-                    *sum = (sum.0 + (a / b).ln(), sum.1 + 1.0);
-                }
+        mean_log_ratios(cells, blocks, &second.entry, &second.lane, flagged)
+    })
+}
+
+/// The mean over service cells of the log ratio of p50 of entry `a` over entry `b`, one number a round, by session.
+#[must_use]
+pub fn mean_log_ratios(cells: &[Cell], blocks: &[Block], a: &str, b: &str, flagged: Flagged) -> Vec<Vec<f64>> {
+    let mut rounds: BTreeMap<(u32, u32), (f64, f64)> = BTreeMap::new();
+    for cell in cells.iter().filter(|cell| cell.load == Load::Service) {
+        let a = values(blocks, a, cell, Statistic::P50, flagged);
+        let b = values(blocks, b, cell, Statistic::P50, flagged);
+        for (at, a) in a {
+            if let Some(b) = b.get(&at) {
+                let sum = rounds.entry(at).or_default();
+                *sum = (sum.0 + (a / b).ln(), sum.1 + 1.0);
             }
         }
     }

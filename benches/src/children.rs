@@ -1,0 +1,175 @@
+//! The processes of a lane: sidecar, provider's server, runner.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use crate::job::{Endpoints, Store};
+
+/// How long a server may take until it is ready.
+const START: Duration = Duration::from_secs(10);
+
+/// A child process, killed when this goes.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    child: Child,
+    name: String,
+    lines: Receiver<String>,
+    errors: PathBuf,
+}
+
+// === impl Guarded ===
+
+impl Guarded {
+    /// Starts a process whose standard output is read line by line; its standard error goes to a file in `directory`.
+    pub(crate) fn spawn(mut command: Command, name: &str, directory: &Path) -> Result<Self, String> {
+        let errors = directory.join(format!("{name}.stderr"));
+        let file = fs::File::create(&errors).map_err(|error| format!("{}: {error}", errors.display()))?;
+        let mut child = command
+            // A backtrace on every error path would be measured.
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LIB_BACKTRACE")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .map_err(|error| missing(&command, &error))?;
+        let (sender, lines) = channel();
+        if let Some(out) = child.stdout.take() {
+            thread::spawn(move || {
+                let lines = BufReader::new(out).lines().map_while(io::Result::ok);
+                lines.map(|line| sender.send(line)).take_while(Result::is_ok).for_each(drop);
+            });
+        }
+        Ok(Self { child, name: name.to_owned(), lines, errors })
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    pub(crate) fn stdin(&mut self) -> Option<&mut impl io::Write> {
+        self.child.stdin.as_mut()
+    }
+
+    /// The next line of its standard output.
+    pub(crate) fn line(&mut self, patience: Duration) -> Result<String, String> {
+        self.lines.recv_timeout(patience).map_err(|error| match error {
+            RecvTimeoutError::Timeout => {
+                format!("{} gave no answer for {} s and was stopped", self.name, patience.as_secs())
+            }
+            RecvTimeoutError::Disconnected => self.ended(),
+        })
+    }
+
+    /// How it ended, with the end of what it said.
+    fn ended(&mut self) -> String {
+        let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        let mut said = String::new();
+        if let Ok(mut file) = fs::File::open(&self.errors) {
+            // What cannot be read cannot be shown; the status is the message then.
+            let _ = file.read_to_string(&mut said);
+        }
+        let last: Vec<&str> = said.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
+        let last: Vec<&str> = last.into_iter().rev().collect();
+        format!("{} ended ({status}): {}", self.name, last.join(" / "))
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn missing(command: &Command, error: &io::Error) -> String {
+    let program = command.get_program().to_string_lossy().into_owned();
+    if error.kind() != io::ErrorKind::NotFound {
+        return format!("{program} does not start: {error}");
+    }
+    let name = Path::new(&program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into_owned());
+    if name == "redis-server" {
+        "redis-server is missing: `apt-get install redis-server`, or leave out the cells over redis".to_owned()
+    } else {
+        format!("{program} is missing: build it by `cargo build --release --workspace --bins`")
+    }
+}
+
+/// A Redis server without persistence, on a free port.
+pub(crate) fn redis(directory: &Path) -> Result<(Guarded, String), String> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map_err(|error| format!("no free port: {error}"))?
+        .port();
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(port.to_string());
+    command.current_dir(directory);
+    let mut server = Guarded::spawn(command, "redis-server", directory)?;
+    let begin = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        if let Ok(Some(_)) = server.child.try_wait() {
+            return Err(server.ended());
+        }
+        if begin.elapsed() > START {
+            return Err(format!("redis-server does not listen on port {port} after {} s", START.as_secs()));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok((server, format!("127.0.0.1:{port}")))
+}
+
+/// A sidecar with a component for each store, ready to serve.
+pub(crate) fn sidecar(
+    binary: &Path,
+    stores: &[Store],
+    threads: usize,
+    sockets: bool,
+    directory: &Path,
+) -> Result<(Guarded, Endpoints), String> {
+    let resources = directory.join("components");
+    let write = || -> io::Result<()> {
+        fs::create_dir_all(&resources)?;
+        for store in stores {
+            fs::write(resources.join(format!("{}.yaml", store.provider)), component(store))?;
+        }
+        Ok(())
+    };
+    write().map_err(|error| format!("{}: {error}", resources.display()))?;
+    let mut command = Command::new(binary);
+    command.args(["--app-id", "pillion", "--log-level", "warn"]);
+    command.args(["--dapr-http-port", "0", "--dapr-grpc-port", "0", "--metrics-port", "0"]);
+    command.arg("--worker-threads").arg(threads.to_string());
+    command.arg("--resources-path").arg(&resources);
+    if sockets {
+        command.arg("--unix-domain-socket").arg(directory);
+    }
+    let mut sidecar = Guarded::spawn(command, "pillion-sidecar", directory)?;
+    let line = sidecar.line(START)?;
+    let endpoints =
+        serde_json::from_str(&line).map_err(|error| format!("pillion-sidecar said {line:?}: {error}"))?;
+    Ok((sidecar, endpoints))
+}
+
+/// A component file in Dapr's format.
+fn component(store: &Store) -> String {
+    let (kind, metadata) = match store.provider.as_str() {
+        "redis" => ("state.redis", Some(("redisHost", &store.address))),
+        "redb" => ("state.redb", Some(("path", &store.address))),
+        _ => ("state.in-memory", None),
+    };
+    let metadata = metadata.map_or_else(
+        || "  metadata: []\n".to_owned(),
+        |(name, value)| format!("  metadata:\n  - name: {name}\n    value: \"{value}\"\n"),
+    );
+    format!(
+        "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: {}\nspec:\n  type: {kind}\n  version: v1\n{metadata}",
+        store.provider
+    )
+}

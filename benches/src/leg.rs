@@ -1,0 +1,166 @@
+//! One leg: the fresh processes of one lane in one round, for one kind of load.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use pillion_records::{Cell, Load};
+
+use crate::children::{Guarded, redis, sidecar};
+use crate::job::{CellReply, GO, Guest, Job, Process, Reply, Store};
+use crate::lane::LaneSpec;
+use crate::sockets::{Sockets, inspect};
+
+/// What all legs of a run share.
+#[derive(Clone, Debug)]
+pub struct Workshop {
+    /// Where the binaries are.
+    pub binaries: PathBuf,
+    /// The CPUs that may be used.
+    pub cpus: Vec<usize>,
+    /// The signed guest, if a lane needs it.
+    pub guest: Option<Guest>,
+    /// What outlives a process: compiled modules.
+    pub cache: PathBuf,
+    /// The seed of all requests.
+    pub seed: u64,
+    /// The measured time of a block in ns.
+    pub block_ns: u64,
+}
+
+/// What was seen when all processes of a leg stood connected.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Whether the runner was built with optimization.
+    pub release: bool,
+    /// The TCP connections of each process, or why they could not be looked at.
+    pub sockets: Vec<(String, Result<Sockets, String>)>,
+}
+
+/// Beyond warm-up and measured time, what a cell may take: opening stores, verifying slow lanes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+// === impl Workshop ===
+
+impl Workshop {
+    /// Starts the processes, and answers what was seen of them without measuring anything.
+    ///
+    /// # Errors
+    /// A process does not start or does not connect.
+    pub fn probe(&self, lane: &LaneSpec, cells: &[Cell]) -> Result<Standing, String> {
+        let (_, standing, _others, _directory) = self.start(lane, cells, true)?;
+        Ok(standing)
+    }
+
+    /// Measures cells of one kind of load; hands over each as it is done.
+    ///
+    /// # Errors
+    /// A process did not start, ended, or gave no answer. Cells handed over before stand.
+    pub fn measure(
+        &self,
+        lane: &LaneSpec,
+        cells: &[Cell],
+        mut done: impl FnMut(CellReply),
+    ) -> Result<(), String> {
+        let (mut runner, _, _others, _directory) = self.start(lane, cells, false)?;
+        say(&mut runner, GO)?;
+        let patience = PATIENCE + Duration::from_nanos(self.block_ns) * 4;
+        for _ in cells {
+            match parse(&runner.line(patience)?)? {
+                Reply::Cell(cell) => {
+                    let last = matches!(cell.outcome, pillion_records::Outcome::Wrong { .. });
+                    done(*cell);
+                    if last {
+                        break;
+                    }
+                }
+                Reply::Fatal { reason } => return Err(reason),
+                Reply::Ready { .. } => return Err("the runner said twice that it is ready".into()),
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::type_complexity, reason = "three guards that only have to live")]
+    fn start(
+        &self,
+        lane: &LaneSpec,
+        cells: &[Cell],
+        look: bool,
+    ) -> Result<(Guarded, Standing, Vec<Guarded>, tempfile::TempDir), String> {
+        let directory = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
+        let at = directory.path();
+        let (mut others, mut processes, mut stores) = (Vec::new(), Vec::new(), Vec::<Store>::new());
+        for cell in cells {
+            if stores.iter().any(|store| store.provider == cell.provider) {
+                continue;
+            }
+            let address = match cell.provider.as_str() {
+                "redis" => {
+                    let (server, address) = redis(at)?;
+                    let provider = Some(cell.provider.clone());
+                    processes.push(Process { role: "provider".into(), pid: server.pid(), provider });
+                    others.push(server);
+                    address
+                }
+                "redb" => at.join("store.redb").display().to_string(),
+                _ => String::new(),
+            };
+            stores.push(Store { provider: cell.provider.clone(), address });
+        }
+        let mut endpoints = None;
+        if lane.has_sidecar() {
+            let service = cells.first().is_none_or(|cell| cell.load == Load::Service);
+            let threads = if service { 1 } else { self.cpus.len() };
+            let sockets = lane.lane.transport.as_deref() == Some("uds");
+            let binary = self.binaries.join("pillion-sidecar");
+            let (process, found) = sidecar(&binary, &stores, threads, sockets, at)?;
+            processes.insert(0, Process { role: "sidecar".into(), pid: process.pid(), provider: None });
+            others.push(process);
+            endpoints = Some(found);
+        }
+        let job = Job {
+            lane: lane.lane.name.clone(),
+            cells: cells.to_vec(),
+            block_ns: self.block_ns,
+            seed: self.seed,
+            cpus: self.cpus.clone(),
+            processes,
+            stores,
+            sidecar: endpoints,
+            protocol: lane.lane.protocol.clone(),
+            transport: lane.lane.transport.clone(),
+            guest: if lane.has_guest() { self.guest.clone() } else { None },
+            calls_per_add: lane.calls_per_add,
+            cache: self.cache.clone(),
+        };
+        let mut command = Command::new(self.binaries.join(&lane.runner));
+        command.args(&lane.args);
+        let mut runner = Guarded::spawn(command, &lane.runner, at)?;
+        say(&mut runner, &serde_json::to_string(&job).map_err(|error| error.to_string())?)?;
+        let release = match parse(&runner.line(PATIENCE)?)? {
+            Reply::Ready { release } => release,
+            Reply::Fatal { reason } => return Err(reason),
+            Reply::Cell(_) => return Err("the runner measured before it was told to".into()),
+        };
+        let mut sockets = Vec::new();
+        if look {
+            sockets.push(("app".to_owned(), inspect(runner.pid())));
+            let others = job.processes.iter().map(|process| (process.role.clone(), inspect(process.pid)));
+            sockets.extend(others);
+        }
+        Ok((runner, Standing { release, sockets }, others, directory))
+    }
+}
+
+fn say(runner: &mut Guarded, line: &str) -> Result<(), String> {
+    let Some(input) = runner.stdin() else { return Err("the runner's input is closed".into()) };
+    // A runner that ended is told apart by what it answers, or fails to.
+    let _ = writeln!(input, "{line}").and_then(|()| input.flush());
+    Ok(())
+}
+
+fn parse(line: &str) -> Result<Reply, String> {
+    serde_json::from_str(line).map_err(|error| format!("the runner said {line:?}: {error}"))
+}

@@ -1,0 +1,112 @@
+//! The load loop.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use pillion_records::histogram;
+
+use super::App;
+use super::questions::{Questions, fingerprint, roll};
+
+/// Why a loop ended early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// A reply was wrong.
+    Wrong(String),
+    /// A call failed.
+    Failed(String),
+}
+
+/// What one loop did.
+pub(super) struct Window {
+    pub(super) operations: u64,
+    pub(super) wall: Duration,
+    pub(super) histogram: Histogram<u64>,
+    /// The sum of all samples in ns.
+    pub(super) sum_ns: f64,
+}
+
+/// Sends requests one after another until the time is over; `batch` of them make a sample. `first` is the place of
+/// the first request, so that tasks do not march in step.
+pub(super) async fn drive<A: App>(
+    app: &A,
+    questions: &Questions,
+    batch: u32,
+    time: Duration,
+    first: usize,
+    cooperative: bool,
+) -> Result<Window, Stop> {
+    let mut histogram = histogram::empty().map_err(|error| Stop::Failed(error.to_string()))?;
+    let cases = questions.suite.cases.as_slice();
+    let mut at = first % cases.len();
+    let (mut operations, mut sum_ns) = (0_u64, 0.0);
+    let mut reply = Vec::with_capacity(128 * 1024);
+    let begin = Instant::now();
+    let mut end = begin;
+    while end - begin < time {
+        let (mut sum, mut expected) = (0, 0);
+        let start = Instant::now();
+        for _ in 0..batch {
+            let case = &cases[at];
+            reply.clear();
+            app.call(case.operation, &case.request, &mut reply).await.map_err(|reason| {
+                Stop::Failed(format!("operation {} failed during timing: {reason}", case.operation))
+            })?;
+            sum = roll(sum, fingerprint(&reply, questions.repeatable));
+            expected = roll(expected, questions.expected[at]);
+            at += 1;
+            if at == cases.len() {
+                at = 0;
+            }
+        }
+        end = Instant::now();
+        if sum != expected {
+            return Err(Stop::Wrong(format!(
+                "the checksum of {batch} replies to {} was {sum:016x} during timing, expected {expected:016x}",
+                cases[0].operation
+            )));
+        }
+        let elapsed = end - start;
+        sum_ns += elapsed.as_nanos() as f64;
+        histogram.saturating_record((elapsed.as_nanos() as u64).saturating_mul(1_000) / u64::from(batch));
+        operations += u64::from(batch);
+        if cooperative {
+            // An app that is always ready would else keep its thread until the end, and the other tasks from theirs.
+            tokio::task::consume_budget().await;
+        }
+    }
+    Ok(Window { operations, wall: end - begin, histogram, sum_ns })
+}
+
+/// Drives with several requests in flight, each on a task of its own.
+pub(super) async fn drive_many<A: App>(
+    app: &Arc<A>,
+    questions: &Arc<Questions>,
+    batch: u32,
+    time: Duration,
+    in_flight: u32,
+) -> Result<Window, Stop> {
+    let begin = Instant::now();
+    let tasks: Vec<_> = (0..in_flight as usize)
+        .map(|task| {
+            let (app, questions) = (Arc::clone(app), Arc::clone(questions));
+            tokio::spawn(async move { drive(&*app, &questions, batch, time, task * 7, true).await })
+        })
+        .collect();
+    let mut all: Option<Window> = None;
+    for task in tasks {
+        let window = task.await.map_err(|error| Stop::Failed(format!("a task ended: {error}")))??;
+        match &mut all {
+            None => all = Some(window),
+            Some(all) => {
+                all.operations += window.operations;
+                all.sum_ns += window.sum_ns;
+                all.histogram.add(&window.histogram).map_err(|error| Stop::Failed(error.to_string()))?;
+            }
+        }
+    }
+    let mut all = all.ok_or_else(|| Stop::Failed("nothing in flight".into()))?;
+    all.wall = begin.elapsed();
+    Ok(all)
+}
