@@ -80,8 +80,7 @@ impl Engine {
 
 /// Names what a waPC module exports and this one does not.
 fn check_exports(module: &Module) -> Result<(), EngineError> {
-    let guest_call =
-        FuncType::new(module.engine(), [ValType::I32, ValType::I32], [ValType::I32]);
+    let guest_call = FuncType::new(module.engine(), [ValType::I32, ValType::I32], [ValType::I32]);
     match module.get_export("__guest_call") {
         Some(ExternType::Func(found)) if FuncType::eq(&found, &guest_call) => {}
         _ => return Err(EngineError::NotWapc { missing: "the function `__guest_call(i32, i32) -> i32`" }),

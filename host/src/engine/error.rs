@@ -56,7 +56,9 @@ pub enum CallFailure {
     #[error("all {0} instances of the guest are in use; raise the limit or call less at a time")]
     Busy(usize),
     /// The call may have to wait, and was made in the way that cannot.
-    #[error("the guest is bound to a provider that answers later (or uses WASI): make the call in the way that waits")]
+    #[error(
+        "the guest is bound to a provider that answers later (or uses WASI): make the call in the way that waits"
+    )]
     Waits,
 }
 

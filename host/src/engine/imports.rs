@@ -21,7 +21,15 @@ pub(super) fn link_ready(linker: &mut Linker<State>) -> Result<()> {
             module,
             "__host_call",
             #[expect(clippy::too_many_arguments, reason = "the ABI has it so")]
-            |mut caller: Caller<'_, State>, a: u32, b: u32, c: u32, d: u32, e: u32, f: u32, g: u32, h: u32| {
+            |mut caller: Caller<'_, State>,
+             a: u32,
+             b: u32,
+             c: u32,
+             d: u32,
+             e: u32,
+             f: u32,
+             g: u32,
+             h: u32| {
                 if host_call(&mut caller, (a, b, c, d, e, f, g, h))?.is_some() {
                     caller.data_mut().reply.fail(
                         "the provider promised to answer at once and did not: its `always_ready` is wrong",
@@ -144,7 +152,9 @@ fn succeeded(caller: &Caller<'_, State>) -> u32 {
 /// A name that is not UTF-8 is a trap. Known names are, so that it suffices to look at those of a failed call.
 #[cold]
 fn names_are_text(call: HostCall<'_>) -> Result<()> {
-    for (name, of) in [(call.binding, "binding"), (call.namespace, "namespace"), (call.operation, "operation")] {
+    for (name, of) in
+        [(call.binding, "binding"), (call.namespace, "namespace"), (call.operation, "operation")]
+    {
         if std::str::from_utf8(name).is_err() {
             return Err(Error::msg(format!("the guest made a host call whose {of} is not UTF-8")));
         }

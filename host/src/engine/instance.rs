@@ -211,7 +211,11 @@ fn failed_to_start(store: &mut Store<State>, error: &wasmtime::Error, limits: Li
 }
 
 /// A guest of TinyGo leaves its start function by WASI's exit: with status 0 that is no failure.
-fn check_start(store: &mut Store<State>, run: wasmtime::Result<()>, limits: Limits) -> Result<(), CallFailure> {
+fn check_start(
+    store: &mut Store<State>,
+    run: wasmtime::Result<()>,
+    limits: Limits,
+) -> Result<(), CallFailure> {
     match run {
         Err(error) if error.downcast_ref::<I32Exit>().is_none_or(|exit| exit.0 != 0) => {
             Err(failed_to_start(store, &error, limits))

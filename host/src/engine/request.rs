@@ -1,5 +1,8 @@
 //! What a guest is asked, lent to it for the time of a call.
-#![expect(unsafe_code, reason = "a store's data is 'static, and copying each request first would double its cost")]
+#![expect(
+    unsafe_code,
+    reason = "a store's data is 'static, and copying each request first would double its cost"
+)]
 
 use std::ptr::NonNull;
 

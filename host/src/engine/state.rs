@@ -86,8 +86,10 @@ impl ResourceLimiter for Limiter {
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let granted = desired <= self.limits.table_elements;
         if !granted {
-            self.refused =
-                Some(format!("it asked for {desired} table elements; its limit is {}", self.limits.table_elements));
+            self.refused = Some(format!(
+                "it asked for {desired} table elements; its limit is {}",
+                self.limits.table_elements
+            ));
         }
         Ok(granted)
     }

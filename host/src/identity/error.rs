@@ -33,7 +33,9 @@ pub enum IdentityError {
     #[error("the token's signature is not that of its issuer {0}: the token was changed or forged")]
     Signature(String),
     /// The issuer is nobody this host trusts.
-    #[error("issuer {0} is not trusted by this host; add its public key to the trusted issuers if it should be")]
+    #[error(
+        "issuer {0} is not trusted by this host; add its public key to the trusted issuers if it should be"
+    )]
     Untrusted(String),
     /// The validity is over.
     #[error("the token expired at {expired} (Unix seconds; now {now}); sign the module anew")]

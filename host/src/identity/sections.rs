@@ -24,7 +24,8 @@ pub(super) struct Sections<'a> {
 impl<'a> Sections<'a> {
     /// Walks the sections of a module. It reads nothing beyond the bytes, whatever lengths they state.
     pub(super) fn parse(wasm: &'a [u8]) -> Result<Self, IdentityError> {
-        let not_a_module = |error: wasmparser::BinaryReaderError| IdentityError::NotAModule(error.to_string());
+        let not_a_module =
+            |error: wasmparser::BinaryReaderError| IdentityError::NotAModule(error.to_string());
         let mut parser = Parser::new(0);
         let mut tokens = Vec::new();
         let mut at = 0;
@@ -39,7 +40,9 @@ impl<'a> Sections<'a> {
                 Payload::Version { encoding: Encoding::Component, .. } => {
                     return Err(IdentityError::NotAModule("it is a component, not a core module".to_owned()));
                 }
-                Payload::CustomSection(custom) if is_token(custom.name()) => tokens.push((custom.data(), section)),
+                Payload::CustomSection(custom) if is_token(custom.name()) => {
+                    tokens.push((custom.data(), section))
+                }
                 Payload::CodeSectionStart { size, .. } => {
                     parser.skip_section();
                     at = at.saturating_add(size as usize);

@@ -75,8 +75,9 @@ pub(super) fn decode(token: &[u8]) -> Result<Claims, IdentityError> {
     if !known.is_some_and(|header| header.typ == "jwt" && header.alg == "Ed25519") {
         return Err(IdentityError::Header(String::from_utf8_lossy(&header).into_owned()));
     }
-    let claims: Claims = serde_json::from_slice(&part(body, "claims")?)
-        .map_err(|error| IdentityError::Malformed(format!("its claims are not those of an actor: {error}")))?;
+    let claims: Claims = serde_json::from_slice(&part(body, "claims")?).map_err(|error| {
+        IdentityError::Malformed(format!("its claims are not those of an actor: {error}"))
+    })?;
     let account = public_key("iss", &claims.iss, KeyPairType::Account, "the public key of an account (A…)")?;
     public_key("sub", &claims.sub, KeyPairType::Module, "the public key of a module (M…)")?;
     account
