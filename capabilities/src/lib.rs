@@ -10,6 +10,7 @@ mod counters;
 mod error;
 pub mod keyvalue;
 mod memory;
+mod redb;
 mod redis;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -19,4 +20,5 @@ pub use counters::{Counters, Operation};
 pub use error::{Error, Result};
 pub use keyvalue::KeyValue;
 pub use memory::Memory;
+pub use redb::Redb;
 pub use redis::Redis;

@@ -5,8 +5,8 @@ mod script;
 
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, Script};
+use bytes::Bytes;
 
 use crate::condition::{check_changes, check_delete, check_key, check_keys, check_set};
 use crate::keyvalue::{Change, Entry, Etag, KeyValue, SetOptions, When};
@@ -315,9 +315,10 @@ where
     U: Send + 'static,
 {
     match answer {
-        Answer::Ready(result) => Answer::Ready(result.and_then(|done| {
-            done.map(change).ok_or_else(|| Error::EtagMismatch { key: key.to_owned() })
-        })),
+        Answer::Ready(result) => Answer::Ready(
+            result
+                .and_then(|done| done.map(change).ok_or_else(|| Error::EtagMismatch { key: key.to_owned() })),
+        ),
         Answer::Pending(future) => {
             let key = key.to_owned();
             Answer::pending(async move { future.await?.map(change).ok_or(Error::EtagMismatch { key }) })

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, ProtocolVersion, RedisError, Script,
-    ServerErrorKind,
+    Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, ProtocolVersion, RedisError,
+    Script, ServerErrorKind,
 };
 
 use crate::{Error, Result};
@@ -65,7 +65,11 @@ impl Link {
     }
 
     /// Calls a script by its hash, and teaches it to the server if it does not know it (any more).
-    pub(super) async fn script<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> Result<T, RedisError> {
+    pub(super) async fn script<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        call: &Cmd,
+    ) -> Result<T, RedisError> {
         match self.query(call).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 script.load_async(&mut self.manager.clone()).await?;
