@@ -1,0 +1,328 @@
+//! Puts together what a report says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pillion_records::{Artifact, Block, Cell, Load, Measurement, Outcome, Plan, Run as Recorded, histogram};
+use pillion_statistics::Statistic;
+
+use crate::compare;
+use crate::error::ReportError;
+use crate::lanes::Lanes;
+use crate::measured::Measured;
+use crate::results::{
+    Aa, CellKey, CellResult, ErrorRow, Flagged, Missing, Overhead, ProcessCpu, RESULTS_SCHEMA, Results, Run,
+    Size, Stamp,
+};
+use crate::rounding::round;
+use crate::verdicts::{self, MB, MIB};
+use crate::words;
+
+/// A lane within this factor of the empty call is as much harness as lane.
+const CLOSE: f64 = 5.0;
+
+/// Reads everything out of a run that a report says.
+pub(crate) fn assemble(recorded: &Recorded) -> Result<Results, ReportError> {
+    let plan = &recorded.plan;
+    let measured = Measured::new(recorded);
+    let lanes = Lanes::of(plan, &measured.wrong);
+    let aa = compare::aa(&measured);
+    let margin = compare::margin_of(aa.as_ref());
+    let errors = errors(&recorded.blocks);
+    let missing = missing(plan, &measured);
+    let run = run(recorded);
+    let cells = cells(&measured)?;
+    let stamps = stamps(&run, plan, &measured, aa.as_ref(), &errors);
+    Ok(Results {
+        schema: RESULTS_SCHEMA,
+        verdicts: verdicts::judge(&measured, &lanes, aa.as_ref()),
+        harness_overhead: overhead(&measured, &lanes, &cells),
+        ratios: compare::ratios(&measured, &lanes, margin),
+        effects: compare::factorial(&measured, &lanes),
+        slopes: compare::slopes(&measured, &lanes),
+        sizes: plan.artifacts.iter().map(size).collect(),
+        lanes: plan.lanes.clone(),
+        provenance: plan.provenance.clone(),
+        flagged: flagged(&recorded.blocks),
+        run,
+        stamps,
+        aa,
+        margin,
+        cells,
+        errors,
+        missing,
+    })
+}
+
+fn run(recorded: &Recorded) -> Run {
+    let Recorded { plan, blocks, .. } = recorded;
+    let sessions: BTreeSet<u32> = blocks.iter().map(|block| block.session).collect();
+    let mut by_round: BTreeMap<u32, u64> = BTreeMap::new();
+    for block in blocks {
+        *by_round.entry(block.round).or_default() += 1;
+    }
+    let planned = |entries: &[u32]| -> u64 {
+        let lane =
+            |&entry: &u32| plan.entries.get(entry as usize).and_then(|entry| plan.cells.get(&entry.lane));
+        entries.iter().filter_map(lane).map(|cells| cells.len() as u64).sum()
+    };
+    let done = |(round, entries): &(usize, &Vec<u32>)| {
+        by_round.get(&(*round as u32)).is_some_and(|blocks| *blocks >= planned(entries))
+    };
+    let steal: Vec<f64> = blocks
+        .iter()
+        .filter_map(|block| match &block.outcome {
+            Outcome::Measured(figures) if figures.wall_ns > 0 => {
+                let time = figures.wall_ns as f64 * f64::from(plan.provenance.machine.cpus.max(1));
+                Some(block.noise.steal_ns as f64 / time)
+            }
+            _ => None,
+        })
+        .collect();
+    Run {
+        name: plan.name.clone(),
+        seed: plan.seed,
+        quick: plan.quick,
+        forced: plan.forced,
+        sessions: sessions.len() as u32,
+        rounds_planned: plan.rounds,
+        rounds_done: plan.order.iter().enumerate().filter(done).count() as u32,
+        rounds_reason: plan.rounds_reason.clone(),
+        block_ns: plan.block_ns,
+        blocks_planned: plan.order.iter().map(|entries| planned(entries)).sum(),
+        blocks_done: blocks.len() as u64,
+        blocks_flagged: blocks.iter().filter(|block| !block.noise.flags.is_empty()).count() as u64,
+        steal_share_max: round(steal.iter().copied().fold(0.0, f64::max)),
+        steal_share_mean: round(steal.iter().sum::<f64>() / steal.len().max(1) as f64),
+    }
+}
+
+fn stamps(
+    run: &Run,
+    plan: &Plan,
+    measured: &Measured<'_>,
+    aa: Option<&Aa>,
+    errors: &[ErrorRow],
+) -> Vec<Stamp> {
+    let mut stamps = Vec::new();
+    let mut stamp = |kind, text: String| stamps.push(Stamp { kind, text });
+    match aa {
+        Some(aa) if !aa.contains_one => stamp(
+            "void",
+            format!(
+                "Void: `{}` measured twice differs from itself, {}. No verdict is given; run it again on a quieter machine.",
+                aa.lane,
+                words::ratio(aa.ratio, aa.low, aa.high)
+            ),
+        ),
+        Some(_) => {}
+        None => stamp(
+            "no-aa",
+            "No A/A comparison: nothing shows that this machine can tell lanes apart. Not for verdicts."
+                .to_owned(),
+        ),
+    }
+    if !measured.wrong.is_empty() {
+        stamp(
+            "wrong-answer",
+            format!(
+                "Wrong answers: left out of every figure are {}. See the error rows.",
+                measured.wrong.join(", ")
+            ),
+        );
+    }
+    let failed = errors.iter().filter(|row| row.kind == "failed").count();
+    if run.blocks_done < run.blocks_planned || failed > 0 {
+        stamp(
+            "incomplete",
+            format!(
+                "Incomplete: {} of {} blocks are on record, {} of them without figures. `pillion resume` goes on.",
+                words::count(run.blocks_done),
+                words::count(run.blocks_planned),
+                words::count(errors.len() as u64)
+            ),
+        );
+    }
+    if plan.quick {
+        stamp("quick", format!("Not for verdicts: a quick run of {} rounds.", plan.rounds));
+    }
+    if plan.forced {
+        stamp(
+            "forced",
+            "Not for verdicts: preflight refused this machine and was overruled with --force.".to_owned(),
+        );
+    }
+    if plan.provenance.dirty {
+        stamp("dirty", "The checkout had changes that are in no commit.".to_owned());
+    }
+    stamps
+}
+
+fn errors(blocks: &[Block]) -> Vec<ErrorRow> {
+    let row = |block: &Block| {
+        let (kind, reason) = match &block.outcome {
+            Outcome::Measured(_) => return None,
+            Outcome::Wrong { reason } => ("wrong", reason),
+            Outcome::Failed { reason } => ("failed", reason),
+        };
+        Some(ErrorRow {
+            kind,
+            entry: block.entry.clone(),
+            session: block.session,
+            round: block.round,
+            cell: CellKey::of(&block.cell),
+            reason: reason.clone(),
+        })
+    };
+    blocks.iter().filter_map(row).collect()
+}
+
+fn flagged(blocks: &[Block]) -> Vec<Flagged> {
+    blocks
+        .iter()
+        .filter(|block| !block.noise.flags.is_empty())
+        .map(|block| Flagged {
+            entry: block.entry.clone(),
+            session: block.session,
+            round: block.round,
+            cell: CellKey::of(&block.cell),
+            flags: block.noise.flags.clone(),
+        })
+        .collect()
+}
+
+/// Planned pairs of entry and cell without figures, and why.
+fn missing(plan: &Plan, measured: &Measured<'_>) -> Vec<Missing> {
+    let mut rows = Vec::new();
+    for entry in &plan.entries {
+        for cell in plan.cells.get(&entry.lane).into_iter().flatten() {
+            let mut own =
+                measured.all.iter().filter(|block| block.entry == entry.entry && block.cell == *cell);
+            let reason = if measured.wrong.contains(&entry.lane) {
+                "the lane gave a wrong answer".to_owned()
+            } else if own.clone().any(|block| matches!(block.outcome, Outcome::Measured(_))) {
+                continue;
+            } else {
+                match own.next().map(|block| &block.outcome) {
+                    Some(Outcome::Failed { reason }) => format!("failed: {reason}"),
+                    _ => "not measured yet".to_owned(),
+                }
+            };
+            rows.push(Missing { entry: entry.entry.clone(), cell: CellKey::of(cell), reason });
+        }
+    }
+    rows
+}
+
+fn overhead(measured: &Measured<'_>, lanes: &Lanes<'_>, cells: &[CellResult]) -> Option<Overhead> {
+    let noop = lanes.noop?;
+    let own = measured.cells().filter(|cell| cell.load == Load::Service);
+    let p50 =
+        own.filter_map(|cell| measured.typical(&noop.name, cell, Statistic::P50)).min_by(f64::total_cmp)?;
+    let close = cells
+        .iter()
+        .filter(|cell| cell.lane != noop.name && cell.entry == cell.lane && cell.cell.is_service())
+        .filter(|cell| (cell.p50_ps as f64 / 1e3) < p50 * CLOSE)
+        .map(|cell| format!("{} ({})", cell.lane, cell.cell.words()))
+        .collect();
+    Some(Overhead { p50_ns: round(p50), close_lanes: close })
+}
+
+fn size(artifact: &Artifact) -> Size {
+    Size {
+        artifact: artifact.clone(),
+        raw_below_2_mb: artifact.raw < MB,
+        raw_below_2_mib: artifact.raw < MIB,
+    }
+}
+
+fn cells(measured: &Measured<'_>) -> Result<Vec<CellResult>, ReportError> {
+    let mut rows = Vec::new();
+    for cell in measured.cells() {
+        for entry in &measured.plan.entries {
+            let blocks: Vec<(&Block, &Measurement)> = measured
+                .blocks(cell)
+                .iter()
+                .filter(|block| block.entry == entry.entry)
+                .filter_map(|block| match &block.outcome {
+                    Outcome::Measured(figures) => Some((block, &**figures)),
+                    _ => None,
+                })
+                .collect();
+            if !blocks.is_empty() {
+                rows.push(cell_result(measured, &entry.entry, &entry.lane, cell, &blocks)?);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn cell_result(
+    measured: &Measured<'_>,
+    entry: &str,
+    lane: &str,
+    cell: &Cell,
+    blocks: &[(&Block, &Measurement)],
+) -> Result<CellResult, ReportError> {
+    let typical = |statistic| measured.typical(entry, cell, statistic);
+    let whole = |statistic| typical(statistic).unwrap_or_default().round() as u64;
+    let figures = || blocks.iter().map(|(_, figures)| *figures);
+    let mut merged = histogram::empty()?;
+    for figures in figures() {
+        let own = histogram::decode(&figures.histogram_ps)?;
+        merged.add(&own).map_err(|error| pillion_records::RecordError::Histogram(error.to_string()))?;
+    }
+    Ok(CellResult {
+        entry: entry.to_owned(),
+        lane: lane.to_owned(),
+        cell: CellKey::of(cell),
+        blocks: blocks.len() as u32,
+        samples: figures().map(|figures| figures.samples).sum(),
+        batch: figures().map(|figures| figures.batch).max().unwrap_or(1),
+        p50_ns: whole(Statistic::P50),
+        p50_ps: (typical(Statistic::P50).unwrap_or_default() * 1e3).round() as u64,
+        p90_ns: whole(Statistic::P90),
+        p99_ns: whole(Statistic::P99),
+        mean_ns: whole(Statistic::Mean),
+        max_ns: figures().map(|figures| figures.max_ns).fold(0.0, f64::max).round() as u64,
+        cpu_per_op_ns: typical(Statistic::CpuPerOp).map(|ns| ns.round() as u64),
+        ops_per_cpu_second: typical(Statistic::OpsPerCpuSecond).map(round),
+        ops_per_second: typical(Statistic::OpsPerSecond).map(round),
+        cpu: processes(blocks),
+        pss_bytes: (0..figures().map(|figures| figures.pss_bytes.len()).max().unwrap_or(0))
+            .map(|index| {
+                figures().filter_map(|figures| figures.pss_bytes.get(index)).copied().max().unwrap_or(0)
+            })
+            .collect(),
+        provider_calls: figures().map(|figures| figures.provider_calls).max().unwrap_or(0),
+        warmup_capped: figures().filter(|figures| !figures.warmup_settled).count() as u32,
+        flagged: blocks.iter().filter(|(block, _)| !block.noise.flags.is_empty()).count() as u32,
+        histogram_ps: histogram::encode(&merged)?,
+    })
+}
+
+/// CPU time per request by process, over all blocks, in the order of the first.
+fn processes(blocks: &[(&Block, &Measurement)]) -> Vec<ProcessCpu> {
+    let names: Vec<&str> = blocks
+        .first()
+        .map(|(_, figures)| figures.cpu.iter().map(|cpu| cpu.process.as_str()).collect())
+        .unwrap_or_default();
+    let operations = blocks.iter().map(|(_, figures)| figures.operations).sum::<u64>().max(1) as f64;
+    names
+        .into_iter()
+        .map(|name| {
+            let sum = |part: fn(&pillion_records::Cpu) -> u64| -> f64 {
+                let own =
+                    blocks.iter().flat_map(|(_, figures)| &figures.cpu).filter(|cpu| cpu.process == name);
+                own.map(part).sum::<u64>() as f64 / operations
+            };
+            ProcessCpu {
+                process: name.to_owned(),
+                // System time comes from coarse ticks and may exceed the total by one.
+                user_ns: sum(|cpu| cpu.total_ns.saturating_sub(cpu.system_ns)).round() as u64,
+                system_ns: sum(|cpu| cpu.system_ns.min(cpu.total_ns)).round() as u64,
+                voluntary: round(sum(|cpu| cpu.voluntary)),
+                involuntary: round(sum(|cpu| cpu.involuntary)),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,215 @@
+//! `report.md`: compact, for a pull request; and the table that a README splices.
+
+use std::fmt::Write as _;
+
+use crate::results::{CellKey, Results, Verdict};
+use crate::words::{self, MISSING};
+
+/// The whole of `report.md`.
+pub(crate) fn render(results: &Results) -> String {
+    let mut out = String::from("# Pillion: in-process host or sidecar?\n\n");
+    for stamp in &results.stamps {
+        line(&mut out, &format!("> **{}**", stamp.text));
+        line(&mut out, "");
+    }
+    verdicts(&mut out, &results.verdicts);
+    numbers(&mut out, results);
+    slopes(&mut out, results);
+    sizes(&mut out, results);
+    errors(&mut out, results);
+    line(&mut out, "## Provenance\n");
+    for fact in crate::page::facts(results) {
+        line(&mut out, &format!("- {}: {}", fact[0], cell(&fact[1])));
+    }
+    out
+}
+
+/// The table for a README: verdicts and the headline cells, with the run they come from.
+pub(crate) fn splice(results: &Results) -> String {
+    let mut out = String::new();
+    for stamp in &results.stamps {
+        line(&mut out, &format!("> **{}**\n", stamp.text));
+    }
+    line(&mut out, "| claim | verdict | figures |\n|---|---|---|");
+    for verdict in &results.verdicts {
+        line(
+            &mut out,
+            &format!(
+                "| {} “{}” | {} | {} |",
+                verdict.claim,
+                cell(&verdict.words),
+                word(verdict),
+                cell(&verdict.finding)
+            ),
+        );
+    }
+    line(&mut out, "");
+    headline(&mut out, results);
+    let run = &results.run;
+    line(
+        &mut out,
+        &format!(
+            "\n{} rounds of fresh processes on {}, {}, commit {}. Ratios are of medians, with 95 % intervals.",
+            run.rounds_done,
+            results.provenance.machine.cpu,
+            results.provenance.began,
+            results.provenance.commit.as_deref().and_then(|commit| commit.get(..10)).unwrap_or(MISSING)
+        ),
+    );
+    out
+}
+
+fn verdicts(out: &mut String, verdicts: &[Verdict]) {
+    line(out, "## Verdicts\n");
+    for verdict in verdicts {
+        line(out, &format!("### {} “{}”: {}\n", verdict.claim, verdict.words, word(verdict)));
+        line(out, &format!("{} {}\n", verdict.finding, verdict.reason));
+        line(
+            out,
+            &format!(
+                "Threshold: {} ({}). Caveat: {}\n",
+                verdict.threshold,
+                verdict.fixed_by.as_deref().map_or_else(
+                    || "not yet fixed by a commit".to_owned(),
+                    |commit| format!("fixed by {}", commit.get(..10).unwrap_or(commit))
+                ),
+                verdict.caveat
+            ),
+        );
+    }
+}
+
+fn word(verdict: &Verdict) -> String {
+    let mut text = format!("**{} {}**", verdict.verdict.shape(), verdict.verdict.words());
+    if let Some(condition) = &verdict.condition {
+        let _ = write!(text, " ({})", cell(condition));
+    }
+    if !verdict.for_verdicts {
+        text.push_str(", not for verdicts");
+    }
+    text
+}
+
+fn numbers(out: &mut String, results: &Results) {
+    line(out, "## Headline cells\n");
+    headline(out, results);
+    line(out, "");
+}
+
+/// The reference cell in every placement: one row a lane, medians, and the ratio to the host.
+fn headline(out: &mut String, results: &Results) {
+    let Some(reference) = results.reference() else {
+        line(out, "No cell was measured.");
+        return;
+    };
+    let places: Vec<&CellKey> = results
+        .service_cells()
+        .into_iter()
+        .filter(|cell| CellKey { placement: reference.placement, ..(*cell).clone() } == *reference)
+        .collect();
+    let heads: Vec<String> =
+        places.iter().map(|place| format!("{}, median | against `host`", place.placement_words())).collect();
+    line(out, &format!("`{}` over {}, one request in flight:\n", reference.subject(), reference.provider));
+    line(out, &format!("| lane | {} | CPU per operation |", heads.join(" | ")));
+    line(out, &format!("|---|{}---|", "---|---|".repeat(places.len())));
+    for lane in results.contenders() {
+        let mut row = format!("| `{lane}` |");
+        for place in &places {
+            match results.cell(lane, place) {
+                Some(found) => {
+                    let ratio = results
+                        .ratio(lane, "host", place, "p50")
+                        .map_or(MISSING.to_owned(), |ratio| words::ratio(ratio.ratio, ratio.low, ratio.high));
+                    let _ = write!(row, " {} | {ratio} |", words::time(found.p50_ps as f64 / 1e3));
+                }
+                None => {
+                    let _ = write!(row, " {MISSING} ({}) | {MISSING} |", cell(&why(results, lane, place)));
+                }
+            }
+        }
+        let cpu = results.cell(lane, reference).and_then(|found| found.cpu_per_op_ns);
+        let _ = write!(row, " {} |", cpu.map_or(MISSING.to_owned(), |ns| words::time(ns as f64)));
+        line(out, &row);
+    }
+}
+
+fn why(results: &Results, lane: &str, place: &CellKey) -> String {
+    results
+        .missing
+        .iter()
+        .find(|missing| missing.entry == lane && missing.cell == *place)
+        .map_or_else(|| "not planned".to_owned(), |missing| missing.reason.clone())
+}
+
+fn slopes(out: &mut String, results: &Results) {
+    if results.slopes.is_empty() {
+        return;
+    }
+    line(
+        out,
+        "## One capability call\n\nThe slope of latency over calls per request; the intercept is the cost of entering the app.\n",
+    );
+    line(out, "| lane | values | where | one call | entering |\n|---|---|---|---|---|");
+    for slope in &results.slopes {
+        line(
+            out,
+            &format!(
+                "| `{}` | {} | {}, {} | {} ({}–{}) | {} |",
+                slope.lane,
+                words::payload(slope.payload),
+                slope.provider,
+                slope.placement,
+                words::time(slope.slope_ns),
+                words::time(slope.slope_low_ns),
+                words::time(slope.slope_high_ns),
+                words::time(slope.intercept_ns)
+            ),
+        );
+    }
+    line(out, "");
+}
+
+fn sizes(out: &mut String, results: &Results) {
+    if results.sizes.is_empty() {
+        return;
+    }
+    line(out, "## Sizes in bytes\n\n| what | as built | stripped | gzip | zstd |\n|---|---|---|---|---|");
+    for size in &results.sizes {
+        let artifact = &size.artifact;
+        let [raw, stripped, gzip, zstd] =
+            [artifact.raw, artifact.stripped, artifact.gzip, artifact.zstd].map(words::count);
+        line(out, &format!("| {} | {raw} | {stripped} | {gzip} | {zstd} |", cell(&artifact.name)));
+    }
+    line(out, "");
+}
+
+fn errors(out: &mut String, results: &Results) {
+    if results.errors.is_empty() {
+        return;
+    }
+    line(out, "## Errors\n\n| entry | kind | cell | round | reason |\n|---|---|---|---|---|");
+    for row in &results.errors {
+        line(
+            out,
+            &format!(
+                "| `{}` | {} | {} | {} | {} |",
+                row.entry,
+                row.kind,
+                row.cell.words(),
+                row.round,
+                cell(&row.reason)
+            ),
+        );
+    }
+    line(out, "");
+}
+
+/// Text that cannot break a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}

@@ -1,0 +1,79 @@
+//! C3: a module is usually less than 2 MB.
+
+use pillion_records::Artifact;
+
+use super::Finding;
+use crate::results::{Part, Word};
+use crate::words;
+
+/// 2 MB as 2·10⁶ bytes.
+pub(crate) const MB: u64 = 2_000_000;
+/// 2 MB as 2·2²⁰ bytes.
+pub(crate) const MIB: u64 = 2 << 20;
+/// What the published modules of the time weigh, measured from their files.
+pub(crate) const HISTORY: &str = "History: of 11 published waSCC modules 4 are below 2·10⁶ bytes and 10 below \
+    2·2²⁰; 86–90 % of each is debug sections.";
+
+/// Judges the share of guest modules below 2 MB by both readings of it, as built and stripped.
+pub(crate) fn judge(artifacts: &[Artifact], threshold: f64) -> Finding {
+    let modules: Vec<&Artifact> = artifacts.iter().filter(|artifact| artifact.kind == "module").collect();
+    if modules.is_empty() {
+        return Finding::nothing("The run recorded no guest module.");
+    }
+    let reading = |name: &str, size: fn(&Artifact) -> u64, limit: u64| {
+        let below = modules.iter().filter(|module| size(module) < limit).count();
+        let share = below as f64 / modules.len() as f64;
+        Part {
+            name: name.to_owned(),
+            against: format!("{below} of {}", modules.len()),
+            estimate: share,
+            low: None,
+            high: None,
+            decades: None,
+            p: None,
+            word: if share >= threshold { "clears" } else { "falls-short" },
+        }
+    };
+    let parts = vec![
+        reading("as built, below 2·10⁶ bytes", |module| module.raw, MB),
+        reading("as built, below 2·2²⁰ bytes", |module| module.raw, MIB),
+        reading("stripped, below 2·10⁶ bytes", |module| module.stripped, MB),
+        reading("stripped, below 2·2²⁰ bytes", |module| module.stripped, MIB),
+    ];
+    let holds: Vec<&str> =
+        parts.iter().filter(|part| part.word == "clears").map(|part| part.name.as_str()).collect();
+    // Stripped, a module is smaller; below the smaller limit it is below the larger: the readings are nested.
+    let verdict = match (parts[0].word, holds.is_empty()) {
+        ("clears", _) => Word::Supported,
+        (_, true) => Word::Refuted,
+        _ => Word::SupportedWithCondition,
+    };
+    let sizes: Vec<String> = modules
+        .iter()
+        .map(|module| {
+            format!(
+                "`{}` is {} as built, {} stripped",
+                module.name,
+                words::bytes(module.raw),
+                words::bytes(module.stripped)
+            )
+        })
+        .collect();
+    let shares = parts.iter().map(|part| part.estimate);
+    Finding {
+        verdict,
+        without_flagged: verdict,
+        condition: (verdict == Word::SupportedWithCondition).then(|| format!("only {}", holds.join("; "))),
+        estimate: Some(parts[0].estimate),
+        low: shares.clone().reduce(f64::min),
+        high: shares.reduce(f64::max),
+        finding: format!(
+            "{} guest {} below 2·10⁶ bytes: {}.",
+            parts[0].against,
+            if modules.len() == 1 { "module is" } else { "modules are" },
+            sizes.join("; ")
+        ),
+        reason: format!("A count, so without an interval. {HISTORY}"),
+        parts,
+    }
+}

@@ -1,0 +1,97 @@
+//! Questions that all renderings ask of the results.
+
+use crate::results::{CellKey, CellResult, Effect, Ratio, Results};
+
+// === impl Results ===
+
+impl Results {
+    /// The cell that stands for the run where one must: a small read from memory, one request in flight.
+    pub(crate) fn reference(&self) -> Option<&CellKey> {
+        let rank = |cell: &CellKey| {
+            (
+                cell.workload != "kv-get",
+                !cell.calls_provider(),
+                cell.provider != "memory",
+                ["same-core", "free", "other-core"].iter().position(|name| *name == cell.placement),
+                cell.payload,
+                cell.calls,
+            )
+        };
+        self.service_cells().into_iter().min_by_key(|cell| rank(cell))
+    }
+
+    /// The cells with one request in flight that more than the empty call measured, each once, in order.
+    pub(crate) fn service_cells(&self) -> Vec<&CellKey> {
+        self.distinct(|cell| cell.is_service() && cell.workload != "noop")
+    }
+
+    /// The cells with several requests in flight, each once, in order.
+    pub(crate) fn throughput_cells(&self) -> Vec<&CellKey> {
+        self.distinct(|cell| !cell.is_service())
+    }
+
+    fn distinct(&self, wanted: impl Fn(&CellKey) -> bool) -> Vec<&CellKey> {
+        let mut cells: Vec<&CellKey> =
+            self.cells.iter().map(|row| &row.cell).filter(|cell| wanted(cell)).collect();
+        cells.dedup();
+        cells
+    }
+
+    /// The lanes that are compared, by name, in the plan's order.
+    pub(crate) fn contenders(&self) -> Vec<&str> {
+        self.lanes.iter().filter(|lane| lane.app != "none").map(|lane| lane.name.as_str()).collect()
+    }
+
+    /// A lane's place among the contenders: its colour, dash and marker in every chart.
+    pub(crate) fn series(&self, lane: &str) -> usize {
+        self.contenders().iter().position(|name| *name == lane).unwrap_or(0)
+    }
+
+    /// What an entry measured in a cell.
+    pub(crate) fn cell(&self, entry: &str, cell: &CellKey) -> Option<&CellResult> {
+        self.cells.iter().find(|row| row.entry == entry && row.cell == *cell)
+    }
+
+    /// What the contenders measured in a cell, in the plan's order.
+    pub(crate) fn rows(&self, cell: &CellKey) -> Vec<&CellResult> {
+        self.contenders().into_iter().filter_map(|lane| self.cell(lane, cell)).collect()
+    }
+
+    /// The ratio of two lanes in a cell, whichever of them stands above the line.
+    pub(crate) fn ratio(&self, a: &str, b: &str, cell: &CellKey, statistic: &str) -> Option<Ratio> {
+        let of = |a: &str, b: &str| {
+            self.ratios.iter().find(|ratio| {
+                ratio.a == a && ratio.b == b && ratio.statistic == statistic && ratio.cell == *cell
+            })
+        };
+        of(a, b).cloned().or_else(|| of(b, a).map(Ratio::turned))
+    }
+
+    /// The effects of a cell: sandbox, hop, interaction.
+    pub(crate) fn effects_of(&self, cell: &CellKey) -> Vec<&Effect> {
+        self.effects.iter().filter(|effect| effect.cell == *cell).collect()
+    }
+}
+
+// === impl Ratio ===
+
+impl Ratio {
+    /// The same comparison with the lanes the other way round.
+    fn turned(&self) -> Self {
+        let word = |word| match word {
+            "faster" => "slower",
+            "slower" => "faster",
+            other => other,
+        };
+        Self {
+            a: self.b.clone(),
+            b: self.a.clone(),
+            ratio: 1.0 / self.ratio,
+            low: 1.0 / self.high,
+            high: 1.0 / self.low,
+            word: word(self.word),
+            word_without_flagged: self.word_without_flagged.map(word),
+            ..self.clone()
+        }
+    }
+}
