@@ -149,6 +149,7 @@ fn new_count(count: u64, _: &[u8], reply: &mut Reply) {
     NewCount { new_count: i64::try_from(count).unwrap_or(i64::MAX) }.encode(reply.respond());
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as all encoders")]
 fn values(values: Vec<Bytes>, _: &[u8], reply: &mut Reply) {
     let values: Vec<&[u8]> = values.iter().map(|value| &**value).collect();
     Values { values: List::new(&values) }.encode(reply.respond());

@@ -20,7 +20,6 @@ pub(super) fn link_ready(linker: &mut Linker<State>) -> Result<()> {
         linker.func_wrap(
             module,
             "__host_call",
-            #[expect(clippy::too_many_arguments, reason = "the ABI has it so")]
             |mut caller: Caller<'_, State>,
              a: u32,
              b: u32,

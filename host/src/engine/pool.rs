@@ -1,4 +1,5 @@
 //! Instances kept for reuse.
+#![expect(clippy::vec_box, reason = "instances are large and move between slots, the list and calls")]
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -78,8 +78,8 @@ pub(super) fn decode(token: &[u8]) -> Result<Claims, IdentityError> {
     let claims: Claims = serde_json::from_slice(&part(body, "claims")?).map_err(|error| {
         IdentityError::Malformed(format!("its claims are not those of an actor: {error}"))
     })?;
-    let account = public_key("iss", &claims.iss, KeyPairType::Account, "the public key of an account (A…)")?;
-    public_key("sub", &claims.sub, KeyPairType::Module, "the public key of a module (M…)")?;
+    let account = public_key("iss", &claims.iss, &KeyPairType::Account, "the public key of an account (A…)")?;
+    public_key("sub", &claims.sub, &KeyPairType::Module, "the public key of a module (M…)")?;
     account
         .verify(signed.as_bytes(), &part(signature, "signature")?)
         .map_err(|_| IdentityError::Signature(claims.iss.clone()))?;
@@ -89,7 +89,7 @@ pub(super) fn decode(token: &[u8]) -> Result<Claims, IdentityError> {
 fn public_key(
     field: &'static str,
     key: &str,
-    kind: KeyPairType,
+    kind: &KeyPairType,
     expected: &'static str,
 ) -> Result<KeyPair, IdentityError> {
     /// The length of every encoded public key: prefix, 32 bytes and checksum in base32.
@@ -97,7 +97,7 @@ fn public_key(
     Some(key)
         .filter(|key| key.len() == LENGTH)
         .and_then(|key| KeyPair::from_public_key(key).ok())
-        .filter(|pair| pair.key_pair_type() == kind)
+        .filter(|pair| pair.key_pair_type() == *kind)
         .ok_or_else(|| IdentityError::Key { field, expected, found: key.to_owned() })
 }
 

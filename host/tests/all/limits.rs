@@ -1,0 +1,122 @@
+//! Guests that want too much, and modules that are no guests.
+
+use std::time::Duration;
+
+use pillion_host::{CallFailure, Host, HostConfig, Limits};
+
+use crate::guests::{guest, loaded_with, parse, signed};
+
+fn config(limits: Limits) -> HostConfig {
+    HostConfig { limits, ..HostConfig::default() }
+}
+
+#[test]
+fn an_endless_loop_is_stopped_and_the_next_call_is_served() {
+    let limits = Limits { deadline: Duration::from_millis(50), ..Limits::default() };
+    let (host, actor) = loaded_with(
+        &guest(
+            "(if (local.get $length) (then (loop $forever (br $forever))))
+             (call $guest_response (i32.const 16) (i32.const 7)) (i32.const 1)",
+        ),
+        config(limits),
+        &[],
+    );
+    for _ in 0..2 {
+        let mut response = Vec::new();
+        let failure = host.call_into(&actor, "any", b"x", &mut response).expect_err("it loops");
+        assert_eq!(failure, CallFailure::Deadline(limits.deadline));
+        assert_eq!(failure.to_string(), "the guest ran for more than 50ms and was stopped");
+        host.call_into(&actor, "any", b"", &mut response).expect("the next call is served");
+        assert_eq!(response, b"default");
+    }
+}
+
+#[test]
+fn memory_beyond_the_limit_is_refused_and_said() {
+    let limits = Limits { memory: 16 * 65_536, ..Limits::default() };
+    let (host, actor) = loaded_with(
+        &guest(
+            "(if (i32.eq (memory.grow (local.get $length)) (i32.const -1)) (then unreachable))
+             (call $guest_response (i32.const 16) (i32.const 7)) (i32.const 1)",
+        ),
+        config(limits),
+        &[],
+    );
+    let mut response = Vec::new();
+    host.call_into(&actor, "any", &[0; 8], &mut response).expect("up to the limit it may grow");
+    let failure = host.call_into(&actor, "any", &[0; 9], &mut response).expect_err("not beyond it");
+    assert!(
+        matches!(&failure, CallFailure::Trap(text) if text.contains("bytes of memory; its limit is 1048576")),
+        "{failure}"
+    );
+    host.call_into(&actor, "any", b"", &mut response).expect("the next call is served");
+}
+
+#[test]
+fn a_guest_that_starts_beyond_its_limit_gets_no_instance() {
+    let limits = Limits { memory: 65_536, ..Limits::default() };
+    let (host, actor) = loaded_with(&guest("(i32.const 0)"), config(limits), &[]);
+    let failure = host.call_into(&actor, "any", b"", &mut Vec::new()).expect_err("eight pages are too many");
+    assert!(
+        matches!(&failure, CallFailure::Instantiate(text) if text.contains("its limit is 65536")),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_table_beyond_the_limit_is_refused() {
+    let limits = Limits { table_elements: 10, ..Limits::default() };
+    let (host, actor) = loaded_with(
+        &crate::guests::module(
+            r#"(table $table 1 funcref)
+               (func (export "__guest_call") (param i32 i32) (result i32)
+                 (if (i32.eq (table.grow $table (ref.null func) (local.get 1)) (i32.const -1)) (then unreachable))
+                 (call $guest_response (i32.const 0) (i32.const 0)) (i32.const 1))"#,
+        ),
+        config(limits),
+        &[],
+    );
+    host.call_into(&actor, "any", &[0; 9], &mut Vec::new()).expect("up to the limit it may grow");
+    let failure = host.call_into(&actor, "any", &[0; 10], &mut Vec::new()).expect_err("not beyond it");
+    assert!(failure.to_string().contains("table elements; its limit is 10"), "{failure}");
+}
+
+#[test]
+fn more_instances_than_allowed_are_refused() {
+    let limits = Limits { instances: 0, ..Limits::default() };
+    let (host, actor) = loaded_with(&guest("(i32.const 0)"), config(limits), &[]);
+    assert_eq!(host.call_into(&actor, "any", b"", &mut Vec::new()), Err(CallFailure::Busy(0)));
+}
+
+#[test]
+fn a_module_that_is_not_wapc_is_refused_by_name() {
+    let refused = |text: &str| {
+        let (signed, account) = signed(&parse(text), &[]);
+        let config = HostConfig { trusted_issuers: [account].into(), ..HostConfig::default() };
+        let host = Host::new(config).expect("the host starts");
+        host.load(&signed).err().expect("it is no guest").to_string()
+    };
+    assert_eq!(
+        refused("(module)"),
+        "not a waPC module: it must export the function `__guest_call(i32, i32) -> i32`"
+    );
+    assert_eq!(
+        refused(r#"(module (memory (export "memory") 1) (func (export "__guest_call")))"#),
+        "not a waPC module: it must export the function `__guest_call(i32, i32) -> i32`"
+    );
+    assert_eq!(
+        refused(r#"(module (func (export "__guest_call") (param i32 i32) (result i32) (i32.const 1)))"#),
+        "not a waPC module: it must export its `memory`"
+    );
+    let unknown = refused(
+        r#"(module (import "env" "print" (func)) (memory (export "memory") 1)
+             (func (export "__guest_call") (param i32 i32) (result i32) (i32.const 1)))"#,
+    );
+    assert!(unknown.contains("cannot be linked") && unknown.contains("env::print"), "{unknown}");
+    // A valid frame around a body that is not.
+    let broken = refused(
+        r#"(module (memory (export "memory") 1)
+             (func (export "__guest_call") (param i32 i32) (result i32) (i64.const 1)))"#,
+    );
+    assert!(broken.contains("does not compile"), "{broken}");
+}

@@ -1,0 +1,11 @@
+//! The host as its users see it.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod bindings;
+mod cache;
+mod calls;
+mod guests;
+mod identity;
+mod limits;
+mod pending;
+mod provider;
