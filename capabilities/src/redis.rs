@@ -30,7 +30,7 @@ pub struct Redis {
 }
 
 /// `data`, `version` and the expiry in milliseconds since 1970, negative if there is none.
-type Fields = (Option<Bytes>, Option<u64>, i64);
+type Fields = ((Option<Bytes>, Option<u64>), i64);
 
 // === impl Redis ===
 
@@ -156,9 +156,7 @@ impl KeyValue for Redis {
         commands.atomic();
         commands.cmd("HMGET").arg(key).arg("data").arg("version");
         commands.cmd("PEXPIRETIME").arg(key);
-        let answer: Answer<((Option<Bytes>, Option<u64>), i64)> =
-            self.transaction(Operation::Get, key, "value", commands);
-        answer.map(|((data, version), expiry)| entry((data, version, expiry)))
+        self.transaction::<Fields>(Operation::Get, key, "value", commands).map(entry)
     }
 
     fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Answer<Etag> {
@@ -296,7 +294,7 @@ fn milliseconds(ttl: Option<Duration>) -> String {
     ttl.map_or_else(String::new, |ttl| ttl.as_micros().div_ceil(1000).to_string())
 }
 
-fn entry((data, version, expiry): Fields) -> Option<Entry> {
+fn entry(((data, version), expiry): Fields) -> Option<Entry> {
     Some(Entry {
         value: data?,
         etag: Etag(version.unwrap_or_default()),

@@ -30,7 +30,13 @@ const PIPELINE: usize = 1024;
 
 impl Link {
     pub(super) async fn connect(url: &str) -> Result<Self> {
-        let refuse = |error: RedisError| Error::InvalidArgument(format!("{url:?} is no Redis URL: {error}"));
+        // What stands before an @ may be a password.
+        let shown = url.rsplit('@').next().unwrap_or_default();
+        let refuse = |error: RedisError| {
+            Error::InvalidArgument(format!(
+                "{shown:?} is no Redis URL ({error}); give one such as redis://127.0.0.1:6379"
+            ))
+        };
         let info = url.into_connection_info().map_err(refuse)?;
         // The newer protocol tells the manager of a lost connection at once, and not only with the next call.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
