@@ -1,5 +1,7 @@
 //! Logs on standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::filter::LevelFilter;
 
 /// Starts logging for the whole process.
@@ -14,7 +16,9 @@ pub fn start(level: &str, as_json: bool) -> Result<(), String> {
         "error" | "fatal" => LevelFilter::ERROR,
         other => return Err(format!("--log-level {other:?} is none of debug, info, warn, error and fatal")),
     };
-    let logs = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let logs =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);
     if as_json {
         logs.json().init()
     } else {

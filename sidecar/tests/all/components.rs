@@ -1,0 +1,71 @@
+//! Component files, good and bad.
+
+use crate::sidecar::{MEMORY, Sidecar, bare, refusal, refused};
+
+#[tokio::test]
+async fn a_file_may_hold_many_documents() {
+    let other = MEMORY.replace("name: store", "name: other");
+    let not_ours = format!("{}scopes: [somebody-else]\n", MEMORY.replace("name: store", "name: hidden"));
+    let ours = format!("{}scopes: [app]\n", MEMORY.replace("name: store", "name: scoped"));
+    let configuration = "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata:\n  name: c\nspec: {}\n";
+    let sidecar = Sidecar::with(
+        &["---\n# a comment\n", MEMORY, &other, &not_ours, &ours, configuration].join("---\n"),
+        &[],
+    );
+    let components = sidecar.call("GET", "/v1.0/metadata", "").await.json()["components"].clone();
+    let names: Vec<_> = components.as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["store", "other", "scoped"]);
+    // They are two stores, not one.
+    sidecar.call("POST", "/v1.0/state/store", r#"[{"key":"k","value":1}]"#).await.is_empty();
+    sidecar.call("GET", "/v1.0/state/other/k", "").await.is_empty();
+}
+
+#[test]
+fn an_unknown_type_is_named_with_its_file() {
+    let said = refused(&MEMORY.replace("state.in-memory", "state.oracle"), &[]);
+    assert!(said.contains("components.yaml: component store has type state.oracle"), "{said}");
+    assert!(said.contains("state.redis"), "it tells what there is: {said}");
+}
+
+#[test]
+fn bad_yaml_is_named_with_its_line() {
+    let broken = MEMORY.replace("  type: state.in-memory", "  type: [state.in-memory");
+    let said = refused(&broken, &[]);
+    assert!(said.contains("components.yaml:"), "{said}");
+    assert!(said.contains("line 7") || said.contains("line 8"), "{said}");
+    let incomplete = MEMORY.replace("  type: state.in-memory\n", "");
+    let said = refused(&format!("{MEMORY}---\n{incomplete}"), &[]);
+    assert!(said.contains("missing field `type`") && said.contains("components.yaml:"), "{said}");
+    assert!(refused("just text", &[]).contains("components.yaml"));
+    let version = refused(&MEMORY.replace("v1alpha1", "v9"), &[]);
+    assert!(version.contains("apiVersion is \"dapr.io/v9\""), "{version}");
+}
+
+#[test]
+fn one_name_is_one_component() {
+    let said = refused(&format!("{MEMORY}---\n{MEMORY}"), &[]);
+    assert!(said.contains("two components are named store"), "{said}");
+}
+
+#[test]
+fn settings_are_checked() {
+    let with = |setting: &str| format!("{MEMORY}  metadata:\n  - name: keyPrefix\n{setting}");
+    let said = refused(&with("    value: a||b\n"), &[]);
+    assert!(said.contains("keyPrefix 'a||b' can't contain '||'"), "{said}");
+    let said = refused(&with("    secretKeyRef: {name: a, key: b}\n"), &[]);
+    assert!(said.contains("secretKeyRef is not supported"), "{said}");
+    let said = refused(&with("    envRef: PILLION_NO_SUCH_VARIABLE\n"), &[]);
+    assert!(said.contains("PILLION_NO_SUCH_VARIABLE, which is not set"), "{said}");
+    let said = refused(&with("    value: [a]\n"), &[]);
+    assert!(said.contains("not a text"), "{said}");
+    let said = refused(&MEMORY.replace("in-memory", "redb"), &[]);
+    assert!(said.contains("path"), "{said}");
+    let said = refused(&MEMORY.replace("in-memory", "redis"), &[]);
+    assert!(said.contains("redisHost"), "{said}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let said = refusal(&bare(["--resources-path", "/no/such/folder"]).output().unwrap());
+    assert!(said.contains("cannot read /no/such/folder"), "{said}");
+}

@@ -1,0 +1,97 @@
+//! Bodies that are too long.
+
+use bytes::Bytes;
+use dapr::dapr::proto::common::v1::StateItem;
+use dapr::dapr::proto::runtime::v1::SaveStateRequest;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use hyper_util::rt::TokioIo;
+use tonic::Code;
+
+use crate::sidecar::{MEMORY, Sidecar};
+use crate::wire;
+
+const HUNDRED_MEGABYTES: usize = 100_000_000;
+
+#[tokio::test]
+async fn a_hundred_megabytes_over_http() {
+    let sidecar = Sidecar::memory();
+    for at in [sidecar.http(), sidecar.http_socket()] {
+        let answer = wire::call(&at, "POST", "/v1.0/state/store", &[], vec![b'['; HUNDRED_MEGABYTES]).await;
+        assert!(answer.failed(413, "ERR_BODY_TOO_LARGE").contains("the limit is 4194304 bytes"));
+    }
+    assert_eq!(sidecar.reached(None).await, 0);
+    sidecar.call("POST", "/v1.0/state/store", r#"[{"key":"k","value":1}]"#).await.is_empty();
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_in_chunks() {
+    let sidecar = Sidecar::memory();
+    let stream = tokio::net::TcpStream::connect(sidecar.text("http")).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let chunk = Bytes::from(vec![b'['; 1_000_000]);
+    let frames = (0..100).map(move |_| Ok::<_, std::convert::Infallible>(Frame::data(chunk.clone())));
+    let body = StreamBody::new(futures_util::stream::iter(frames));
+    let request = http::Request::post("/v1.0/state/store").header("host", "x").body(body).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 413);
+    assert!(!answer.into_body().collect().await.unwrap().to_bytes().is_empty());
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_over_http2() {
+    let sidecar = Sidecar::memory();
+    let stream = tokio::net::TcpStream::connect(sidecar.text("http")).await.unwrap();
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = |body: Vec<u8>| {
+        http::Request::post("http://x/v1.0/state/store").body(Full::<Bytes>::from(body)).unwrap()
+    };
+    let answer = sender.send_request(request(vec![b'['; HUNDRED_MEGABYTES])).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 413);
+    // The connection goes on.
+    let answer = sender.send_request(request(br#"[{"key":"k","value":1}]"#.to_vec())).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 204);
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_over_grpc() {
+    let sidecar = Sidecar::memory();
+    let request = |size: usize| SaveStateRequest {
+        store_name: "store".to_owned(),
+        states: vec![StateItem { key: "k".to_owned(), value: vec![0; size], ..StateItem::default() }],
+    };
+    for at in [sidecar.grpc(), sidecar.grpc_socket()] {
+        let mut client = wire::grpc(&at).await;
+        let status = client.save_state(request(HUNDRED_MEGABYTES)).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+        assert!(status.message().contains("the limit is 4194304 bytes"), "{status}");
+        // The connection goes on.
+        client.save_state(request(1_000_000)).await.unwrap();
+    }
+    assert_eq!(sidecar.reached(None).await, 2);
+}
+
+#[tokio::test]
+async fn the_limit_can_be_moved_and_is_exact() {
+    let sidecar = Sidecar::with(MEMORY, &["--max-body-size", "1Ki"]);
+    let body = |length: usize| {
+        let frame = r#"[{"key":"k","value":""}]"#;
+        frame.replace(r#""""#, &format!("\"{}\"", "x".repeat(length - frame.len())))
+    };
+    sidecar.call("POST", "/v1.0/state/store", body(1024)).await.is_empty();
+    sidecar.call("POST", "/v1.0/state/store", body(1025)).await.failed(413, "ERR_BODY_TOO_LARGE");
+    // An answer may be longer than a request.
+    let large = Sidecar::with(MEMORY, &["--max-body-size", "20Mi"]);
+    large.call("POST", "/v1.0/state/store", body(10 << 20)).await.is_empty();
+    let mut client = wire::grpc(&large.grpc()).await.max_decoding_message_size(usize::MAX);
+    let request = dapr::dapr::proto::runtime::v1::GetStateRequest {
+        store_name: "store".to_owned(),
+        key: "k".to_owned(),
+        ..Default::default()
+    };
+    assert!(client.get_state(request).await.unwrap().into_inner().data.len() > 10_000_000);
+}

@@ -1,0 +1,15 @@
+//! The sidecar as its clients see it: the real binary, over real sockets.
+
+mod clients;
+mod components;
+mod concurrency;
+mod grpc;
+mod http;
+mod life;
+mod limits;
+mod outage;
+mod sidecar;
+mod stores;
+mod system;
+mod token;
+mod wire;

@@ -1,0 +1,105 @@
+//! Health, metadata, shutdown, and what is not there.
+
+use dapr::dapr::proto::runtime::v1::{GetMetadataRequest, SetMetadataRequest, ShutdownRequest};
+use serde_json::json;
+
+use crate::sidecar::Sidecar;
+use crate::wire::{self, At};
+
+#[tokio::test]
+async fn health() {
+    let sidecar = Sidecar::memory();
+    for path in
+        ["/v1.0/healthz", "/v1.0/healthz/outbound", "/v1.0/healthz?appid=app", "/v1.0/healthz/outbound/"]
+    {
+        sidecar.call("GET", path, "").await.is_empty();
+    }
+    let answer = sidecar.call("GET", "/v1.0/healthz?appid=other", "").await;
+    assert_eq!(answer.failed(500, "ERR_HEALTH_APPID_NOT_MATCH"), "dapr app-id does not match");
+}
+
+#[tokio::test]
+async fn metadata_over_both_protocols() {
+    let sidecar = Sidecar::memory();
+    sidecar.call("PUT", "/v1.0/metadata/from%20http", "one").await.is_empty();
+    let mut client = wire::grpc(&sidecar.grpc()).await;
+    let set = SetMetadataRequest { key: "from grpc".to_owned(), value: "two".to_owned() };
+    client.set_metadata(set).await.unwrap();
+
+    let body = sidecar.call("GET", "/v1.0/metadata", "").await.json();
+    assert_eq!(body["id"], "app");
+    assert_eq!(
+        body["components"],
+        json!([{"name": "store", "type": "state.in-memory", "version": "v1",
+            "capabilities": ["ETAG", "TRANSACTIONAL", "TTL"]}])
+    );
+    let version = body["runtimeVersion"].as_str().unwrap();
+    assert_eq!(
+        body["extended"],
+        json!({"daprRuntimeVersion": version, "from http": "one", "from grpc": "two"})
+    );
+    let response = client.get_metadata(GetMetadataRequest {}).await.unwrap().into_inner();
+    assert_eq!((response.id.as_str(), response.runtime_version.as_str()), ("app", version));
+    assert_eq!(response.registered_components[0].r#type, "state.in-memory");
+    assert_eq!(response.extended_metadata["from http"], "one");
+    sidecar.call("PUT", "/v1.0/metadata/k", b"\xff".to_vec()).await.failed(400, "ERR_MALFORMED_REQUEST");
+}
+
+#[tokio::test]
+async fn shutdown_over_http() {
+    let mut sidecar = Sidecar::memory();
+    sidecar.call("POST", "/v1.0/shutdown", "").await.is_empty();
+    assert!(sidecar.wait().await.success());
+}
+
+#[tokio::test]
+async fn shutdown_over_grpc() {
+    let mut sidecar = Sidecar::memory();
+    wire::grpc(&sidecar.grpc()).await.shutdown(ShutdownRequest {}).await.unwrap();
+    assert!(sidecar.wait().await.success());
+}
+
+#[tokio::test]
+async fn what_is_not_there() {
+    let sidecar = Sidecar::memory();
+    for path in [
+        "/",
+        "/v1.0",
+        "/v1.0/nothing",
+        "/v1.0/state",
+        "/v1.0/state/store/a/b",
+        "/v2/state/store/k",
+        "/v1.0/publish/pubsub/topic",
+        "/a/b/c/d/e/f/g/h/i",
+    ] {
+        let message = sidecar.call("GET", path, "").await.failed(404, "ERR_DIRECT_INVOKE");
+        assert_eq!(message, "failed getting app id either from the URL path or the header dapr-app-id");
+    }
+    for (method, path, allowed) in [
+        ("PATCH", "/v1.0/state/store/k", "GET, DELETE"),
+        ("GET", "/v1.0/state/store", "POST, PUT"),
+        ("GET", "/v1.0-alpha1/state/store/query", "POST, PUT"),
+        ("POST", "/v1.0/metadata/k", "PUT"),
+        ("POST", "/v1.0/healthz", "GET"),
+        ("GET", "/v1.0/shutdown", "POST"),
+    ] {
+        let answer = sidecar.call(method, path, "").await;
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, Some(allowed)), "{method} {path}");
+    }
+    assert_eq!(sidecar.reached(None).await, 0);
+}
+
+#[tokio::test]
+async fn metrics_are_prometheus_text() {
+    let sidecar = Sidecar::memory();
+    for (path, status) in [("/", 200), ("/metrics", 200), ("/other", 404)] {
+        let answer = wire::call(&At::Tcp(sidecar.text("metrics")), "GET", path, &[], "").await;
+        assert_eq!(answer.status.as_u16(), status);
+        if status == 200 {
+            assert!(answer.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
+        }
+    }
+    sidecar.call("GET", "/v1.0/state/store/k", "").await.is_empty();
+    assert_eq!(sidecar.reached(Some("get")).await, 1);
+    assert_eq!(sidecar.reached(None).await, 1);
+}

@@ -1,0 +1,101 @@
+//! Plain clients of either protocol over either transport.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use dapr::dapr::proto::runtime::v1::dapr_client::DaprClient;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::{TcpStream, UnixStream};
+use tonic::transport::Channel;
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub(crate) enum At {
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Sends one request on a connection of its own.
+pub(crate) async fn call(
+    at: &At,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Vec<u8>>,
+) -> Answer {
+    let mut sender = match at {
+        At::Tcp(address) => connect(TcpStream::connect(address).await.unwrap()).await,
+        At::Unix(path) => connect(UnixStream::connect(path).await.unwrap()).await,
+    };
+    let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::from(body.into())).unwrap();
+    let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: head.status, headers: head.headers, body }
+}
+
+async fn connect<S>(stream: S) -> http1::SendRequest<Full<Bytes>>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// A client generated from Dapr's protos.
+pub(crate) async fn grpc(at: &At) -> DaprClient<Channel> {
+    DaprClient::connect(match at {
+        At::Tcp(address) => format!("http://{address}"),
+        At::Unix(path) => format!("unix://{}", path.display()),
+    })
+    .await
+    .unwrap()
+}
+
+// === impl Answer ===
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {:?}", self.body))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn etag(&self) -> String {
+        self.header("etag").expect("an etag").to_owned()
+    }
+
+    /// Asserts success without a body.
+    #[track_caller]
+    pub(crate) fn is_empty(&self) {
+        assert_eq!((self.status, &self.body[..]), (StatusCode::NO_CONTENT, &b""[..]), "{self:?}");
+    }
+
+    /// Asserts a failure by its status and Dapr's name, and answers its message.
+    #[track_caller]
+    pub(crate) fn failed(&self, status: u16, error_code: &str) -> String {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        let body = self.json();
+        assert_eq!(body["errorCode"], error_code);
+        body["message"].as_str().unwrap().to_owned()
+    }
+}
