@@ -1,1 +1,54 @@
-//! Builds the WebAssembly guests and hands out their paths
+//! Builds the WebAssembly guests and hands out their paths.
+//!
+//! They are built when asked for, not by a build script: the workspace must build on a machine that has no
+//! WebAssembly target. Cargo makes the second time cheap.
+#![forbid(unsafe_code)]
+
+mod build;
+mod toolchain;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use build::guest;
+pub use toolchain::guest_rustc;
+
+/// Why there is no guest.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `PILLION_GUEST` names no file.
+    #[error(
+        "PILLION_GUEST is {0}, which is no file; name a guest that was built, or unset it to have one built"
+    )]
+    NoSuchGuest(PathBuf),
+    /// A program could not be started.
+    #[error(
+        "{program} cannot be started: {cause}; it comes with Rust (https://rustup.rs) or with this repository"
+    )]
+    Start {
+        /// Its name.
+        program: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// No compiler for WebAssembly is to be had.
+    #[error("scripts/ensure-wasm-target.sh found no way to compile for wasm32-unknown-unknown:\n{0}")]
+    Toolchain(String),
+    /// The guest does not compile.
+    #[error("the guest does not build; see for yourself with: {command}\n{output}")]
+    Build {
+        /// The command to repeat by hand.
+        command: String,
+        /// What it said.
+        output: String,
+    },
+    /// A file could not be used.
+    #[error("{path}: {cause}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+}
