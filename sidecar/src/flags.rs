@@ -1,6 +1,6 @@
 //! The command line: daprd's own flags, and one of ours.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -91,7 +91,7 @@ pub struct Flags {
 }
 
 /// Flags of daprd for what this sidecar does not do.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = OUTSIDE)]
 struct Outside {
     #[arg(long, hide_short_help = true)]
@@ -173,6 +173,34 @@ struct Outside {
 // === impl Flags ===
 
 impl Flags {
+    /// For a sidecar within another process: free ports of this machine alone, no metrics, nothing from the
+    /// command line or the environment.
+    #[must_use]
+    pub fn local(app_id: impl Into<String>) -> Self {
+        Self {
+            app_id: app_id.into(),
+            dapr_http_port: 0,
+            dapr_grpc_port: 0,
+            dapr_listen_addresses: vec![Ipv4Addr::LOCALHOST.into()],
+            unix_domain_socket: None,
+            resources_path: Vec::new(),
+            max_body_size: 4 << 20,
+            dapr_graceful_shutdown_seconds: Duration::from_secs(5),
+            enable_metrics: false,
+            metrics_port: 0,
+            metrics_listen_address: Ipv4Addr::LOCALHOST.into(),
+            enable_api_logging: false,
+            log_level: "info".to_owned(),
+            log_as_json: false,
+            worker_threads: None,
+            api_token: None,
+            namespace: None,
+            disable_h2c: false,
+            without_effect: Vec::new(),
+            outside: Outside::default(),
+        }
+    }
+
     /// Reads the command line and the environment; on a mistake, or when asked for help, prints and exits.
     #[must_use]
     pub fn from_environment() -> Self {

@@ -17,7 +17,6 @@ use hyper::body::Incoming;
 
 pub use answer::value as value_answer;
 pub use path::{Call, Route};
-pub use request::SaveItem;
 pub(crate) use request::unsupported_operation;
 
 use crate::{ApiError, Sidecar};

@@ -17,7 +17,7 @@ macro_rules! any_case {
     ($($(#[$about:meta])* $name:ident<$de:lifetime> { $($field:ident: $type:ty = $json:literal,)* })*) => {$(
         $(#[$about])*
         #[derive(Clone, Debug, Default)]
-        pub struct $name<$de> {
+        pub(super) struct $name<$de> {
             $(pub(super) $field: $type,)*
             borrows: std::marker::PhantomData<&$de ()>,
         }

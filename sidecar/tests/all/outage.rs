@@ -14,10 +14,8 @@ async fn calls_fail_clearly_and_recover() {
     sidecar.call("POST", "/v1.0/state/store", body).await.is_empty();
     server.stop().unwrap();
     let message = sidecar.call("GET", "/v1.0/state/store/k", "").await.failed(500, "ERR_STATE_GET");
-    assert!(
-        message.starts_with("fail to get k from state store store: redis cannot be reached: "),
-        "{message}"
-    );
+    assert!(message.starts_with("fail to get k from state store store: redis"), "{message}");
+    assert!(message.contains("cannot be reached"), "{message}");
     sidecar.call("POST", "/v1.0/state/store", body).await.failed(500, "ERR_STATE_SAVE");
     sidecar.call("GET", "/v1.0/healthz", "").await.is_empty();
 

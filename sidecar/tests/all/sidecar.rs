@@ -209,9 +209,9 @@ pub(crate) fn redb(file: &Path) -> String {
 }
 
 /// A Redis component at an address.
-pub(crate) fn redis(address: impl ToString) -> String {
+pub(crate) fn redis(address: std::net::SocketAddr) -> String {
     MEMORY.replace("state.in-memory", "state.redis")
-        + &format!("  metadata:\n  - name: redisHost\n    value: {}\n", address.to_string())
+        + &format!("  metadata:\n  - name: redisHost\n    value: {address}\n")
 }
 
 /// The path of a socket of the app `app`.

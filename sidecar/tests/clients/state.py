@@ -29,8 +29,8 @@ with DaprClient() as client:
     client.execute_state_transaction(
         STORE,
         [
-            TransactionalStateOperation(TransactionOperationType.upsert, key="c", data="3"),
-            TransactionalStateOperation(TransactionOperationType.delete, key="a"),
+            TransactionalStateOperation(key="c", data="3", operation_type=TransactionOperationType.upsert),
+            TransactionalStateOperation(key="a", operation_type=TransactionOperationType.delete),
         ],
     )
     assert client.get_state(STORE, "c").data == b"3"
