@@ -1,0 +1,8 @@
+//! Tests of whole reports over a fixture run with known answers.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod browser;
+mod files;
+mod fixture;
+mod page;
+mod verdicts;
