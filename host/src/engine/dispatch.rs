@@ -97,7 +97,7 @@ impl Reply {
     /// Makes this an error with that text.
     pub fn fail(&mut self, text: impl fmt::Display) {
         use std::io::Write;
-        self.clear();
+        self.reset();
         self.kind = Kind::Error;
         // Writing to a vector does not fail.
         let _ = write!(self.buffer, "{text}");
@@ -126,8 +126,9 @@ impl Reply {
         }
     }
 
+    /// Forgets what it holds, but not its buffer's room.
     #[inline]
-    pub(super) fn clear(&mut self) {
+    pub fn reset(&mut self) {
         self.kind = Kind::Empty;
         self.buffer.clear();
         self.buffer.shrink_to(Self::KEPT);

@@ -135,7 +135,7 @@ fn host_call(caller: &mut Caller<'_, State>, at: HostCallArguments) -> Result<Op
         operation: slice(memory, at.4, at.5)?,
         payload: slice(memory, at.6, at.7)?,
     };
-    state.reply.clear();
+    state.reply.reset();
     match state.dispatch.dispatch(call, &mut state.reply) {
         Dispatched::Done if state.reply.is_error() => names_are_text(call).map(|()| None),
         Dispatched::Done => Ok(None),

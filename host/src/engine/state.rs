@@ -57,7 +57,7 @@ impl State {
     #[inline]
     pub(super) fn begin(&mut self, request: Request) {
         self.request = request;
-        self.reply.clear();
+        self.reply.reset();
         self.responded = false;
         self.guest_error = None;
         self.waited = 0;
