@@ -30,7 +30,7 @@ fn a_module_is_compiled_once_whoever_signed_it() {
     let [entry] = &entries(&directory)[..] else { panic!("one entry") };
     let written = fs::metadata(entry).expect("an entry").modified().expect("a time");
     load_and_call(&directory);
-    assert_eq!(entries(&directory), [entry.clone()]);
+    assert_eq!(entries(&directory), std::slice::from_ref(entry));
     assert_eq!(
         fs::metadata(entry).expect("an entry").modified().expect("a time"),
         written,

@@ -34,14 +34,14 @@ fn current_thread() -> tokio::runtime::Runtime {
 fn hundreds_of_calls_wait_without_a_thread_each() {
     const CALLS: usize = 256;
     let (host, actor) = loaded(&keyvalue());
-    let waiting: Arc<Mutex<Vec<(String, oneshot::Sender<()>)>>> = Arc::default();
+    let waiting: Arc<Mutex<Vec<oneshot::Sender<()>>>> = Arc::default();
     let reached = Arc::clone(&waiting);
     bound(
         &host,
         &actor,
         Fake::getting(false, move |key| {
             let (go, gone) = oneshot::channel();
-            reached.lock().expect("unpoisoned").push((key.to_owned(), go));
+            reached.lock().expect("unpoisoned").push(go);
             let key = key.to_owned();
             Answer::pending(async move {
                 gone.await.expect("every call is let go");
@@ -67,7 +67,7 @@ fn hundreds_of_calls_wait_without_a_thread_each() {
         // Other tests of this process start and end threads of their own; one per call would be far more.
         assert!(threads() < before + CALLS / 2, "{} threads, {before} before", threads());
         // The last come first.
-        while let Some((_, go)) = { waiting.lock().expect("unpoisoned").pop() } {
+        while let Some(go) = { waiting.lock().expect("unpoisoned").pop() } {
             go.send(()).expect("it waits");
         }
         while let Some(call) = calls.join_next().await {
@@ -120,7 +120,7 @@ fn a_call_given_up_frees_its_instance() {
     current_thread().block_on(async {
         for _ in 0..3 {
             let mut given_up = tokio::spawn(get(&host, &actor, "never").wait());
-            while provider.counters.total() % 2 == 0 {
+            while provider.counters.total().is_multiple_of(2) {
                 tokio::task::yield_now().await;
             }
             given_up.abort();
