@@ -1,1 +1,21 @@
-//! The apps as a native process: called direct, or beside a sidecar
+//! The apps as a native process: called direct, or beside a sidecar.
+//!
+//! The business logic is `pillion-logic`; here is where its capability calls go. [`Direct`] calls a provider in the
+//! same process. [`HttpSidecar`] and [`GrpcSidecar`] call a Dapr sidecar over TCP or a Unix socket.
+//! [`SidecarKeyValue`] is a sidecar in the shape of a provider, for a host in whose process the store is not.
+#![forbid(unsafe_code)]
+
+mod address;
+mod connection;
+mod direct;
+mod grpc;
+mod http;
+pub mod server;
+mod sidecar_key_value;
+mod state;
+
+pub use address::{Address, InvalidAddress};
+pub use direct::Direct;
+pub use grpc::GrpcSidecar;
+pub use http::HttpSidecar;
+pub use sidecar_key_value::SidecarKeyValue;

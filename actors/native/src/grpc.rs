@@ -1,0 +1,119 @@
+//! A sidecar over gRPC.
+
+use bytes::Bytes;
+use dapr::dapr::proto::common::v1::state_options::StateConcurrency;
+use dapr::dapr::proto::common::v1::{Etag, StateItem, StateOptions};
+use dapr::dapr::proto::runtime::v1::dapr_client::DaprClient;
+use dapr::dapr::proto::runtime::v1::{GetStateRequest, SaveStateRequest};
+use hyper_util::rt::TokioIo;
+use pillion_logic::{CallError, Capabilities};
+use tokio::net::UnixStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use tower::service_fn;
+
+use crate::Address;
+use crate::state::{self, Condition, SaveError, State, Versioned};
+
+/// The longest message that is taken, in bytes.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// A Dapr sidecar over gRPC: one HTTP/2 connection, on which any number of calls are under way. Clones share it.
+#[derive(Clone)]
+pub struct GrpcSidecar {
+    client: DaprClient<Channel>,
+    address: Address,
+    store: String,
+}
+
+// === impl GrpcSidecar ===
+
+impl GrpcSidecar {
+    /// Connects to the sidecar at `address` for the state store `store`.
+    ///
+    /// # Errors
+    /// When the sidecar cannot be reached.
+    pub async fn connect(address: Address, store: &str) -> Result<Self, CallError> {
+        let failed = |error: tonic::transport::Error| {
+            let reason =
+                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            CallError(format!("sidecar at {address}: cannot connect: {reason}; is it running?"))
+        };
+        let channel = match &address {
+            Address::Tcp(authority) => {
+                let endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(failed)?;
+                endpoint.tcp_nodelay(true).connect().await.map_err(failed)?
+            }
+            Address::Unix(path) => {
+                let path = path.clone();
+                let connector = service_fn(move |_| {
+                    let path = path.clone();
+                    async move { UnixStream::connect(path).await.map(TokioIo::new) }
+                });
+                let endpoint = Endpoint::from_static("http://localhost");
+                endpoint.connect_with_connector(connector).await.map_err(failed)?
+            }
+        };
+        let client = DaprClient::new(channel).max_decoding_message_size(MOST_BYTES);
+        Ok(Self { client, address, store: store.to_owned() })
+    }
+
+    fn refused(&self, status: &Status) -> CallError {
+        CallError(format!("sidecar at {}: {} ({:?})", self.address, status.message(), status.code()))
+    }
+
+    pub(crate) async fn save_item(&self, item: StateItem) -> Result<(), SaveError> {
+        let request = SaveStateRequest { store_name: self.store.clone(), states: vec![item] };
+        match self.client.clone().save_state(request).await {
+            Ok(_) => Ok(()),
+            Err(status) if status.code() == Code::Aborted => Err(SaveError::Conflict),
+            Err(status) => Err(SaveError::Failed(self.refused(&status))),
+        }
+    }
+}
+
+/// A state item that is saved if the condition holds.
+pub(crate) fn item(key: String, value: Vec<u8>, condition: Condition<'_>) -> StateItem {
+    let first = StateOptions { concurrency: StateConcurrency::ConcurrencyFirstWrite.into(), consistency: 0 };
+    let (etag, options) = match condition {
+        Condition::None => (None, None),
+        Condition::Absent => (None, Some(first)),
+        Condition::Etag(etag) => (Some(Etag { value: etag.to_owned() }), Some(first)),
+    };
+    StateItem { key, value, etag, options, ..StateItem::default() }
+}
+
+impl State for GrpcSidecar {
+    async fn read(&self, key: &str) -> Result<Option<Versioned>, CallError> {
+        let request = GetStateRequest {
+            store_name: self.store.clone(),
+            key: key.to_owned(),
+            ..GetStateRequest::default()
+        };
+        let response = self.client.clone().get_state(request).await;
+        let found = response.map_err(|status| self.refused(&status))?.into_inner();
+        // A key that is not there has neither value nor version.
+        let there = !(found.data.is_empty() && found.etag.is_empty());
+        Ok(there.then(|| Versioned { value: found.data.into(), etag: found.etag }))
+    }
+
+    async fn save(&self, key: &str, value: &[u8], condition: Condition<'_>) -> Result<(), SaveError> {
+        self.save_item(item(key.to_owned(), value.to_vec(), condition)).await
+    }
+}
+
+impl Capabilities for GrpcSidecar {
+    type Value = Bytes;
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, CallError> {
+        Ok(self.read(key).await?.map(|found| found.value))
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), CallError> {
+        Ok(self.save(key, value, Condition::None).await?)
+    }
+
+    async fn add(&self, key: &str, delta: i64) -> Result<i64, CallError> {
+        state::add(self, key, delta).await
+    }
+}

@@ -1,0 +1,160 @@
+//! A sidecar over HTTP.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, ETAG, HOST};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::Full;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use pillion_logic::{CallError, Capabilities};
+use serde::{Deserialize, Serialize};
+
+use crate::Address;
+use crate::connection::Pool;
+use crate::state::{self, Condition, SaveError, State, Versioned};
+
+/// What a path segment holds as it is (RFC 3986, unreserved).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+
+/// A Dapr sidecar over HTTP/1.1. Values are texts, and travel as JSON strings.
+pub struct HttpSidecar {
+    pool: Pool,
+    host: HeaderValue,
+    /// `/v1.0/state/<store>`.
+    path: String,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    key: &'a str,
+    value: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<Options>,
+}
+
+#[derive(Serialize)]
+struct Options {
+    concurrency: &'static str,
+}
+
+/// How a sidecar says that it failed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure<'a> {
+    #[serde(borrow)]
+    error_code: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+}
+
+// === impl HttpSidecar ===
+
+impl HttpSidecar {
+    /// A client of the sidecar at `address` for the state store `store`. Connections are opened when needed.
+    #[must_use]
+    pub fn new(address: Address, store: &str) -> Self {
+        let host = match &address {
+            Address::Tcp(address) => HeaderValue::from_str(address).ok(),
+            Address::Unix(_) => None,
+        };
+        Self {
+            pool: Pool::new(address),
+            host: host.unwrap_or(HeaderValue::from_static("localhost")),
+            path: format!("/v1.0/state/{}", utf8_percent_encode(store, ESCAPED)),
+        }
+    }
+
+    async fn call(&self, method: Method, path: String, body: Bytes) -> Result<Response<Bytes>, CallError> {
+        let failed = |reason: &dyn std::fmt::Display| {
+            CallError(format!("sidecar at {}: {reason}; is it running?", self.pool.address()))
+        };
+        let mut request = Request::new(Full::new(body));
+        *request.uri_mut() = Uri::from_maybe_shared(Bytes::from(path)).map_err(|error| failed(&error))?;
+        request.headers_mut().insert(HOST, self.host.clone());
+        if method == Method::POST {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        *request.method_mut() = method;
+        self.pool.call(request).await.map_err(|error| failed(&error))
+    }
+}
+
+impl State for HttpSidecar {
+    async fn read(&self, key: &str) -> Result<Option<Versioned>, CallError> {
+        let mut path = String::with_capacity(self.path.len() + 1 + 2 * key.len());
+        path.push_str(&self.path);
+        path.push('/');
+        path.extend(utf8_percent_encode(key, ESCAPED));
+        let response = self.call(Method::GET, path, Bytes::new()).await?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NO_CONTENT => return Ok(None),
+            _ => return Err(refused(&response)),
+        }
+        let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default();
+        let etag = etag.to_owned();
+        Ok(Some(Versioned { value: text(response.into_body(), key)?, etag }))
+    }
+
+    async fn save(&self, key: &str, value: &[u8], condition: Condition<'_>) -> Result<(), SaveError> {
+        let failed = |reason: String| SaveError::Failed(CallError(reason));
+        let value = str::from_utf8(value).map_err(|_| {
+            failed(format!(
+                "the value for key {key} is not text, which JSON needs; bytes can be saved over gRPC"
+            ))
+        })?;
+        let (etag, options) = match condition {
+            Condition::None => (None, None),
+            Condition::Absent => (None, Some(Options { concurrency: "first-write" })),
+            Condition::Etag(etag) => (Some(etag), Some(Options { concurrency: "first-write" })),
+        };
+        let body = serde_json::to_vec(&[Item { key, value, etag, options }])
+            .map_err(|error| failed(error.to_string()))?;
+        let response =
+            self.call(Method::POST, self.path.clone(), body.into()).await.map_err(SaveError::Failed)?;
+        match response.status() {
+            StatusCode::CONFLICT => Err(SaveError::Conflict),
+            status if status.is_success() => Ok(()),
+            _ => Err(SaveError::Failed(refused(&response))),
+        }
+    }
+}
+
+impl Capabilities for HttpSidecar {
+    type Value = Bytes;
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, CallError> {
+        Ok(self.read(key).await?.map(|found| found.value))
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), CallError> {
+        Ok(self.save(key, value, Condition::None).await?)
+    }
+
+    async fn add(&self, key: &str, delta: i64) -> Result<i64, CallError> {
+        state::add(self, key, delta).await
+    }
+}
+
+/// The text of a JSON string; other JSON as it is.
+fn text(json: Bytes, key: &str) -> Result<Bytes, CallError> {
+    match &*json {
+        // Without escapes the text is what stands between the quotes.
+        [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => Ok(json.slice(1..json.len() - 1)),
+        [b'"', ..] => serde_json::from_slice::<String>(&json)
+            .map(Bytes::from)
+            .map_err(|error| CallError(format!("the sidecar's value of key {key} is not JSON: {error}"))),
+        _ => Ok(json),
+    }
+}
+
+fn refused(response: &Response<Bytes>) -> CallError {
+    let status = response.status().as_u16();
+    CallError(match serde_json::from_slice::<Failure<'_>>(response.body()) {
+        Ok(failure) => format!("sidecar: {} ({}, status {status})", failure.message, failure.error_code),
+        Err(_) => format!("sidecar: status {status}: {}", String::from_utf8_lossy(response.body())),
+    })
+}

@@ -1,0 +1,80 @@
+//! Dapr's state API as the apps need it, whatever the protocol.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use pillion_logic::CallError;
+
+/// A counter that others change this often in a row is given up.
+const MOST_ATTEMPTS: u32 = 1_000;
+
+/// A value and its version.
+pub(crate) struct Versioned {
+    pub(crate) value: Bytes,
+    pub(crate) etag: String,
+}
+
+/// What must hold for a value to be saved.
+#[derive(Clone, Copy)]
+pub(crate) enum Condition<'a> {
+    /// Nothing.
+    None,
+    /// The key is not there.
+    Absent,
+    /// The key has this version.
+    Etag(&'a str),
+}
+
+/// Why a value was not saved.
+pub(crate) enum SaveError {
+    /// The condition does not hold.
+    Conflict,
+    /// Anything else.
+    Failed(CallError),
+}
+
+/// A client of the state API.
+pub(crate) trait State: Sync {
+    fn read(&self, key: &str) -> impl Future<Output = Result<Option<Versioned>, CallError>> + Send;
+
+    fn save(
+        &self,
+        key: &str,
+        value: &[u8],
+        condition: Condition<'_>,
+    ) -> impl Future<Output = Result<(), SaveError>> + Send;
+}
+
+// === impl SaveError ===
+
+impl From<SaveError> for CallError {
+    fn from(error: SaveError) -> Self {
+        match error {
+            SaveError::Conflict => {
+                Self("the sidecar reports an etag mismatch for a save without an etag".to_owned())
+            }
+            SaveError::Failed(error) => error,
+        }
+    }
+}
+
+/// Adds to a counter. The state API has no such call, so this is what Dapr's documentation says: read, save with the
+/// version that was read, start again if somebody else was faster.
+pub(crate) async fn add<S: State>(state: &S, key: &str, delta: i64) -> Result<i64, CallError> {
+    for _ in 0..MOST_ATTEMPTS {
+        let old = state.read(key).await?;
+        let number = old.as_ref().map_or(Some(0), |old| str::from_utf8(&old.value).ok()?.parse::<i64>().ok());
+        let number = number
+            .ok_or_else(|| CallError(format!("the value of key {key} is not an integer of 64 bits")))?;
+        let sum = number.checked_add(delta).ok_or_else(|| {
+            CallError(format!("adding to key {key} would leave the range of an integer of 64 bits"))
+        })?;
+        let condition = old.as_ref().map_or(Condition::Absent, |old| Condition::Etag(&old.etag));
+        match state.save(key, sum.to_string().as_bytes(), condition).await {
+            Ok(()) => return Ok(sum),
+            Err(SaveError::Conflict) => tokio::task::yield_now().await,
+            Err(SaveError::Failed(error)) => return Err(error),
+        }
+    }
+    Err(CallError(format!("others changed key {key} {MOST_ATTEMPTS} times in a row; try again")))
+}
