@@ -43,13 +43,6 @@ pub enum Detail {
         /// What is wrong with it.
         description: String,
     },
-    /// Where to read on.
-    Help {
-        /// The page.
-        url: &'static str,
-        /// What is there.
-        description: &'static str,
-    },
 }
 
 /// The domain of every reason.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use tonic::Status;
-use tonic_types::{BadRequest, ErrorDetail, ErrorInfo, Help, ResourceInfo, StatusExt};
+use tonic_types::{BadRequest, ErrorDetail, ErrorInfo, ResourceInfo, StatusExt};
 
 use crate::ApiError;
 use crate::error::{DOMAIN, Detail};
@@ -34,6 +34,5 @@ fn detail(detail: &Detail) -> ErrorDetail {
         Detail::BadRequest { field, description } => {
             BadRequest::with_violation(field.clone(), description.clone()).into()
         }
-        Detail::Help { url, description } => Help::with_link(*description, *url).into(),
     }
 }

@@ -101,9 +101,5 @@ fn detail(detail: &Detail) -> Value {
             "@type": "type.googleapis.com/google.rpc.BadRequest",
             "field_violations": [{ "field": field, "description": description }],
         }),
-        Detail::Help { url, description } => json!({
-            "@type": "type.googleapis.com/google.rpc.Help",
-            "links": [{ "url": url, "description": description }],
-        }),
     }
 }

@@ -68,8 +68,9 @@ pub(super) async fn save(
 ) -> Result<Answer, ApiError> {
     let store = find(sidecar, store)?;
     let body = body::read(headers, body, sidecar.max_body_size).await?;
-    let items: Vec<SaveItem<'_>> = read(&body)?;
-    let mut saves = items.into_iter().map(SaveItem::into_save).collect::<Result<Vec<_>, _>>()?;
+    let items: Option<Vec<SaveItem<'_>>> = read(&body)?;
+    let mut saves =
+        items.unwrap_or_default().into_iter().map(SaveItem::into_save).collect::<Result<Vec<_>, _>>()?;
     if !query.is_empty() {
         saves.iter_mut().for_each(|save| merge_metadata(query, &mut save.metadata));
     }
