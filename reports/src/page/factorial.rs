@@ -22,6 +22,7 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
     drawn.sort_by_key(|cell| {
         (
             Some(*cell) != reference,
+            cell.calls.is_some(),
             reference.is_none_or(|reference| {
                 cell.placement != reference.placement || cell.provider != reference.provider
             }),

@@ -52,7 +52,7 @@ pub(crate) fn judge(artifacts: &[Artifact], threshold: f64) -> Finding {
         .iter()
         .map(|module| {
             format!(
-                "`{}` is {} as built, {} stripped",
+                "{} is {} as built, {} stripped",
                 module.name,
                 words::bytes(module.raw),
                 words::bytes(module.stripped)

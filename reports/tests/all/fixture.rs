@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use pillion_records::{
     Artifact, Block, Cell, Check, CheckOutcome, Claim, Cpu, Lane, LaneEntry, Load, Machine, Measurement,
-    Noise, Outcome, Placement, Plan, Provenance, SCHEMA, Section, histogram, write_plan,
+    Noise, Outcome, Placement, Plan, Provenance, SCHEMA, Section, histogram,
 };
 
 /// A run before it is written.
@@ -90,7 +90,7 @@ impl Fixture {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         // Not through a `Recorder`, which waits for the disk at each of a thousand blocks.
-        write_plan(&dir, &self.plan).unwrap();
+        std::fs::write(dir.join("plan.json"), serde_json::to_vec(&self.plan).unwrap()).unwrap();
         let lines: String =
             self.blocks.iter().map(|block| serde_json::to_string(block).unwrap() + "\n").collect();
         std::fs::write(dir.join("blocks.jsonl"), lines).unwrap();
