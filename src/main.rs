@@ -1,2 +1,40 @@
-//! The command line.
-fn main() {}
+//! The command line: one file per verb.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a command line speaks on standard output")]
+
+mod arguments;
+mod compare;
+mod doctor;
+mod exit;
+mod list;
+mod progress;
+mod report;
+mod resume;
+mod run;
+mod session;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Verb};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.verb {
+        Verb::Compare(options) => compare::compare(options),
+        Verb::Run(options) => run::run(options).map(|finished| finished.exit),
+        Verb::Resume(options) => resume::resume(options),
+        Verb::Report(options) => report::report(options),
+        Verb::List => list::list(),
+        Verb::Doctor(options) => doctor::doctor(options),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("pillion: {error:#}");
+            exit::of(&error).into()
+        }
+    }
+}

@@ -94,9 +94,11 @@ fn missing(command: &Command, error: &io::Error) -> String {
     if error.kind() != io::ErrorKind::NotFound {
         return format!("{program} does not start: {error}");
     }
-    let name = Path::new(&program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into_owned());
+    let name =
+        Path::new(&program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into_owned());
     if name == "redis-server" {
-        "redis-server is missing: `apt-get install redis-server`, or leave out the cells over redis".to_owned()
+        "redis-server is missing: `apt-get install redis-server`, or leave out the cells over redis"
+            .to_owned()
     } else {
         format!("{program} is missing: build it by `cargo build --release --workspace --bins`")
     }

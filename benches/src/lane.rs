@@ -98,8 +98,7 @@ impl Registry {
     #[must_use]
     pub fn entries(&self, lanes: &[LaneSpec]) -> Vec<LaneEntry> {
         let entry = |entry: &str, lane: &str| LaneEntry { entry: entry.into(), lane: lane.into() };
-        let mut entries: Vec<_> =
-            lanes.iter().map(|spec| entry(&spec.lane.name, &spec.lane.name)).collect();
+        let mut entries: Vec<_> = lanes.iter().map(|spec| entry(&spec.lane.name, &spec.lane.name)).collect();
         let reference = self.references.iter().find(|name| lanes.iter().any(|spec| spec.lane.name == **name));
         if let Some(reference) = reference.or(lanes.first().map(|spec| &spec.lane.name)) {
             entries.push(entry(SECOND, reference));
@@ -126,7 +125,11 @@ impl LaneSpec {
     /// Whether it takes a workload.
     #[must_use]
     pub fn takes(&self, workload: &str) -> bool {
-        if self.workloads.is_empty() { workload != "noop" } else { self.workloads.iter().any(|w| w == workload) }
+        if self.workloads.is_empty() {
+            workload != "noop"
+        } else {
+            self.workloads.iter().any(|w| w == workload)
+        }
     }
 
     /// What the plan records.

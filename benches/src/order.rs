@@ -14,8 +14,9 @@ pub fn balanced(entries: u32, rounds: u32, seed: u64) -> Vec<Vec<u32>> {
 
     // The first row zigzags 0, 1, n − 1, 2, n − 2, …; the others follow by adding 1. An odd number of entries needs
     // the mirrored rows too.
-    let zigzag: Vec<u32> =
-        (0..entries).map(|place| if place % 2 == 1 { place.div_ceil(2) } else { (entries - place / 2) % entries }).collect();
+    let zigzag: Vec<u32> = (0..entries)
+        .map(|place| if place % 2 == 1 { place.div_ceil(2) } else { (entries - place / 2) % entries })
+        .collect();
     let mut rows: Vec<Vec<u32>> = (0..entries)
         .map(|shift| zigzag.iter().map(|&entry| names[((entry + shift) % entries) as usize]).collect())
         .collect();

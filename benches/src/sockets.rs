@@ -30,8 +30,10 @@ pub fn inspect(pid: i32) -> Result<Sockets, String> {
     let mut found = Sockets::default();
     let open = fs::read_dir(format!("/proc/{pid}/fd")).map_err(|error| format!("process {pid}: {error}"))?;
     for entry in open.flatten() {
-        let is_socket = fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<ForeignRawFd>().ok()) else {
+        let is_socket =
+            fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<ForeignRawFd>().ok())
+        else {
             continue;
         };
         if !is_socket {

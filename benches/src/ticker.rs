@@ -14,7 +14,7 @@ const PERIOD: Duration = Duration::from_millis(1);
 
 /// A thread of the harness (not of a runner, whose time it would take) on the last CPU.
 #[derive(Debug)]
-pub struct Ticker {
+pub(crate) struct Ticker {
     /// When a gap ended and how long it was, both in ns.
     gaps: Arc<Mutex<Vec<(u64, u64)>>>,
     stop: Arc<AtomicBool>,
@@ -26,7 +26,7 @@ pub struct Ticker {
 impl Ticker {
     /// Starts ticking on a CPU.
     #[must_use]
-    pub fn start(cpu: usize) -> Self {
+    pub(crate) fn start(cpu: usize) -> Self {
         let gaps = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (Arc::clone(&gaps), Arc::clone(&stop));
@@ -47,7 +47,7 @@ impl Ticker {
 
     /// The largest gap that overlaps a time, in ns; what ended before it is forgotten.
     #[must_use]
-    pub fn largest(&self, from_ns: u64, to_ns: u64) -> u64 {
+    pub(crate) fn largest(&self, from_ns: u64, to_ns: u64) -> u64 {
         let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
         gaps.retain(|&(end, _)| end >= from_ns);
         gaps.iter().filter(|&&(end, gap)| end - gap <= to_ns).map(|&(_, gap)| gap).max().unwrap_or(0)

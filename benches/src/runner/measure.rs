@@ -69,7 +69,8 @@ async fn block<A: App>(
         wall_ns: window.wall.as_nanos() as u64,
         batch,
         samples: window.histogram.len(),
-        histogram_ps: histogram::encode(&window.histogram).map_err(|error| Stop::Failed(error.to_string()))?,
+        histogram_ps: histogram::encode(&window.histogram)
+            .map_err(|error| Stop::Failed(error.to_string()))?,
         mean_ns: window.sum_ns / window.operations as f64,
         p50_ns: at(0.5),
         p90_ns: at(0.9),

@@ -27,7 +27,8 @@ fn pin(pid: i32, cpus: &[usize]) -> Result<(), String> {
     for &cpu in cpus {
         set.set(cpu).map_err(|error| format!("CPU {cpu}: {error}"))?;
     }
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_err(|error| format!("process {pid}: {error}"))?;
+    let threads =
+        fs::read_dir(format!("/proc/{pid}/task")).map_err(|error| format!("process {pid}: {error}"))?;
     for thread in threads.flatten() {
         let Some(id) = thread.file_name().to_str().and_then(|id| id.parse().ok()) else { continue };
         match sched_setaffinity(Pid::from_raw(id), &set) {

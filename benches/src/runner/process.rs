@@ -84,7 +84,8 @@ impl Usage {
         let mut usage = Self { total_ns: clock.num_nanoseconds() as u64, ..Self::default() };
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         // The command's name may hold spaces; it ends with the last bracket. `stime` is the 13th field after it.
-        let system = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(12)?.parse::<u64>().ok());
+        let system =
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(12)?.parse::<u64>().ok());
         usage.system_ns = system.unwrap_or(0) * tick_ns();
         for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
             let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();

@@ -118,7 +118,13 @@ pub fn aa_ratios(plan: &Plan, blocks: &[Block], flagged: Flagged) -> Vec<Vec<f64
 
 /// The mean over service cells of the log ratio of p50 of entry `a` over entry `b`, one number a round, by session.
 #[must_use]
-pub fn mean_log_ratios(cells: &[Cell], blocks: &[Block], a: &str, b: &str, flagged: Flagged) -> Vec<Vec<f64>> {
+pub fn mean_log_ratios(
+    cells: &[Cell],
+    blocks: &[Block],
+    a: &str,
+    b: &str,
+    flagged: Flagged,
+) -> Vec<Vec<f64>> {
     let mut rounds: BTreeMap<(u32, u32), (f64, f64)> = BTreeMap::new();
     for cell in cells.iter().filter(|cell| cell.load == Load::Service) {
         let a = values(blocks, a, cell, Statistic::P50, flagged);

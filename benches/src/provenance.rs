@@ -1,0 +1,56 @@
+//! Where figures come from: commit, compilers, lock file, servers.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::SystemTime;
+
+use pillion_records::{Check, Provenance};
+use sha2::{Digest as _, Sha256};
+
+use crate::artifacts;
+use crate::machine::machine;
+
+/// Everything of a run's provenance that can be found out beforehand. `guest` is the module as it was built.
+#[must_use]
+pub fn provenance(
+    root: &Path,
+    runner: &Path,
+    guest: Option<&Path>,
+    command: Vec<String>,
+    preflight: Vec<Check>,
+) -> Provenance {
+    let module = guest.and_then(|path| fs::read(path).ok());
+    let commit = git(root, &["rev-parse", "HEAD"]);
+    let dirty = git(root, &["status", "--porcelain"]).is_some_and(|changes| !changes.is_empty());
+    let redis = Command::new("redis-server").arg("--version").output().ok();
+    let servers = redis.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+    Provenance {
+        began: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        command,
+        commit,
+        dirty,
+        rustc: artifacts::compiler_of_executable(runner).unwrap_or_else(|| "unknown".into()),
+        guest_rustc: module
+            .as_deref()
+            .and_then(artifacts::compiler_of_module)
+            .unwrap_or_else(|| "unknown".into()),
+        profile: "release: thin LTO, one codegen unit, unwinding panics, for both sides; guest: fat LTO, opt-level 3".into(),
+        lockfile_sha256: fs::read(root.join("Cargo.lock")).map_or_else(|_| String::new(), |text| sha256(&text)),
+        modules: module.iter().map(|bytes| ("guest".to_owned(), sha256(bytes))).collect(),
+        servers: servers.into_iter().map(|version| ("redis-server".to_owned(), version)).collect::<BTreeMap<_, _>>(),
+        machine: machine(),
+        preflight,
+    }
+}
+
+/// What git answers, trimmed; `None` where it does not.
+pub(crate) fn git(root: &Path, arguments: &[&str]) -> Option<String> {
+    let out = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+    out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,105 @@
+//! What may be asked for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit;
+
+/// Measures an in-process waSCC-style host against a Dapr-compatible sidecar, over the same providers.
+#[derive(Debug, Parser)]
+#[command(name = "pillion", version, after_help = exit::HELP, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Measure everything and open on verdicts: plan, preflight, run, report
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  pillion compare --quick            a first look in about a minute; not for verdicts\n",
+        "  pillion compare                    the full comparison, some 18 minutes\n",
+        "  pillion compare --budget 40m       more rounds, narrower intervals\n",
+        "  pillion compare --lanes noop,direct,host,sidecar-grpc-uds\n\n",
+        "The last line is the path of report.html. A run that is stopped goes on by `pillion resume DIR`."))]
+    Compare(RunOptions),
+    /// Measure, without a report
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  pillion run --quick --lanes noop,direct --out runs/first\n",
+        "  pillion report runs/first"))]
+    Run(RunOptions),
+    /// Go on with a run that was stopped, in its recorded order
+    #[command(
+        after_help = "Example:\n  pillion resume runs/2026-11-22T210000Z\n\nCommit, module hashes and machine must be those of the run."
+    )]
+    Resume(ResumeOptions),
+    /// Write report.html, report.md and results.json from a run's data alone
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  pillion report runs/first\n",
+        "  pillion report runs/first --check   prove that the report fits its data; writes nothing"))]
+    Report(ReportOptions),
+    /// Show lanes, workloads, providers and claims
+    #[command(after_help = "Example:\n  pillion list")]
+    List,
+    /// Is this machine, now, fit to measure on? With remedies
+    #[command(after_help = "Examples:\n  pillion doctor\n  pillion doctor --lanes sidecar-http-tcp")]
+    Doctor(DoctorOptions),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunOptions {
+    /// Few rounds and cells; the report is stamped "not for verdicts"
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// The time that all rounds may take, as 90s, 18m or 2h
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "18m")]
+    pub(crate) budget: Duration,
+    /// The directory of the run; a new one under runs/ if it is not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Only these lanes; `pillion list` shows them
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) lanes: Vec<String>,
+    /// Exactly so many rounds, instead of what a pilot and the budget say
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: Option<u32>,
+    /// The measured time of one block, as 50ms
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) block: Option<Duration>,
+    /// The seed of orders, requests and intervals
+    #[arg(long, value_name = "N", default_value_t = 20_190_514)]
+    pub(crate) seed: u64,
+    /// Measure although preflight refuses; the report is stamped
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ResumeOptions {
+    /// The directory of the run
+    pub(crate) directory: PathBuf,
+    /// The time that the remaining rounds may take, while the pilot has not decided how many
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "18m")]
+    pub(crate) budget: Duration,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReportOptions {
+    /// The directory of the run
+    pub(crate) directory: PathBuf,
+    /// Prove that the report there fits the data; write nothing
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DoctorOptions {
+    /// Only these lanes; `pillion list` shows them
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) lanes: Vec<String>,
+}

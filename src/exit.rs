@@ -1,0 +1,81 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+use pillion_harness::lane::LaneError;
+use pillion_records::RecordError;
+use pillion_reports::{ReportError, Summary};
+
+/// What the shell is told. Of several that apply, the most serious is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Fine = 0,
+    Verdict = 1,
+    Usage = 2,
+    Wrong = 3,
+    Void = 4,
+    Refused = 5,
+    Incomplete = 6,
+}
+
+/// The environment is not fit, with what was found.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(pub(crate) String);
+
+/// The text of `--help`.
+pub(crate) const HELP: &str = "Exit codes:
+  0  fine
+  1  a claim is refuted, or a report does not fit its data
+  2  usage
+  3  a lane gave a wrong answer
+  4  void: the A/A comparison tells apart what is the same
+  5  the environment is refused: preflight, a missing program, no room to record
+  6  incomplete: blocks failed or are missing";
+
+// === impl Exit ===
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// What a report's summary comes to.
+    pub(crate) fn of_summary(summary: &Summary) -> Self {
+        let refuted = |verdict: &pillion_reports::Verdict| verdict.verdict == pillion_reports::Word::Refuted;
+        if summary.wrong {
+            Self::Wrong
+        } else if summary.void {
+            Self::Void
+        } else if summary.incomplete {
+            Self::Incomplete
+        } else if !summary.quick && !summary.forced && summary.verdicts.iter().any(refuted) {
+            Self::Verdict
+        } else {
+            Self::Fine
+        }
+    }
+}
+
+/// The code for an error: usage where the user named something that is not there, else the environment.
+pub(crate) fn of(error: &anyhow::Error) -> Exit {
+    if error.is::<LaneError>() {
+        return Exit::Usage;
+    }
+    if let Some(ReportError::Differs { .. }) = error.downcast_ref() {
+        return Exit::Verdict;
+    }
+    match error.downcast_ref() {
+        Some(RecordError::NotARun { .. } | RecordError::Exists { .. } | RecordError::Schema { .. }) => {
+            Exit::Usage
+        }
+        _ => match error.downcast_ref() {
+            Some(ReportError::Record(RecordError::NotARun { .. } | RecordError::Schema { .. })) => {
+                Exit::Usage
+            }
+            _ => Exit::Refused,
+        },
+    }
+}
