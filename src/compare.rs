@@ -10,7 +10,9 @@ pub(crate) fn compare(options: &RunOptions) -> Result<Exit> {
     let finished = run(options)?;
     let summary = pillion_reports::generate(&finished.directory)?;
     for verdict in &summary.verdicts {
-        println!("{} {}: {}", verdict.claim, verdict.verdict, verdict.words);
+        // The word as results.json spells it.
+        let word = serde_json::to_value(verdict.verdict)?;
+        println!("{} {}: {}", verdict.claim, word.as_str().unwrap_or("none"), verdict.finding);
     }
     if summary.quick || summary.forced {
         println!(
