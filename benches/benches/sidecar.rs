@@ -6,7 +6,7 @@
 //! another; the client is the same for both. All threads share one processor, as waking an idle one would cost more
 //! than what is compared. At the end `ratios` are printed, from interleaved batches, since what holds on a shared
 //! machine is a ratio of neighbours. `half/*` are the parts of either side that need no socket.
-#![expect(missing_docs, clippy::expect_used, reason = "a benchmark that cannot run ends")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run ends")]
 
 use std::convert::Infallible;
 use std::future::Future;
