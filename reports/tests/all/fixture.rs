@@ -18,7 +18,9 @@ pub(crate) struct Fixture {
 }
 
 /// Name, app, coupling, protocol, transport, and the median of a small read on one core in ns.
-const LANES: [(&str, &str, &str, Option<&str>, Option<&str>, f64); 9] = [
+type Row = (&'static str, &'static str, &'static str, Option<&'static str>, Option<&'static str>, f64);
+
+const LANES: [Row; 9] = [
     ("noop", "none", "none", None, None, 2.0),
     ("direct", "native", "in-process", None, None, 100.0),
     ("host", "wasm", "in-process", None, None, 500.0),
@@ -109,7 +111,7 @@ pub(crate) fn small_read(provider: &str, placement: Placement) -> Cell {
     }
 }
 
-fn lane(row: &(&str, &str, &str, Option<&str>, Option<&str>, f64)) -> Lane {
+fn lane(row: &Row) -> Lane {
     let (name, app, coupling, protocol, transport, _) = *row;
     Lane {
         name: name.into(),
