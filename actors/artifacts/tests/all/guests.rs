@@ -5,8 +5,8 @@ use pillion_logic::oracle::{Suite, Workload, failures, suite};
 
 use crate::host::Guest;
 
-/// A guest of this size still compiles and loads fast; see the report's table of sizes.
-const MOST_BYTES: usize = 130 * 1024;
+/// With names and before stripping. A step beyond it is to be noticed, as when a dependency drags formatting in.
+const MOST_BYTES: usize = 208 * 1024;
 
 fn guest() -> Guest {
     Guest::new(&std::fs::read(pillion_artifacts::guest().unwrap()).unwrap())
@@ -31,7 +31,7 @@ fn every_workload_answers_what_the_oracle_says() {
     for (workload, payload) in
         Workload::ALL.into_iter().flat_map(|workload| [0, 16, 1_024, 65_536].map(|size| (workload, size)))
     {
-        // 65,536 rounds of hashing in an interpreter's time would be all that this test measures.
+        // More rounds of hashing show nothing new.
         let payload = if workload == Workload::Compute { payload.min(100) } else { payload };
         check(&mut guest, &suite(workload, payload, 3, 42, 40));
     }
