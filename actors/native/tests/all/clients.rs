@@ -1,0 +1,118 @@
+//! What a client does when things are not as they should be, and when many use it at once.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pillion_capabilities::keyvalue::{Etag, SetOptions, When};
+use pillion_capabilities::{Error, KeyValue};
+use pillion_logic::Capabilities;
+use pillion_native::{Address, GrpcSidecar, HttpSidecar, SidecarKeyValue};
+use tokio::task::JoinSet;
+
+use crate::sidecar::Sidecar;
+
+async fn count_together<C: Capabilities + Send + Sync + 'static>(capabilities: C, key: &'static str) {
+    let capabilities = Arc::new(capabilities);
+    let mut tasks = JoinSet::new();
+    for _ in 0..16 {
+        let capabilities = Arc::clone(&capabilities);
+        tasks.spawn(async move {
+            for _ in 0..10 {
+                capabilities.add(key, 1).await.unwrap();
+            }
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task.unwrap();
+    }
+    assert_eq!(capabilities.get(key).await.unwrap().unwrap().as_ref(), b"160");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_visit_is_lost_among_many() {
+    let sidecar = Sidecar::start();
+    let ([tcp, unix], [grpc, _]) = (sidecar.http(), sidecar.grpc());
+    count_together(HttpSidecar::new(tcp, "statestore"), "http-tcp").await;
+    count_together(HttpSidecar::new(unix, "statestore"), "http-unix").await;
+    count_together(GrpcSidecar::connect(grpc, "statestore").await.unwrap(), "grpc").await;
+}
+
+#[tokio::test]
+async fn texts_of_all_kinds_come_back_over_http() {
+    let sidecar = Sidecar::start();
+    let [address, _] = sidecar.http();
+    let client = HttpSidecar::new(address, "statestore");
+    for text in
+        ["", "plain", "\"quoted\"", "back\\slash", "line\nfeed \u{1}", "ünïcödé 🦀", "{\"json\":1}", "17"]
+    {
+        client.set("a key/with ?& %", text.as_bytes()).await.unwrap();
+        let value = client.get("a key/with ?& %").await.unwrap().unwrap();
+        assert_eq!(str::from_utf8(&value).unwrap(), text);
+    }
+    let error = client.set("bytes", b"\xff").await.unwrap_err().to_string();
+    assert!(error.contains("not text"), "{error}");
+}
+
+#[tokio::test]
+async fn a_sidecars_words_come_through() {
+    let sidecar = Sidecar::start();
+    let ([http, _], [grpc, _]) = (sidecar.http(), sidecar.grpc());
+    let error = HttpSidecar::new(http.clone(), "nowhere").get("k").await.unwrap_err().to_string();
+    assert!(error.contains("nowhere") && error.contains("ERR_STATE_STORE_NOT_FOUND"), "{error}");
+    let client = GrpcSidecar::connect(grpc, "nowhere").await.unwrap();
+    let error = client.get("k").await.unwrap_err().to_string();
+    assert!(error.contains("nowhere") && error.contains("InvalidArgument"), "{error}");
+    let client = HttpSidecar::new(http, "statestore");
+    client.set("word", b"text").await.unwrap();
+    let error = client.add("word", 1).await.unwrap_err().to_string();
+    assert!(error.contains("word is not an integer"), "{error}");
+}
+
+#[tokio::test]
+async fn a_sidecar_that_is_gone_is_named() {
+    let mut sidecar = Sidecar::start();
+    let ([http, unix], [grpc, _]) = (sidecar.http(), sidecar.grpc());
+    let clients = [HttpSidecar::new(http.clone(), "statestore"), HttpSidecar::new(unix, "statestore")];
+    for client in &clients {
+        assert_eq!(client.get("k").await.unwrap(), None);
+    }
+    let connected = GrpcSidecar::connect(grpc.clone(), "statestore").await.unwrap();
+    assert_eq!(connected.get("k").await.unwrap(), None);
+    sidecar.end();
+    for client in &clients {
+        let error = client.get("k").await.unwrap_err().to_string();
+        assert!(error.contains("is it running?"), "{error}");
+    }
+    let error = connected.get("k").await.unwrap_err().to_string();
+    assert!(error.contains(&grpc.to_string()), "{error}");
+    let error = GrpcSidecar::connect(grpc, "statestore").await.err().unwrap().to_string();
+    assert!(error.contains("is it running?"), "{error}");
+}
+
+#[tokio::test]
+async fn a_provider_behind_a_sidecar_does_what_dapr_can() {
+    let sidecar = Sidecar::start();
+    let [address, _] = sidecar.grpc();
+    let provider = SidecarKeyValue::new(GrpcSidecar::connect(address, "statestore").await.unwrap());
+    let set = |when| provider.set("k", Bytes::from_static(b"v"), SetOptions { when, ttl: None }).wait();
+    assert!(!provider.exists("k").wait().await.unwrap());
+    set(When::Absent).await.unwrap();
+    assert!(provider.exists("k").wait().await.unwrap());
+    assert_eq!(set(When::Absent).await, Err(Error::EtagMismatch { key: "k".to_owned() }));
+    let etag = provider.get("k").wait().await.unwrap().unwrap().etag;
+    set(When::Matches(etag)).await.unwrap();
+    assert_eq!(set(When::Matches(Etag(etag.0))).await, Err(Error::EtagMismatch { key: "k".to_owned() }));
+    let error = provider.set_members("k").wait().await.unwrap_err().to_string();
+    assert!(error.contains("set_members"), "{error}");
+}
+
+#[test]
+fn addresses_are_read_and_written() {
+    for text in ["127.0.0.1:3500", "[::1]:3500", "localhost:1", "unix:/run/dapr.sock"] {
+        assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+    }
+    for text in ["", "localhost", "http://localhost:3500", "unix:", ":3500", "host:99999"] {
+        let error = text.parse::<Address>().unwrap_err().to_string();
+        assert!(error.contains("unix:/"), "{error}");
+    }
+}

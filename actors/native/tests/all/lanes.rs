@@ -1,0 +1,93 @@
+//! Every lane answers what the oracle says, with as many calls to the provider as it should make.
+
+use std::sync::Arc;
+
+use pillion_capabilities::{Counters, KeyValue, Memory, Operation};
+use pillion_logic::oracle::{Suite, Workload, failures, suite};
+use pillion_logic::{Capabilities, handle};
+use pillion_native::{Direct, GrpcSidecar, HttpSidecar, SidecarKeyValue};
+
+use crate::sidecar::Sidecar;
+
+fn suites() -> Vec<Suite> {
+    let sizes =
+        Workload::ALL.into_iter().flat_map(|workload| [1, 16, 1_024, 65_536].map(|size| (workload, size)));
+    let mut suites: Vec<Suite> = sizes
+        // Rounds of hashing are the same code in every lane.
+        .map(|(workload, size)| (workload, if workload == Workload::Compute { size.min(10) } else { size }))
+        .map(|(workload, size)| suite(workload, size, 3, 42, 20))
+        .collect();
+    suites.push(failures());
+    suites
+}
+
+async fn check<C: Capabilities + Sync>(capabilities: &C, suite: &Suite) {
+    let mut reply = Vec::new();
+    for case in &suite.cases {
+        reply.clear();
+        let result = handle(capabilities, case.operation, &case.request, &mut reply).await;
+        case.check(result.map(|()| reply.as_slice()).map_err(|error| error.to_string())).unwrap();
+    }
+    for record in &suite.after {
+        let value = capabilities.get(&record.key).await.unwrap().unwrap();
+        assert_eq!(value.as_ref(), record.value, "{}", record.key);
+    }
+}
+
+async fn preload<C: Capabilities + Sync>(capabilities: &C, suite: &Suite) {
+    for record in &suite.records {
+        capabilities.set(&record.key, &record.value).await.unwrap();
+    }
+}
+
+/// All suites over a sidecar. An add is a get and a set there.
+async fn check_sidecar<C: Capabilities + Sync>(sidecar: &Sidecar, capabilities: &C) {
+    for suite in suites() {
+        preload(capabilities, &suite).await;
+        let before = (sidecar.reached("get").await, sidecar.reached("set").await);
+        check(capabilities, &suite).await;
+        let calls = suite.calls();
+        let (gets, sets) = (calls.get + calls.add + suite.after.len() as u64, calls.set + calls.add);
+        let now = (sidecar.reached("get").await, sidecar.reached("set").await);
+        assert_eq!(now, (before.0 + gets, before.1 + sets));
+    }
+}
+
+#[tokio::test]
+async fn direct() {
+    let memory = Arc::new(Memory::default());
+    let capabilities = Direct(memory.clone());
+    let counts = |of: &Counters| [Operation::Get, Operation::Set, Operation::Add].map(|each| of.of(each));
+    for suite in suites() {
+        preload(&capabilities, &suite).await;
+        let before = counts(memory.counters());
+        check(&capabilities, &suite).await;
+        let calls = suite.calls();
+        let added = [calls.get + suite.after.len() as u64, calls.set, calls.add];
+        assert_eq!(counts(memory.counters()), [0, 1, 2].map(|each| before[each] + added[each]));
+    }
+}
+
+#[tokio::test]
+async fn http() {
+    let sidecar = Sidecar::start();
+    for address in sidecar.http() {
+        check_sidecar(&sidecar, &HttpSidecar::new(address, "statestore")).await;
+    }
+}
+
+#[tokio::test]
+async fn grpc() {
+    let sidecar = Sidecar::start();
+    for address in sidecar.grpc() {
+        check_sidecar(&sidecar, &GrpcSidecar::connect(address, "statestore").await.unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_sidecar_as_a_provider() {
+    let sidecar = Sidecar::start();
+    let [_, address] = sidecar.grpc();
+    let provider = SidecarKeyValue::new(GrpcSidecar::connect(address, "statestore").await.unwrap());
+    check_sidecar(&sidecar, &Direct(Arc::new(provider))).await;
+}

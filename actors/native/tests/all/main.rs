@@ -1,0 +1,7 @@
+//! The apps over every way to their store, against the oracle.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panic, as tests do")]
+
+mod app;
+mod clients;
+mod lanes;
+mod sidecar;
