@@ -3,7 +3,7 @@
 //! `engine/*` is the engine alone: a guest makes one host call with raw bytes, to an answer that is a clone of
 //! shared bytes. `path/*` is `kv.get` of the real signed guest over the memory provider, with codec and checks;
 //! there, `raw-limit` is bare wasmtime with the small guest of `engine/*` over the same provider, with neither.
-#![expect(missing_docs, clippy::expect_used, reason = "a benchmark that cannot run ends")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run ends")]
 
 mod raw_limit;
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use wasmtime::{Caller, Config, Engine, Error, Linker, Memory, Module, Result, Store, Trap, TypedFunc};
 
 /// Answers a host call: operation and payload to bytes.
-pub type Answer = Box<dyn Fn(&[u8], &[u8]) -> Bytes + Send + Sync>;
+pub(crate) type Answer = Box<dyn Fn(&[u8], &[u8]) -> Bytes + Send + Sync>;
 
 struct Raw {
     memory: Option<Memory>,
@@ -24,7 +24,7 @@ unsafe impl Send for Raw {}
 unsafe impl Sync for Raw {}
 
 /// One guest on bare wasmtime.
-pub struct RawLimit {
+pub(crate) struct RawLimit {
     store: Store<Raw>,
     guest_call: TypedFunc<(u32, u32), u32>,
 }
@@ -46,7 +46,7 @@ fn write(memory: &mut [u8], at: u32, bytes: &[u8]) -> Result<()> {
 
 impl RawLimit {
     /// Instantiates a guest.
-    pub fn new(wasm: &[u8], answer: Answer) -> Result<Self> {
+    pub(crate) fn new(wasm: &[u8], answer: Answer) -> Result<Self> {
         let engine = Engine::new(&Config::new())?;
         let module = Module::new(&engine, wasm)?;
         let mut linker = Linker::new(&engine);
@@ -123,7 +123,7 @@ impl RawLimit {
     }
 
     /// Calls the guest; the response stays in its buffer.
-    pub fn call(&mut self, operation: &str, payload: &[u8]) -> Result<&[u8]> {
+    pub(crate) fn call(&mut self, operation: &str, payload: &[u8]) -> Result<&[u8]> {
         let raw = self.store.data_mut();
         raw.operation = operation.as_bytes();
         raw.payload = payload;
