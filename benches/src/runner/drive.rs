@@ -79,34 +79,36 @@ pub(super) async fn drive<A: App>(
     Ok(Window { operations, wall: end - begin, histogram, sum_ns })
 }
 
-/// Drives with several requests in flight, each on a task of its own.
+/// Drives with several requests in flight, each on a task of its own, and answers the window of each.
 pub(super) async fn drive_many<A: App>(
     app: &Arc<A>,
     questions: &Arc<Questions>,
     batch: u32,
     time: Duration,
     in_flight: u32,
-) -> Result<Window, Stop> {
-    let begin = Instant::now();
+) -> Result<Vec<Window>, Stop> {
     let tasks: Vec<_> = (0..in_flight as usize)
         .map(|task| {
             let (app, questions) = (Arc::clone(app), Arc::clone(questions));
             tokio::spawn(async move { drive(&*app, &questions, batch, time, task * 7, true).await })
         })
         .collect();
-    let mut all: Option<Window> = None;
+    let mut windows = Vec::with_capacity(tasks.len());
     for task in tasks {
-        let window = task.await.map_err(|error| Stop::Failed(format!("a task ended: {error}")))??;
-        match &mut all {
-            None => all = Some(window),
-            Some(all) => {
-                all.operations += window.operations;
-                all.sum_ns += window.sum_ns;
-                all.histogram.add(&window.histogram).map_err(|error| Stop::Failed(error.to_string()))?;
-            }
-        }
+        windows.push(task.await.map_err(|error| Stop::Failed(format!("a task ended: {error}")))??);
     }
-    let mut all = all.ok_or_else(|| Stop::Failed("nothing in flight".into()))?;
-    all.wall = begin.elapsed();
+    Ok(windows)
+}
+
+/// One window of those of all tasks. It is not part of what is measured: merging takes milliseconds.
+pub(super) fn merge(windows: Vec<Window>, wall: Duration) -> Result<Window, Stop> {
+    let mut windows = windows.into_iter();
+    let mut all = windows.next().ok_or_else(|| Stop::Failed("nothing in flight".into()))?;
+    for window in windows {
+        all.operations += window.operations;
+        all.sum_ns += window.sum_ns;
+        all.histogram.add(&window.histogram).map_err(|error| Stop::Failed(error.to_string()))?;
+    }
+    all.wall = wall;
     Ok(all)
 }

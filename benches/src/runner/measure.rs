@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pillion_records::{Cell, Load, Measurement, Outcome, histogram};
 
-use super::drive::{Stop, Window, drive, drive_many};
+use super::drive::{Stop, Window, drive, drive_many, merge};
 use super::process::{all, between, monotonic_ns, pss, steal_ns, usage};
 use super::questions::Questions;
 use super::{App, placement, verify};
@@ -58,10 +58,12 @@ async fn block<A: App>(
     reply.began = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let before = usage(&processes).map_err(Stop::Failed)?;
     reply.from_ns = monotonic_ns();
-    let window = run(app, &questions, batch, time, cell.load).await?;
+    let windows = run(app, &questions, batch, time, cell.load).await?;
     reply.to_ns = monotonic_ns();
     let after = usage(&processes).map_err(Stop::Failed)?;
     reply.steal_ns = steal_ns().saturating_sub(steal);
+
+    let window = merge(windows, Duration::from_nanos(reply.to_ns - reply.from_ns))?;
 
     let at = |quantile: f64| window.histogram.value_at_quantile(quantile) as f64 / 1_000.0;
     Ok(Measurement {
@@ -90,9 +92,9 @@ async fn run<A: App>(
     batch: u32,
     time: Duration,
     load: Load,
-) -> Result<Window, Stop> {
+) -> Result<Vec<Window>, Stop> {
     match load {
-        Load::Service => drive(&**app, questions, batch, time, 0, false).await,
+        Load::Service => Ok(vec![drive(&**app, questions, batch, time, 0, false).await?]),
         Load::Throughput { in_flight } => drive_many(app, questions, batch, time, in_flight).await,
     }
 }
@@ -120,7 +122,8 @@ async fn warm_up<A: App>(
 ) -> Result<(u32, bool), Stop> {
     let mut medians = Vec::new();
     for done in 1..=WARMUP_PARTS {
-        let window = run(app, questions, batch, block / WARMUP_PARTS, load).await?;
+        let windows = run(app, questions, batch, block / WARMUP_PARTS, load).await?;
+        let window = merge(windows, Duration::ZERO)?;
         medians.push(window.histogram.value_at_quantile(0.5) as f64);
         if let [.., a, b, c] = medians[..] {
             let (low, high) = (a.min(b).min(c), a.max(b).max(c));

@@ -1,0 +1,4 @@
+//! Tests of the harness.
+mod lanes;
+mod order;
+mod sockets;

@@ -1,0 +1,58 @@
+//! Tests of the command line.
+
+use std::process::{Command, Output};
+
+fn pillion(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pillion")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn every_verb_teaches_by_examples() {
+    for verb in ["compare", "run", "resume", "report", "list", "doctor"] {
+        let out = pillion(&[verb, "--help"]);
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert_eq!(out.status.code(), Some(0));
+        assert!(text.contains("Example") && text.contains(&format!("pillion {verb}")), "{text}");
+    }
+    let text = String::from_utf8_lossy(&pillion(&["--help"]).stdout).into_owned();
+    assert!(text.contains("Exit codes") && text.contains("6  incomplete"), "{text}");
+}
+
+#[test]
+fn what_is_not_there_is_a_usage_error() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let path = nowhere.path().to_str().unwrap();
+    for arguments in [
+        &["nonsense"][..],
+        &["run", "--lanes", "nonsense"],
+        &["run", "--budget", "soon"],
+        &["report", path],
+        &["resume", path],
+    ] {
+        let out = pillion(arguments);
+        assert_eq!(out.status.code(), Some(2), "{arguments:?}: {out:?}");
+        assert!(!out.stderr.is_empty());
+    }
+}
+
+#[test]
+fn the_list_shows_lanes_and_claims() {
+    let out = pillion(&["list"]);
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    for word in ["sidecar-grpc-uds", "wapc-crate", "kv-get", "redb", "C1", "C3"] {
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn a_missing_runner_is_named_with_its_remedy() {
+    let empty = tempfile::tempdir().unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_pillion"))
+        .args(["run", "--lanes", "noop"])
+        .env("PILLION_BINARIES", empty.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(5), "{text}");
+    assert!(text.contains("runner-direct") && text.contains("cargo build"), "{text}");
+}
