@@ -1,5 +1,5 @@
 //! The apps over every way to their store, against the oracle.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panic, as tests do")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panic, as tests do")]
 
 mod app;
 mod clients;
