@@ -11,8 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Serves the apps over HTTP, with a Dapr sidecar for their state.
 ///
-/// POST /<operation> with the operation's bytes (echo, kv.get, kv.set, chain, counter, order, compute);
-/// POST or GET /counter/<name>; GET /healthz.
+/// POST /OPERATION with the operation's bytes (echo, kv.get, kv.set, chain, counter, order, compute);
+/// POST or GET /counter/NAME; GET /healthz.
 #[derive(Parser)]
 #[command(version)]
 struct Flags {
