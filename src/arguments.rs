@@ -41,7 +41,8 @@ pub(crate) enum Verb {
     #[command(after_help = concat!(
         "Examples:\n",
         "  pillion report runs/first\n",
-        "  pillion report runs/first --check   prove that the report fits its data; writes nothing"))]
+        "  pillion report runs/first --check   prove that the report fits its data; writes nothing\n",
+        "  pillion report runs/first --splice README.md   put the run's figures between the file's markers"))]
     Report(ReportOptions),
     /// Show lanes, workloads, providers and claims
     #[command(after_help = "Example:\n  pillion list")]
@@ -95,6 +96,10 @@ pub(crate) struct ReportOptions {
     /// Prove that the report there fits the data; write nothing
     #[arg(long)]
     pub(crate) check: bool,
+    /// The Markdown file whose text between the markers `pillion:numbers` is replaced by the run's figures; with
+    /// --check, the file that must hold them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) splice: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

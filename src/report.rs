@@ -9,9 +9,16 @@ pub(crate) fn report(options: &ReportOptions) -> Result<Exit> {
     if options.check {
         pillion_reports::check(&options.directory)?;
         println!("{}: the report fits its data", options.directory.display());
+        if let Some(readme) = &options.splice {
+            pillion_reports::splice_check(readme, &options.directory)?;
+            println!("{}: its figures are those of the run", readme.display());
+        }
         return Ok(Exit::Fine);
     }
     let summary = pillion_reports::generate(&options.directory)?;
+    if let Some(readme) = &options.splice {
+        pillion_reports::splice(readme, &options.directory)?;
+    }
     println!("{}", options.directory.join("report.html").display());
     Ok(Exit::of_summary(&summary))
 }
