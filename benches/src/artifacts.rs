@@ -69,11 +69,10 @@ pub(crate) fn compiler_of_executable(path: &Path) -> Option<String> {
     let bytes = fs::read(path).ok()?;
     let file = object::File::parse(bytes.as_slice()).ok()?;
     let comment = file.section_by_name(".comment")?.data().ok()?;
-    let text = comment.split(|&byte| byte == 0).find_map(|text| {
+    comment.split(|&byte| byte == 0).find_map(|text| {
         let text = String::from_utf8_lossy(text);
         text.contains("rustc").then(|| text.into_owned())
-    });
-    text
+    })
 }
 
 /// The compiler that a module names among its producers.

@@ -82,7 +82,6 @@ impl Workshop {
         Ok(())
     }
 
-    #[expect(clippy::type_complexity, reason = "three guards that only have to live")]
     fn start(
         &self,
         lane: &LaneSpec,

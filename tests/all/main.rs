@@ -1,4 +1,5 @@
 //! Tests of the command line.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::process::{Command, Output};
 

@@ -20,7 +20,7 @@ fn a_merge_equals_the_histogram_of_the_concatenation() {
         both.record(value).unwrap();
     }
     let mut merged = decode(&encode(&left).unwrap()).unwrap();
-    merged.add(&decode(&encode(&right).unwrap()).unwrap()).unwrap();
+    merged.add(decode(&encode(&right).unwrap()).unwrap()).unwrap();
     assert_eq!(merged, both);
     assert_eq!(merged.value_at_quantile(0.99), both.value_at_quantile(0.99));
 }
