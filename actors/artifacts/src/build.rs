@@ -9,7 +9,7 @@ use crate::Error;
 use crate::toolchain::{TARGET, rustc, workspace};
 
 /// Guests need little stack, and every instance has one of its own.
-const FLAGS: &str = "-Clink-arg=-zstack-size=131072";
+const STACK: &str = "-Clink-arg=-zstack-size=131072";
 
 /// The unsigned guest in Rust, built if it is not up to date. `PILLION_GUEST` hands out another one instead.
 ///
@@ -35,7 +35,7 @@ pub fn guest() -> Result<PathBuf, Error> {
     {
         cargo.env_remove(name);
     }
-    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", FLAGS);
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags());
     if let Some(rustc) = rustc()? {
         cargo.env("RUSTC", rustc);
     }
@@ -48,6 +48,17 @@ pub fn guest() -> Result<PathBuf, Error> {
     }
     let guest = target_dir.join(TARGET).join("guest/pillion_guest.wasm");
     guest.canonicalize().map_err(|cause| Error::File { path: guest, cause })
+}
+
+/// The flags of a guest. No path of the building machine gets into it, so that every machine builds the same bytes.
+fn flags() -> String {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    let places = [(workspace().canonicalize().ok(), "/pillion"), (cargo, "/cargo")];
+    let known = places.into_iter().filter_map(|(from, to)| Some((from?, to)));
+    known.fold(STACK.to_owned(), |flags, (from, to)| {
+        format!("{flags} --remap-path-prefix={}={to}", from.display())
+    })
 }
 
 fn target_dir() -> PathBuf {
