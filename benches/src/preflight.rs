@@ -8,9 +8,9 @@ use pillion_records::{Cell, Check, CheckOutcome};
 use crate::lane::LaneSpec;
 use crate::leg::{Standing, Workshop};
 use crate::machine::{cpus, machine, memory, read};
-use crate::runner::process::steal_ns;
+use crate::runner::process::{busy_ns, steal_ns};
 
-/// How long steal is watched.
+/// How long steal and the work of others are watched.
 const WATCH: Duration = Duration::from_millis(500);
 
 /// Checks of the machine alone.
@@ -22,9 +22,10 @@ pub fn machine_checks() -> Vec<Check> {
         read("/proc/loadavg").split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
     let smt = read("/sys/devices/system/cpu/smt/active");
     let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-    let before = steal_ns();
+    let (stolen, busy) = (steal_ns(), busy_ns());
     thread::sleep(WATCH);
-    let stolen = (steal_ns() - before) as f64 / (WATCH.as_nanos() as f64 * cpus.max(1) as f64);
+    let share = |before: u64, now: u64| (now - before) as f64 / (WATCH.as_nanos() as f64 * cpus.max(1) as f64);
+    let (stolen, busy) = (share(stolen, steal_ns()), share(busy, busy_ns()));
     let (free, swap) = (memory("MemAvailable:"), memory("SwapTotal:") - memory("SwapFree:"));
     vec![
         check(
@@ -48,19 +49,27 @@ pub fn machine_checks() -> Vec<Check> {
             describe(governor.trim(), &[("", "none (fixed, or left to the hypervisor)")]),
             "`cpupower frequency-set -g performance`",
         ),
+        // Not the load average: it remembers a build for minutes after its end.
         check(
-            "load",
-            load < cpus as f64,
+            "other work",
+            busy < 0.5,
             CheckOutcome::Refuse,
-            format!("{load:.2} over the last minute"),
+            format!("{:.0} % of the CPUs over {} ms", busy * 100.0, WATCH.as_millis()),
             "something else is running; stop it or wait",
         ),
         check(
-            "load of others",
+            "quiet",
+            busy < 0.05,
+            CheckOutcome::Warn,
+            format!("{:.0} % of the CPUs are busy with other work", busy * 100.0),
+            "figures will be noisy",
+        ),
+        check(
+            "load average",
             load < 0.5 * cpus as f64,
             CheckOutcome::Warn,
             format!("{load:.2} for {cpus} CPUs"),
-            "figures will be noisy; wait a minute after a build",
+            "something ran within the last minute; look for what comes back",
         ),
         check(
             "steal",

@@ -54,9 +54,20 @@ pub(super) fn pss(pid: i32) -> u64 {
 
 /// Time stolen by the hypervisor since boot, over all CPUs, in ns.
 pub(crate) fn steal_ns() -> u64 {
+    cpu_ns(&[8])
+}
+
+/// Time that anything ran since boot, over all CPUs, in ns: user, nice, system, and both kinds of interrupts.
+pub(crate) fn busy_ns() -> u64 {
+    cpu_ns(&[1, 2, 3, 6, 7])
+}
+
+/// The sum of some columns of the first line of /proc/stat (proc_stat(5)), in ns.
+fn cpu_ns(columns: &[usize]) -> u64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let ticks = text.lines().next().and_then(|cpu| cpu.split_whitespace().nth(8)?.parse::<u64>().ok());
-    ticks.unwrap_or(0) * tick_ns()
+    let line: Vec<&str> = text.lines().next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |column: &usize| line.get(*column).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0);
+    columns.iter().map(ticks).sum::<u64>() * tick_ns()
 }
 
 /// Now on the monotonic clock, which all processes of a machine share, in ns.
