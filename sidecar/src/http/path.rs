@@ -11,7 +11,7 @@ use crate::ApiError;
 /// The most segments that a path of this API has, and some more to be sure that a longer one is not taken for it.
 const SEGMENTS: usize = 6;
 
-/// One call of the API. Names are as in the path, percent-encoded; [`decode`] reads them.
+/// One call of the API. Names are as in the path, percent-encoded; `decode` reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each names a call and the variable segments of its path")]
 pub enum Call<'a> {
