@@ -40,7 +40,9 @@ impl Link {
         let info = url.into_connection_info().map_err(refuse)?;
         // The newer protocol tells the manager of a lost connection at once, and not only with the next call.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let info = info.set_redis_settings(settings);
+        // A command that is written while an answer is awaited must not wait for that answer's acknowledgement.
+        let tcp = info.tcp_settings().clone().set_nodelay(true);
+        let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
         let name = format!("redis at {}", info.addr()).into();
         let client = Client::open(info).map_err(refuse)?;
         let config = ConnectionManagerConfig::new()
