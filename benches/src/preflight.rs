@@ -24,7 +24,8 @@ pub fn machine_checks() -> Vec<Check> {
     let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     let (stolen, busy) = (steal_ns(), busy_ns());
     thread::sleep(WATCH);
-    let share = |before: u64, now: u64| (now - before) as f64 / (WATCH.as_nanos() as f64 * cpus.max(1) as f64);
+    let share =
+        |before: u64, now: u64| (now - before) as f64 / (WATCH.as_nanos() as f64 * cpus.max(1) as f64);
     let (stolen, busy) = (share(stolen, steal_ns()), share(busy, busy_ns()));
     let (free, swap) = (memory("MemAvailable:"), memory("SwapTotal:") - memory("SwapFree:"));
     vec![
