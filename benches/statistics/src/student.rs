@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-/// The normal quantile of `p` in (0, 1), by bisection over [`normal_cdf`]; within 1e-7.
+/// The normal quantile of `p` in (0, 1), by bisection over `normal_cdf`; within 1e-7.
 #[must_use]
 pub fn z_quantile(p: f64) -> f64 {
     let (mut low, mut high) = (-9.0_f64, 9.0_f64);
