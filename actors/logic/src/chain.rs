@@ -2,11 +2,11 @@
 
 use crate::{AppError, Capabilities, request};
 
+/// The value of the last get, if there was one.
 pub(crate) async fn handle<C: Capabilities + Sync>(
     capabilities: &C,
     request: &[u8],
-    reply: &mut Vec<u8>,
-) -> Result<(), AppError> {
+) -> Result<Option<C::Value>, AppError> {
     let (calls, key) = request::number(request)?;
     let key = request::key(key)?;
     let mut last = None;
@@ -16,8 +16,5 @@ pub(crate) async fn handle<C: Capabilities + Sync>(
         };
         last = Some(value);
     }
-    if let Some(value) = last {
-        reply.extend_from_slice(value.as_ref());
-    }
-    Ok(())
+    Ok(last)
 }

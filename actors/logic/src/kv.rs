@@ -5,16 +5,9 @@ use crate::{AppError, Capabilities, request};
 pub(crate) async fn get<C: Capabilities + Sync>(
     capabilities: &C,
     request: &[u8],
-    reply: &mut Vec<u8>,
-) -> Result<(), AppError> {
+) -> Result<C::Value, AppError> {
     let key = request::key(request)?;
-    match capabilities.get(key).await? {
-        Some(value) => {
-            reply.extend_from_slice(value.as_ref());
-            Ok(())
-        }
-        None => Err(AppError::MissingKey(key.to_owned())),
-    }
+    capabilities.get(key).await?.ok_or_else(|| AppError::MissingKey(key.to_owned()))
 }
 
 pub(crate) async fn set<C: Capabilities + Sync>(capabilities: &C, request: &[u8]) -> Result<(), AppError> {

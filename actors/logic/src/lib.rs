@@ -10,6 +10,7 @@ mod chain;
 mod compute;
 mod counter;
 mod error;
+mod handled;
 mod kv;
 pub mod oracle;
 mod order;
@@ -18,11 +19,13 @@ mod request;
 pub use capabilities::{CallError, Capabilities};
 pub use counter::count;
 pub use error::AppError;
+pub use handled::Handled;
 
 /// Every operation that [`handle`] knows.
 pub const OPERATIONS: &[&str] = &["echo", "kv.get", "kv.set", "chain", "counter", "order", "compute"];
 
-/// Handles one request and appends the bytes of its reply to `reply`, which a caller may clear and use again.
+/// Handles one request. Its reply is appended to `reply`, which a caller may clear and use again, or is a value of the
+/// store as it is: [`Handled`] says which.
 ///
 /// | operation | request | reply |
 /// |---|---|---|
@@ -41,18 +44,22 @@ pub async fn handle<C: Capabilities + Sync>(
     operation: &str,
     request: &[u8],
     reply: &mut Vec<u8>,
-) -> Result<(), AppError> {
+) -> Result<Handled<C::Value>, AppError> {
     match operation {
         "echo" => {
             reply.extend_from_slice(request);
             Ok(())
         }
-        "kv.get" => kv::get(capabilities, request, reply).await,
+        "kv.get" => return kv::get(capabilities, request).await.map(Handled::Value),
         "kv.set" => kv::set(capabilities, request).await,
-        "chain" => chain::handle(capabilities, request, reply).await,
+        "chain" => match chain::handle(capabilities, request).await {
+            Ok(Some(last)) => return Ok(Handled::Value(last)),
+            result => result.map(drop),
+        },
         "counter" => counter::handle(capabilities, request, reply).await,
         "order" => order::handle(capabilities, request, reply).await,
         "compute" => compute::handle(request, reply),
         _ => Err(AppError::BadDispatch(operation.to_owned())),
     }
+    .map(|()| Handled::Written)
 }

@@ -82,7 +82,8 @@ fn every_operation_is_known_and_no_other() {
 fn a_reply_is_appended() {
     let mut reply = b"before ".to_vec();
     let store = Store::default();
-    crate::store::ready(pillion_logic::handle(&store, "echo", b"after", &mut reply)).unwrap();
+    let handled = crate::store::ready(pillion_logic::handle(&store, "echo", b"after", &mut reply)).unwrap();
+    handled.finish(&mut reply);
     assert_eq!(reply, b"before after");
 }
 

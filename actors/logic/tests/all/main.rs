@@ -13,5 +13,6 @@ use crate::store::{Store, ready};
 /// One request with a fresh reply.
 fn ask(store: &Store, operation: &str, request: &[u8]) -> Result<Vec<u8>, AppError> {
     let mut reply = Vec::new();
-    ready(handle(store, operation, request, &mut reply)).map(|()| reply)
+    ready(handle(store, operation, request, &mut reply))?.finish(&mut reply);
+    Ok(reply)
 }

@@ -4,11 +4,12 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use pillion_codec::http::{Headers, Request, Response};
-use pillion_logic::{AppError, count, handle};
+use pillion_logic::{AppError, Handled, count, handle};
 
+use crate::keyvalue::Value;
 use crate::{Host, Store};
 
-/// Answers one call of the host; `reply` is replaced.
+/// Answers one call of the host; `reply` is replaced, or cleared when a value is the reply.
 ///
 /// # Errors
 /// The text for the host.
@@ -17,11 +18,11 @@ pub fn answer<H: Host>(
     operation: &str,
     request: &[u8],
     reply: &mut Vec<u8>,
-) -> Result<(), String> {
+) -> Result<Handled<Value>, String> {
     reply.clear();
     match operation {
-        "HandleRequest" => http(store, request, reply),
-        "HealthRequest" => Ok(()),
+        "HandleRequest" => http(store, request, reply).map(|()| Handled::Written),
+        "HealthRequest" => Ok(Handled::Written),
         _ => now(handle(store, operation, request, reply)).map_err(|error| error.to_string()),
     }
 }

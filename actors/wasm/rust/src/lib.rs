@@ -10,7 +10,7 @@ mod keyvalue;
 
 pub use actor::answer;
 pub use host::{Host, HostError};
-pub use keyvalue::Store;
+pub use keyvalue::{Store, Value};
 
 #[cfg(target_family = "wasm")]
 mod wapc;

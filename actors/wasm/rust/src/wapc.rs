@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::panic;
 
+use pillion_logic::Handled;
+
 use crate::{Host, HostError, Store, answer};
 
 const BINDING: &str = "default";
@@ -71,12 +73,10 @@ extern "C" fn __guest_call(operation_length: usize, length: usize) -> i32 {
         Err(_) => Err("bad dispatch".to_owned()),
     };
     let status = match result {
-        // SAFETY: the pointer and the length are those of a live buffer.
-        Ok(()) => unsafe {
-            __guest_response(reply.as_ptr(), reply.len());
-            1
-        },
-        // SAFETY: as above.
+        Ok(Handled::Written) => respond(&reply),
+        // Straight from where the host's answer is.
+        Ok(Handled::Value(value)) => respond(value.as_ref()),
+        // SAFETY: the pointer and the length are those of a live text.
         Err(text) => unsafe {
             __guest_error(text.as_ptr(), text.len());
             0
@@ -86,6 +86,12 @@ extern "C" fn __guest_call(operation_length: usize, length: usize) -> i32 {
     PAYLOAD.set(payload);
     REPLY.set(reply);
     status
+}
+
+fn respond(reply: &[u8]) -> i32 {
+    // SAFETY: the pointer and the length are those of a live buffer.
+    unsafe { __guest_response(reply.as_ptr(), reply.len()) };
+    1
 }
 
 // === impl Wapc ===

@@ -41,7 +41,7 @@ impl Setup for OpenDirect {
 impl App for DirectApp {
     async fn call(&self, operation: &str, request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
         let handled = pillion_logic::handle(&self.capabilities, operation, request, reply).await;
-        handled.map_err(|error| error.to_string())
+        handled.map(|handled| handled.finish(reply)).map_err(|error| error.to_string())
     }
 
     async fn preload(&self, key: &str, value: &[u8]) -> Result<(), String> {

@@ -53,7 +53,7 @@ impl App for Beside {
             Client::Http(client) => pillion_logic::handle(client, operation, request, reply).await,
             Client::Grpc(client) => pillion_logic::handle(client, operation, request, reply).await,
         };
-        handled.map_err(|error| error.to_string())
+        handled.map(|handled| handled.finish(reply)).map_err(|error| error.to_string())
     }
 
     async fn preload(&self, key: &str, value: &[u8]) -> Result<(), String> {
