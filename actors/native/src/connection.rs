@@ -49,6 +49,20 @@ pub(crate) enum ConnectionError {
     Closed,
 }
 
+/// A call that failed, and its request if nothing of it was sent.
+struct Failed {
+    error: ConnectionError,
+    unsent: Option<Request<Full<Bytes>>>,
+}
+
+// === impl Failed ===
+
+impl Failed {
+    fn under_way(error: impl Into<ConnectionError>) -> Self {
+        Self { error: error.into(), unsent: None }
+    }
+}
+
 // === impl Pool ===
 
 impl Pool {
@@ -63,7 +77,7 @@ impl Pool {
     /// Sends a request and reads the whole response.
     pub(crate) async fn call(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Bytes>, ConnectionError> {
         // It fails only when it is closed, and nobody closes it.
         let _permit = self.permits.acquire().await.map_err(|_| ConnectionError::Closed)?;
@@ -74,7 +88,7 @@ impl Pool {
                 Some(connection) => connection,
                 None => Connection::open(&self.address).await?,
             };
-            match connection.exchange(request.clone()).await {
+            match connection.exchange(request).await {
                 Ok(response) => {
                     if !connection.sender.is_closed() {
                         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
@@ -82,8 +96,8 @@ impl Pool {
                     return Ok(response);
                 }
                 // The other side had closed the connection while it was idle, and saw nothing of the request.
-                Err(ConnectionError::Http(error)) if used && error.is_canceled() => {}
-                Err(error) => return Err(error),
+                Err(Failed { unsent: Some(again), .. }) if used => request = again,
+                Err(failed) => return Err(failed.error),
             }
         }
     }
@@ -98,12 +112,19 @@ impl Connection {
         Ok(Self { sender, driver: Box::pin(driver) })
     }
 
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ConnectionError> {
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Failed> {
         let Self { sender, driver } = self;
         let mut work = pin!(async move {
-            sender.ready().await?;
-            let (parts, body) = sender.send_request(request).await?.into_parts();
-            Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
+            if let Err(error) = sender.ready().await {
+                return Err(Failed { error: error.into(), unsent: Some(request) });
+            }
+            let response = sender.try_send_request(request).await.map_err(|mut failed| Failed {
+                unsent: failed.take_message(),
+                error: failed.into_error().into(),
+            })?;
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.map_err(Failed::under_way)?;
+            Ok(Response::from_parts(parts, body.to_bytes()))
         });
         poll_fn(|context| {
             // Twice, because a head that was read makes the body wanted, without another turn of the executor.
@@ -115,7 +136,8 @@ impl Connection {
                     return match work.as_mut().poll(context) {
                         Poll::Ready(result) => Poll::Ready(result),
                         Poll::Pending => {
-                            Poll::Ready(Err(end.err().map_or(ConnectionError::Closed, Into::into)))
+                            let error = end.err().map_or(ConnectionError::Closed, Into::into);
+                            Poll::Ready(Err(Failed::under_way(error)))
                         }
                     };
                 }

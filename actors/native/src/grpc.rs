@@ -8,12 +8,14 @@ use dapr::dapr::proto::runtime::v1::{GetStateRequest, SaveStateRequest};
 use hyper_util::rt::TokioIo;
 use pillion_logic::{CallError, Capabilities};
 use tokio::net::UnixStream;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 use tower::service_fn;
 
 use crate::Address;
 use crate::state::{self, Condition, SaveError, State, Versioned};
+use crate::token::{API_TOKEN, ApiToken};
 
 /// The longest message that is taken, in bytes.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -24,6 +26,7 @@ pub struct GrpcSidecar {
     client: DaprClient<Channel>,
     address: Address,
     store: String,
+    token: Option<MetadataValue<Ascii>>,
 }
 
 // === impl GrpcSidecar ===
@@ -55,7 +58,23 @@ impl GrpcSidecar {
             }
         };
         let client = DaprClient::new(channel).max_decoding_message_size(MOST_BYTES);
-        Ok(Self { client, address, store: store.to_owned() })
+        Ok(Self { client, address, store: store.to_owned(), token: None })
+    }
+
+    /// The same client with the token that the sidecar asks for.
+    #[must_use]
+    pub fn with_token(self, token: &ApiToken) -> Self {
+        // What a token consists of goes over gRPC too.
+        let token = token.0.to_str().ok().and_then(|token| token.parse().ok());
+        Self { token, ..self }
+    }
+
+    fn request<M>(&self, message: M) -> Request<M> {
+        let mut request = Request::new(message);
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert(API_TOKEN, token.clone());
+        }
+        request
     }
 
     fn refused(&self, status: &Status) -> CallError {
@@ -64,7 +83,7 @@ impl GrpcSidecar {
 
     pub(crate) async fn save_item(&self, item: StateItem) -> Result<(), SaveError> {
         let request = SaveStateRequest { store_name: self.store.clone(), states: vec![item] };
-        match self.client.clone().save_state(request).await {
+        match self.client.clone().save_state(self.request(request)).await {
             Ok(_) => Ok(()),
             Err(status) if status.code() == Code::Aborted => Err(SaveError::Conflict),
             Err(status) => Err(SaveError::Failed(self.refused(&status))),
@@ -90,7 +109,7 @@ impl State for GrpcSidecar {
             key: key.to_owned(),
             ..GetStateRequest::default()
         };
-        let response = self.client.clone().get_state(request).await;
+        let response = self.client.clone().get_state(self.request(request)).await;
         let found = response.map_err(|status| self.refused(&status))?.into_inner();
         // A key that is not there has neither value nor version.
         let there = !(found.data.is_empty() && found.etag.is_empty());

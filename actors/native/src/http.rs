@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::Address;
 use crate::connection::Pool;
 use crate::state::{self, Condition, SaveError, State, Versioned};
+use crate::token::{API_TOKEN, ApiToken};
 
-/// What a path segment holds as it is (RFC 3986, unreserved).
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+/// What a path segment holds as it is (RFC 3986, unreserved). Not the dot: a key `..` would be a way up.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~').remove(b':');
 
 /// A Dapr sidecar over HTTP/1.1. Values are texts, and travel as JSON strings.
 pub struct HttpSidecar {
@@ -23,6 +24,7 @@ pub struct HttpSidecar {
     host: HeaderValue,
     /// `/v1.0/state/<store>`.
     path: String,
+    token: Option<HeaderValue>,
 }
 
 #[derive(Serialize)]
@@ -64,7 +66,14 @@ impl HttpSidecar {
             pool: Pool::new(address),
             host: host.unwrap_or(HeaderValue::from_static("localhost")),
             path: format!("/v1.0/state/{}", utf8_percent_encode(store, ESCAPED)),
+            token: None,
         }
+    }
+
+    /// The same client with the token that the sidecar asks for.
+    #[must_use]
+    pub fn with_token(self, token: ApiToken) -> Self {
+        Self { token: Some(token.0), ..self }
     }
 
     async fn call(&self, method: Method, path: String, body: Bytes) -> Result<Response<Bytes>, CallError> {
@@ -74,6 +83,9 @@ impl HttpSidecar {
         let mut request = Request::new(Full::new(body));
         *request.uri_mut() = Uri::from_maybe_shared(Bytes::from(path)).map_err(|error| failed(&error))?;
         request.headers_mut().insert(HOST, self.host.clone());
+        if let Some(token) = &self.token {
+            request.headers_mut().insert(API_TOKEN, token.clone());
+        }
         if method == Method::POST {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }

@@ -13,9 +13,11 @@ mod http;
 pub mod server;
 mod sidecar_key_value;
 mod state;
+mod token;
 
 pub use address::{Address, InvalidAddress};
 pub use direct::Direct;
 pub use grpc::GrpcSidecar;
 pub use http::HttpSidecar;
 pub use sidecar_key_value::SidecarKeyValue;
+pub use token::{ApiToken, InvalidToken};

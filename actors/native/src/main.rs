@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use pillion_native::{Address, GrpcSidecar, HttpSidecar, server};
+use pillion_native::{Address, ApiToken, GrpcSidecar, HttpSidecar, server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,6 +34,9 @@ struct Flags {
     /// The sidecar's state store.
     #[arg(long, default_value = "statestore")]
     store: String,
+    /// The token that the sidecar asks for.
+    #[arg(long, env = "DAPR_API_TOKEN", hide_env_values = true)]
+    dapr_api_token: Option<ApiToken>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -60,13 +63,21 @@ async fn main() -> anyhow::Result<()> {
     match flags.protocol {
         Protocol::Http => {
             let sidecar = HttpSidecar::new(address(flags.dapr_http_port), &flags.store);
+            let sidecar = match flags.dapr_api_token {
+                Some(token) => sidecar.with_token(token),
+                None => sidecar,
+            };
             announce(&listener)?;
-            server::serve(listener, sidecar, stop).await?;
+            server::serve(listener, sidecar, stop).await;
         }
         Protocol::Grpc => {
             let sidecar = GrpcSidecar::connect(address(flags.dapr_grpc_port), &flags.store).await?;
+            let sidecar = match &flags.dapr_api_token {
+                Some(token) => sidecar.with_token(token),
+                None => sidecar,
+            };
             announce(&listener)?;
-            server::serve(listener, sidecar, stop).await?;
+            server::serve(listener, sidecar, stop).await;
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The apps behind an HTTP server of their own, as a process beside a sidecar has it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -11,31 +12,40 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use pillion_logic::{AppError, Capabilities, count, handle};
+use pillion_logic::{AppError, Capabilities, Handled, count, handle};
 use tokio::net::TcpListener;
 
 /// The longest request body that is taken, in bytes.
 pub const MOST_BYTES: usize = 4 * 1024 * 1024;
 
+/// How long requests under way may take once the server is to stop.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Serves `POST /<operation>`, `POST` and `GET /counter/<name>` and `GET /healthz` until `stop` is done; requests
-/// that are under way are then finished.
-///
-/// # Errors
-/// When connections can no longer be accepted.
-pub async fn serve<C: Capabilities + Send + Sync + 'static>(
+/// that are under way are then finished, within five seconds. A connection that cannot be accepted is told on standard
+/// error, and the next one tried.
+pub async fn serve<C: Capabilities<Value: Into<Bytes>> + Send + Sync + 'static>(
     listener: TcpListener,
     capabilities: C,
     stop: impl Future<Output = ()>,
-) -> std::io::Result<()> {
+) {
     let capabilities = Arc::new(capabilities);
     let (server, graceful) = (auto::Builder::new(TokioExecutor::new()), GracefulShutdown::new());
     let mut stop = std::pin::pin!(stop);
     loop {
         let stream = tokio::select! {
-            accepted = listener.accept() => accepted?.0,
+            accepted = listener.accept() => accepted.and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream)),
             () = &mut stop => break,
         };
-        stream.set_nodelay(true)?;
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => {
+                eprintln!("cannot accept a connection: {error}");
+                // For want of a resource it would fail again at once.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
         let capabilities = Arc::clone(&capabilities);
         let service = service_fn(move |request| {
             let capabilities = Arc::clone(&capabilities);
@@ -45,11 +55,13 @@ pub async fn serve<C: Capabilities + Send + Sync + 'static>(
         // A connection that fails has lost its client: nobody is left to tell.
         tokio::spawn(graceful.watch(connection));
     }
-    graceful.shutdown().await;
-    Ok(())
+    drop(listener);
+    if tokio::time::timeout(PATIENCE, graceful.shutdown()).await.is_err() {
+        eprintln!("requests that are still under way after {PATIENCE:?} are given up");
+    }
 }
 
-async fn respond<C: Capabilities + Sync>(
+async fn respond<C: Capabilities<Value: Into<Bytes>> + Sync>(
     capabilities: &C,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
@@ -68,7 +80,8 @@ async fn respond<C: Capabilities + Sync>(
     };
     let mut reply = Vec::new();
     let (result, content_type) = if path.starts_with("/counter/") {
-        (count(capabilities, method.as_str(), path, &mut reply).await, "application/json")
+        let counted = count(capabilities, method.as_str(), path, &mut reply).await;
+        (counted.map(|()| Handled::Written), "application/json")
     } else if *method == Method::POST {
         let operation = path.strip_prefix('/').unwrap_or(path);
         (handle(capabilities, operation, &body, &mut reply).await, "application/octet-stream")
@@ -79,7 +92,8 @@ async fn respond<C: Capabilities + Sync>(
         return refusal;
     };
     match result {
-        Ok(()) => response(StatusCode::OK, content_type, reply.into()),
+        Ok(Handled::Written) => response(StatusCode::OK, content_type, reply.into()),
+        Ok(Handled::Value(value)) => response(StatusCode::OK, content_type, value.into()),
         Err(error) => response(status(&error), "text/plain", error.to_string().into()),
     }
 }

@@ -15,7 +15,9 @@ const NAME: &str = "sidecar";
 /// A provider whose store is behind a sidecar, reached over gRPC.
 ///
 /// Dapr's state API covers `get`, `set`, `exists`, and `add` as a read and a conditional save. It does not tell the
-/// version of what was saved, so `set` answers [`Etag`] 0, which matches nothing. The other operations fail.
+/// version of what was saved, so `set` answers [`Etag`] 0, which matches nothing; nor is an etag that is not a number,
+/// as some of Dapr's stores have, told otherwise. It does not tell expiries here, and `add` ends one. The other
+/// operations fail.
 pub struct SidecarKeyValue {
     sidecar: Arc<GrpcSidecar>,
     counters: Counters,
@@ -36,7 +38,7 @@ impl SidecarKeyValue {
             let Some(found) = sidecar.read(&key).await.map_err(failed)? else {
                 return Ok(None);
             };
-            Ok(Some(Entry { value: found.value, etag: found.etag.parse()?, expires: None }))
+            Ok(Some(Entry { value: found.value, etag: found.etag.parse().unwrap_or(Etag(0)), expires: None }))
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pillion_capabilities::keyvalue::{Etag, SetOptions, When};
 use pillion_capabilities::{Error, KeyValue};
 use pillion_logic::Capabilities;
-use pillion_native::{Address, GrpcSidecar, HttpSidecar, SidecarKeyValue};
+use pillion_native::{Address, ApiToken, GrpcSidecar, HttpSidecar, SidecarKeyValue};
 use tokio::task::JoinSet;
 
 use crate::sidecar::Sidecar;
@@ -49,8 +49,31 @@ async fn texts_of_all_kinds_come_back_over_http() {
         let value = client.get("a key/with ?& %").await.unwrap().unwrap();
         assert_eq!(str::from_utf8(&value).unwrap(), text);
     }
+    for key in [".", "..", "...", "a.b", "/", "%2e%2e"] {
+        client.set(key, key.as_bytes()).await.unwrap();
+        assert_eq!(client.get(key).await.unwrap().unwrap(), key, "{key}");
+    }
     let error = client.set("bytes", b"\xff").await.unwrap_err().to_string();
     assert!(error.contains("not text"), "{error}");
+}
+
+#[tokio::test]
+async fn the_sidecars_token_is_sent() {
+    let sidecar = Sidecar::with_environment(&[("DAPR_API_TOKEN", "secret")]);
+    let ([http, _], [grpc, _]) = (sidecar.http(), sidecar.grpc());
+    let client = HttpSidecar::new(http, "statestore");
+    let error = client.get("k").await.unwrap_err().to_string();
+    assert!(error.contains("401"), "{error}");
+    let token: ApiToken = "secret".parse().unwrap();
+    client.with_token(token.clone()).set("k", b"v").await.unwrap();
+
+    let client = GrpcSidecar::connect(grpc, "statestore").await.unwrap();
+    let error = client.get("k").await.unwrap_err().to_string();
+    assert!(error.contains("Unauthenticated"), "{error}");
+    assert_eq!(client.with_token(&token).get("k").await.unwrap().unwrap(), "\"v\"");
+    for wrong in ["", "a b", "ä", "line\n"] {
+        assert!(wrong.parse::<ApiToken>().is_err(), "{wrong:?}");
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ async fn check<C: Capabilities + Sync>(capabilities: &C, suite: &Suite) {
     for case in &suite.cases {
         reply.clear();
         let result = handle(capabilities, case.operation, &case.request, &mut reply).await;
+        let result = result.map(|handled| handled.finish(&mut reply));
         case.check(result.map(|()| reply.as_slice()).map_err(|error| error.to_string())).unwrap();
     }
     for record in &suite.after {

@@ -38,6 +38,10 @@ struct Ready {
 
 impl Sidecar {
     pub(crate) fn start() -> Self {
+        Self::with_environment(&[])
+    }
+
+    pub(crate) fn with_environment(environment: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("statestore.yaml"), COMPONENT).unwrap();
         let mut command = Command::new(binary());
@@ -51,6 +55,10 @@ impl Sidecar {
             "--metrics-port",
             "0",
         ]);
+        for variable in ["DAPR_API_TOKEN", "NAMESPACE", "APP_ID", "DAPR_HTTP_DISABLE_H2C"] {
+            command.env_remove(variable);
+        }
+        command.envs(environment.iter().copied());
         command.arg("--resources-path").arg(directory.path());
         command.arg("--unix-domain-socket").arg(directory.path());
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -120,7 +128,8 @@ fn binary() -> &'static Path {
         let profile = test.parent().and_then(Path::parent).unwrap();
         let mut cargo = Command::new(env!("CARGO"));
         cargo
-            .args(["build", "--quiet", "--package", "pillion-sidecar", "--target-dir"])
+            // With the features of the whole workspace, as the test was built with.
+            .args(["build", "--quiet", "--workspace", "--bin", "pillion-sidecar", "--target-dir"])
             .arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             cargo.arg("--release");
