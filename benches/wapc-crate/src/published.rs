@@ -119,7 +119,7 @@ impl PublishedHost {
                 payload,
             };
             let mut reply = Reply::default();
-            if let Dispatched::Pending(pending) = dispatch.dispatch(call, &mut reply) {
+            if let Dispatched::Pending(pending) = dispatch.dispatch(&call, &mut reply) {
                 reply = block_on(pending);
             }
             reply.into_result().map_err(Into::into)

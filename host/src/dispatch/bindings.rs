@@ -80,7 +80,7 @@ impl Bindings {
     }
 
     #[cold]
-    fn deny(&self, call: HostCall<'_>, reply: &mut Reply) {
+    fn deny(&self, call: &HostCall<'_>, reply: &mut Reply) {
         let binding = String::from_utf8_lossy(or_default(call.binding));
         let namespace = String::from_utf8_lossy(call.namespace);
         if self.granted.iter().any(|granted| granted.as_bytes() == call.namespace) {
@@ -101,7 +101,7 @@ impl Dispatch for Bindings {
     }
 
     #[inline]
-    fn dispatch(&self, call: HostCall<'_>, reply: &mut Reply) -> Dispatched {
+    fn dispatch(&self, call: &HostCall<'_>, reply: &mut Reply) -> Dispatched {
         let binding = or_default(call.binding);
         for route in &self.routes {
             if *route.binding == *binding && route.namespace.as_bytes() == call.namespace {

@@ -28,7 +28,7 @@ pub trait Dispatch: Send + Sync + 'static {
     fn always_ready(&self) -> bool;
 
     /// Answers a call into `reply`, which is empty, or later.
-    fn dispatch(&self, call: HostCall<'_>, reply: &mut Reply) -> Dispatched;
+    fn dispatch(&self, call: &HostCall<'_>, reply: &mut Reply) -> Dispatched;
 
     /// Takes a line that the guest logs.
     fn log(&self, line: &str) {
@@ -119,9 +119,8 @@ impl Reply {
             Kind::Error => Err(String::from_utf8_lossy(&self.buffer).into_owned()),
             _ if self.inner.is_empty() => Ok(self.buffer),
             _ => {
-                let mut whole = vec![0; self.buffer.len() + self.inner.len()];
-                self.copy_to(&mut whole);
-                Ok(whole)
+                let (before, after) = self.buffer.split_at(self.place);
+                Ok([before, &self.inner, after].concat())
             }
         }
     }
@@ -151,11 +150,19 @@ impl Reply {
     /// Copies all of it to a slice of its length.
     #[inline]
     pub(super) fn copy_to(&self, target: &mut [u8]) {
+        // Most replies are in one piece, and a copy of nothing is a call of `memcpy` too.
+        if self.inner.is_empty() {
+            return target.copy_from_slice(&self.buffer);
+        }
         let (before, after) = self.buffer.split_at(self.place);
         let (first, rest) = target.split_at_mut(before.len());
-        first.copy_from_slice(before);
         let (second, third) = rest.split_at_mut(self.inner.len());
+        if !before.is_empty() {
+            first.copy_from_slice(before);
+        }
         second.copy_from_slice(&self.inner);
-        third.copy_from_slice(after);
+        if !after.is_empty() {
+            third.copy_from_slice(after);
+        }
     }
 }

@@ -43,6 +43,14 @@ pub enum Call {
     Pending(Pin<Box<dyn Future<Output = Result<Bytes, CallFailure>> + Send>>),
 }
 
+/// What there is for a call that found no instance.
+enum Obtained {
+    /// An idle one of the current wiring.
+    Idle(Box<Instance>),
+    /// Leave to make one.
+    Leave(Wiring, Permit),
+}
+
 const WAITS: u64 = 1;
 
 // === impl Call ===
@@ -124,46 +132,67 @@ impl Guest {
         if stamp & WAITS != 0 {
             return Err(CallFailure::Waits);
         }
-        self.inner.pool.with(stamp, |slot| {
+        let result = self.inner.pool.with(stamp, |slot| {
             let instance = match slot {
                 Some(instance) if instance.stamp == stamp => instance,
-                _ => slot.insert(self.instantiate()?),
+                _ => {
+                    // One of an older wiring makes room first.
+                    *slot = None;
+                    slot.insert(self.instantiate().map_err(Box::new)?)
+                }
             };
             let result = instance.call(operation, payload, response);
-            if result.as_ref().is_err_and(CallFailure::spoils_instance) {
+            if result.as_ref().is_err_and(|failure| failure.spoils_instance()) {
                 *slot = None;
             }
             result
-        })
+        });
+        result.map_err(|failure| *failure)
     }
 
     async fn call_waiting(&self, operation: String, payload: Vec<u8>) -> Result<Vec<u8>, CallFailure> {
         let mut instance = match self.inner.pool.take(self.stamp()) {
             Some(instance) => instance,
-            None => {
-                let (wiring, permit) = self.prepare()?;
-                Instance::waiting(&self.inner.program, wiring.dispatch, wiring.stamp, permit).await?
-            }
+            None => match self.obtain()? {
+                Obtained::Idle(instance) => instance,
+                Obtained::Leave(wiring, permit) => {
+                    Instance::waiting(&self.inner.program, wiring.dispatch, wiring.stamp, permit).await?
+                }
+            },
         };
         let result = instance.call_waiting(operation, payload).await;
-        if !result.as_ref().is_err_and(CallFailure::spoils_instance) && instance.stamp == self.stamp() {
+        if !result.as_ref().is_err_and(|failure| failure.spoils_instance()) && instance.stamp == self.stamp()
+        {
             self.inner.pool.keep(instance);
         }
-        result
+        result.map_err(|failure| *failure)
     }
 
     #[cold]
     fn instantiate(&self) -> Result<Box<Instance>, CallFailure> {
-        let (wiring, permit) = self.prepare()?;
-        if wiring.stamp & WAITS != 0 {
-            return Err(CallFailure::Waits);
+        match self.obtain()? {
+            Obtained::Idle(instance) => Ok(instance),
+            Obtained::Leave(wiring, _) if wiring.stamp & WAITS != 0 => Err(CallFailure::Waits),
+            Obtained::Leave(wiring, permit) => {
+                Instance::ready(&self.inner.program, wiring.dispatch, wiring.stamp, permit)
+            }
         }
-        Instance::ready(&self.inner.program, wiring.dispatch, wiring.stamp, permit)
     }
 
-    fn prepare(&self) -> Result<(Wiring, Permit), CallFailure> {
-        let permit = Permit::acquire(&self.inner.live, self.inner.program.limits.instances)?;
-        Ok((self.inner.wiring.lock().unwrap_or_else(PoisonError::into_inner).clone(), permit))
+    /// Leave to make an instance. Where there may be no more, one that is idle elsewhere is used, or gives way if it is
+    /// of an older wiring.
+    fn obtain(&self) -> Result<Obtained, CallFailure> {
+        loop {
+            let wiring = self.inner.wiring.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            match Permit::acquire(&self.inner.live, self.inner.program.limits.instances) {
+                Ok(permit) => return Ok(Obtained::Leave(wiring, permit)),
+                Err(busy) => match self.inner.pool.take_any() {
+                    Some(instance) if instance.stamp == wiring.stamp => return Ok(Obtained::Idle(instance)),
+                    Some(older) => drop(older),
+                    None => return Err(busy),
+                },
+            }
+        }
     }
 
     #[inline]

@@ -136,8 +136,8 @@ fn host_call(caller: &mut Caller<'_, State>, at: HostCallArguments) -> Result<Op
         payload: slice(memory, at.6, at.7)?,
     };
     state.reply.reset();
-    match state.dispatch.dispatch(call, &mut state.reply) {
-        Dispatched::Done if state.reply.is_error() => names_are_text(call).map(|()| None),
+    match state.dispatch.dispatch(&call, &mut state.reply) {
+        Dispatched::Done if state.reply.is_error() => names_are_text(&call).map(|()| None),
         Dispatched::Done => Ok(None),
         Dispatched::Pending(reply) => Ok(Some(reply)),
     }
@@ -150,7 +150,7 @@ fn succeeded(caller: &Caller<'_, State>) -> u32 {
 
 /// A name that is not UTF-8 is a trap. Known names are, so that it suffices to look at those of a failed call.
 #[cold]
-fn names_are_text(call: HostCall<'_>) -> Result<()> {
+fn names_are_text(call: &HostCall<'_>) -> Result<()> {
     for (name, of) in
         [(call.binding, "binding"), (call.namespace, "namespace"), (call.operation, "operation")]
     {

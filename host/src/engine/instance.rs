@@ -113,7 +113,7 @@ impl Instance {
         operation: &str,
         payload: &[u8],
         response: &mut Vec<u8>,
-    ) -> Result<(), CallFailure> {
+    ) -> Result<(), Box<CallFailure>> {
         let lengths = lengths(operation, payload)?;
         let state = self.store.data_mut();
         // SAFETY: both are there until this function returns, and it takes them back before it does. A panic on the
@@ -133,7 +133,7 @@ impl Instance {
         &mut self,
         operation: String,
         payload: Vec<u8>,
-    ) -> Result<Vec<u8>, CallFailure> {
+    ) -> Result<Vec<u8>, Box<CallFailure>> {
         let lengths = lengths(&operation, &payload)?;
         self.store.data_mut().begin(Request::Owned(operation, payload));
         self.store.set_epoch_deadline(self.deadline);
@@ -144,17 +144,25 @@ impl Instance {
         self.outcome(called).map(|()| response)
     }
 
+    /// The failure is boxed: what is as small as a pointer costs a call that succeeds nothing.
     #[inline]
-    fn outcome(&mut self, called: wasmtime::Result<u32>) -> Result<(), CallFailure> {
-        let state = self.store.data_mut();
+    fn outcome(&mut self, called: wasmtime::Result<u32>) -> Result<(), Box<CallFailure>> {
         match called {
-            Ok(0) => Err(CallFailure::Guest(
-                state.guest_error.take().unwrap_or_else(|| "no error message set".to_owned()),
-            )),
-            Ok(_) if state.responded => Ok(()),
-            Ok(_) => Err(CallFailure::NoResponse),
-            Err(error) => Err(trapped(state, &error, self.limits)),
+            Ok(status) if status != 0 && self.store.data().responded => Ok(()),
+            called => Err(self.failure(called)),
         }
+    }
+
+    #[cold]
+    fn failure(&mut self, called: wasmtime::Result<u32>) -> Box<CallFailure> {
+        let state = self.store.data_mut();
+        Box::new(match called {
+            Ok(0) => CallFailure::Guest(
+                state.guest_error.take().unwrap_or_else(|| "no error message set".to_owned()),
+            ),
+            Ok(_) => CallFailure::NoResponse,
+            Err(error) => trapped(state, &error, self.limits),
+        })
     }
 }
 
@@ -184,11 +192,16 @@ fn deadline(limits: Limits) -> u64 {
     ticker::ticks(limits.deadline).saturating_add(1).min(u64::MAX >> 2)
 }
 
-fn lengths(operation: &str, payload: &[u8]) -> Result<(u32, u32), CallFailure> {
+fn lengths(operation: &str, payload: &[u8]) -> Result<(u32, u32), Box<CallFailure>> {
     match (u32::try_from(operation.len()), u32::try_from(payload.len())) {
         (Ok(operation), Ok(payload)) => Ok((operation, payload)),
-        _ => Err(CallFailure::Guest("the request is larger than a guest can address".to_owned())),
+        _ => Err(too_large()),
     }
+}
+
+#[cold]
+fn too_large() -> Box<CallFailure> {
+    Box::new(CallFailure::Guest("the request is larger than a guest can address".to_owned()))
 }
 
 #[cold]

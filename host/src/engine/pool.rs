@@ -1,59 +1,58 @@
 //! Instances kept for reuse.
 #![expect(clippy::vec_box, reason = "instances are large and move between slots, the list and calls")]
+#![expect(
+    unsafe_code,
+    reason = "a bare pointer passes between a thread and its slot by one atomic operation"
+)]
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use thread_local::ThreadLocal;
 
 use super::instance::Instance;
 
-/// How many threads have a slot of their own. A power of two.
-const SLOTS: usize = 16;
 /// How many instances are kept beside those in the slots.
 const IDLE: usize = 256;
 
 /// Instances kept for reuse.
 ///
-/// A thread finds its own instance in its slot, whose lock it holds for the time of the call: one uncontended lock is
-/// all that a call pays. Nested calls, calls of threads that share a slot, and calls that wait use the list.
+/// A thread finds its own instance in its slot, and has it to itself for the time of the call. Nested calls, which find
+/// the slot empty, and calls that wait use the list.
 #[derive(Default)]
 pub(super) struct Pool {
-    slots: [Slot; SLOTS],
+    slots: ThreadLocal<Slot>,
     idle: Mutex<Vec<Box<Instance>>>,
 }
 
-/// Each on cache lines of its own, so that threads do not slow each other down.
+/// Where a thread keeps an instance between calls: that thread alone puts it in, any may take it out. Each is on cache
+/// lines of its own, so that threads do not slow each other down.
 #[derive(Default)]
 #[repr(align(128))]
-struct Slot(Mutex<Option<Box<Instance>>>);
+struct Slot(AtomicPtr<Instance>);
 
 // === impl Pool ===
 
 impl Pool {
-    /// Runs `call` on this thread's slot, or on one for this call alone when that is taken. What `call` leaves in the
-    /// slot is kept.
+    /// Runs `call` on this thread's instance, or on one of the list; with neither there, on nothing. What `call` leaves
+    /// there is kept. Should `call` panic, the instance is dropped: what it holds is anybody's guess.
     #[inline]
     pub(super) fn with<T>(&self, stamp: u64, call: impl FnOnce(&mut Option<Box<Instance>>) -> T) -> T {
-        let slot = &self.slots[thread_number() % SLOTS].0;
-        match slot.try_lock() {
-            Ok(mut instance) => call(&mut instance),
-            Err(TryLockError::Poisoned(poisoned)) => {
-                // A call panicked: what its instance holds is anybody's guess.
-                let mut instance = poisoned.into_inner();
-                *instance = None;
-                slot.clear_poison();
-                call(&mut instance)
-            }
-            Err(TryLockError::WouldBlock) => {
-                let mut instance = self.take(stamp);
-                let result = call(&mut instance);
-                instance.into_iter().for_each(|instance| self.keep(instance));
-                result
-            }
+        let slot = self.slots.get_or_default();
+        let mut instance = slot.take();
+        if instance.is_none() {
+            instance = self.take(stamp);
         }
+        let result = call(&mut instance);
+        if let Some(surplus) = instance.and_then(|instance| slot.put(instance)) {
+            self.keep(surplus);
+        }
+        result
     }
 
     /// An instance of that wiring from the list. Those of older wirings are dropped on the way.
+    #[cold]
     pub(super) fn take(&self, stamp: u64) -> Option<Box<Instance>> {
         let mut idle = self.idle();
         while let Some(instance) = idle.pop() {
@@ -62,6 +61,13 @@ impl Pool {
             }
         }
         None
+    }
+
+    /// An instance of any wiring that no call is using, wherever it is kept.
+    #[cold]
+    pub(super) fn take_any(&self) -> Option<Box<Instance>> {
+        let listed = self.idle().pop();
+        listed.or_else(|| self.slots.iter().find_map(Slot::take))
     }
 
     /// Puts an instance on the list, unless that is full.
@@ -78,19 +84,31 @@ impl Pool {
     }
 }
 
-/// A small number of this thread's own.
-#[inline]
-fn thread_number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
+// === impl Slot ===
+
+impl Slot {
+    #[inline]
+    fn take(&self) -> Option<Box<Instance>> {
+        let instance = self.0.swap(ptr::null_mut(), Ordering::Acquire);
+        // SAFETY: it came out of a box in `put`, and whoever swaps it out of the slot is the only one to have it.
+        (!instance.is_null()).then(|| unsafe { Box::from_raw(instance) })
     }
-    NUMBER.with(|number| match number.get() {
-        usize::MAX => {
-            let next = NEXT.fetch_add(1, Ordering::Relaxed);
-            number.set(next);
-            next
+
+    /// Puts an instance in, or gives it back when there is one. To be called on the slot's own thread: as others only
+    /// ever empty a slot, one that is found empty stays so until this thread fills it.
+    #[inline]
+    fn put(&self, instance: Box<Instance>) -> Option<Box<Instance>> {
+        if self.0.load(Ordering::Relaxed).is_null() {
+            self.0.store(Box::into_raw(instance), Ordering::Release);
+            None
+        } else {
+            Some(instance)
         }
-        known => known,
-    })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
 }

@@ -1,7 +1,9 @@
 //! Guests that want too much, and modules that are no guests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use pillion_capabilities::Memory;
 use pillion_host::{CallFailure, Host, HostConfig, Limits};
 
 use crate::guests::{guest, loaded_with, parse, signed};
@@ -119,4 +121,28 @@ fn a_module_that_is_not_wapc_is_refused_by_name() {
              (func (export "__guest_call") (param i32 i32) (result i32) (i64.const 1)))"#,
     );
     assert!(broken.contains("does not compile"), "{broken}");
+}
+
+/// An instance that a thread has left idle does not keep another thread from calling, nor one of an older wiring.
+#[test]
+fn an_idle_instance_gives_way() {
+    let limits = Limits { instances: 1, ..Limits::default() };
+    let (host, actor) = loaded_with(
+        &guest("(call $guest_response (i32.const 0) (i32.const 0)) (i32.const 1)"),
+        config(limits),
+        &["wascc:keyvalue"],
+    );
+    let call = || host.call_into(&actor, "any", b"", &mut Vec::new());
+    assert_eq!(call(), Ok(()));
+    std::thread::scope(|scope| {
+        assert_eq!(scope.spawn(call).join().expect("it does not panic"), Ok(()));
+    });
+    assert_eq!(call(), Ok(()));
+    for name in ["one", "two"] {
+        host.bind(&actor, name, Arc::new(Memory::new())).expect("it is granted");
+        std::thread::scope(|scope| {
+            assert_eq!(scope.spawn(call).join().expect("it does not panic"), Ok(()), "after binding {name}");
+        });
+        assert_eq!(call(), Ok(()));
+    }
 }
