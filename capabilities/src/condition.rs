@@ -59,11 +59,12 @@ pub(crate) fn check_delete(key: &str, when: When) -> Result<()> {
     }
 }
 
-/// Refuses a transaction with an ill-formed change.
+/// Refuses a transaction with an ill-formed change. There a deletion may ask that its key be absent: the changes after
+/// it are then made only if it was.
 pub(crate) fn check_changes(changes: &[Change]) -> Result<()> {
     changes.iter().try_for_each(|change| match change {
         Change::Set { key, options, .. } => check_set(key, *options),
-        Change::Delete { key, when } => check_delete(key, *when),
+        Change::Delete { key, .. } => check_key(key),
     })
 }
 

@@ -90,7 +90,8 @@ pub trait KeyValue: Send + Sync + 'static {
     fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Answer<Etag>;
 
     /// Deletes a key of any kind; answers whether it was there. `When::Matches` on a missing key fails with
-    /// [`Error::EtagMismatch`]; `When::Absent` is refused.
+    /// [`Error::EtagMismatch`]; `When::Absent` is refused, but not in a
+    /// transaction, whose other changes it guards.
     fn delete(&self, key: &str, when: When) -> Answer<bool>;
 
     /// Whether a key of any kind is there.

@@ -176,8 +176,16 @@ async fn transactions_are_all_or_nothing(store: Store) {
     // A condition sees the changes before it, and cannot know the version that one of them makes.
     let own = vec![set("a", "2", When::Matches(etag)), set("a", "3", When::Matches(etag))];
     assert_eq!(store.transact(own).wait().await, mismatch("a"));
-    let fine =
-        vec![delete("a", When::Matches(etag)), set("a", "4", When::Absent), delete("none", When::Always)];
+    // A deletion on condition of absence guards the changes around it.
+    let guarded = vec![set("b", "2", When::Always), delete("a", When::Absent)];
+    assert_eq!(store.transact(guarded).wait().await, mismatch("a"));
+    assert!(!store.exists("b").wait().await.unwrap());
+    let fine = vec![
+        delete("a", When::Matches(etag)),
+        set("a", "4", When::Absent),
+        delete("none", When::Always),
+        delete("none", When::Absent),
+    ];
     assert_eq!(store.transact(fine).wait().await, Ok(()));
     assert_eq!(store.get("a").wait().await.unwrap().unwrap().value, "4");
 }

@@ -230,7 +230,6 @@ impl Pair {
                             real.push(Change::Set { key: key.clone(), value: value.clone(), options });
                             expected.push(model::Change::Set { key, value, expires, when: model_when });
                         }
-                        None if when == When::Absent => {}
                         None => {
                             real.push(Change::Delete { key: key.clone(), when });
                             expected.push(model::Change::Delete { key, when: model_when });
