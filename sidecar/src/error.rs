@@ -61,6 +61,21 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, Code::InvalidArgument, "ERR_MALFORMED_REQUEST", message)
     }
 
+    /// A failure of the sidecar or of what it stands on.
+    pub(crate) fn internal(error_code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, error_code, message)
+    }
+
+    /// A step of a transaction that is neither `upsert` nor `delete`.
+    pub(crate) fn unsupported_operation(operation: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            Code::Unimplemented,
+            "ERR_NOT_SUPPORTED_STATE_OPERATION",
+            format!("operation type {operation} not supported"),
+        )
+    }
+
     /// The request names a store that no component defines.
     pub(crate) fn store_not_found(store: &str, app_id: &str) -> Self {
         Self::new(

@@ -1,6 +1,7 @@
 //! The command line: daprd's own flags, and one of ours.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::ffi::OsStr;
+use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,8 @@ const OUTSIDE: &str = "Taken, but outside of what this sidecar does (a warning s
 /// prints one line of JSON on standard output that tells their addresses; everything else goes to standard error.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "pillion-sidecar", version, max_term_width = 110)]
+// As Go's flags: the last one counts, and a value may start with a minus.
+#[command(args_override_self = true, allow_negative_numbers = true)]
 pub struct Flags {
     /// The app's id: the default prefix of its keys, and part of the names of the Unix sockets
     #[arg(long, env = "APP_ID", default_value = "")]
@@ -28,14 +31,14 @@ pub struct Flags {
     #[arg(long, value_name = "PORT", default_value_t = 50001)]
     pub dapr_grpc_port: u16,
     /// The addresses to listen on, separated by commas. The default keeps other machines out
-    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', default_value = "127.0.0.1")]
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', default_value = "127.0.0.1", value_parser = listen_address)]
     pub dapr_listen_addresses: Vec<IpAddr>,
     /// A folder for the Unix sockets `dapr-APPID-http.socket` and `dapr-APPID-grpc.socket`, which are served besides
     /// the ports
     #[arg(long, value_name = "FOLDER")]
     pub unix_domain_socket: Option<PathBuf>,
-    /// A folder of component files; may be given more than once
-    #[arg(long, value_name = "FOLDER", alias = "components-path")]
+    /// A folder of component files, or several, separated by commas or each with the flag
+    #[arg(long, value_name = "FOLDER", value_delimiter = ',', alias = "components-path")]
     pub resources_path: Vec<PathBuf>,
     /// The longest request body over either protocol, as 4Mi, 500Ki or a number of bytes
     #[arg(long, value_name = "SIZE", default_value = "4Mi", value_parser = size)]
@@ -46,28 +49,28 @@ pub struct Flags {
     /// Whether to serve metrics
     #[arg(
         long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", action = clap::ArgAction::Set
+        default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean
     )]
     pub enable_metrics: bool,
     /// The port for metrics; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 9090)]
     pub metrics_port: u16,
     /// The address for metrics
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = listen_address)]
     pub metrics_listen_address: IpAddr,
     /// Log every request
     #[arg(
         long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", action = clap::ArgAction::Set
+        default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean
     )]
     pub enable_api_logging: bool,
     /// The least severe messages to log: debug, info, warn, error or fatal
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["debug", "info", "warn", "error", "fatal"], ignore_case = true)]
     pub log_level: String,
     /// Log in JSON
     #[arg(
         long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", action = clap::ArgAction::Set
+        default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean
     )]
     pub log_as_json: bool,
     /// Threads that serve requests (not one of daprd's). The default is one per processor; 1 runs everything on
@@ -222,7 +225,10 @@ fn outside(matches: &ArgMatches) -> Vec<String> {
         .filter(|arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine))
         .filter(|arg| {
             let value = matches.get_raw(arg.get_id().as_str()).and_then(|mut values| values.next());
-            value.is_none_or(|value| value != "false" && value != "standalone")
+            let asks_for_what_is = |value: &OsStr| {
+                value == "standalone" || value.to_str().is_some_and(|value| boolean(value) == Ok(false))
+            };
+            !value.is_some_and(asks_for_what_is)
         })
         .filter_map(|arg| arg.get_long().map(|name| format!("--{name}")))
         .collect()
@@ -232,8 +238,29 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn is_true(value: &str) -> bool {
+/// A setting or variable that says yes, as Dapr reads it.
+pub(crate) fn is_true(value: &str) -> bool {
     matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "t" | "yes" | "y" | "on")
+}
+
+/// Reads a boolean as Go's flags do.
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    }
+}
+
+/// Reads an address to listen on: an IP address, an IPv6 one also in brackets, or a name that stands for one.
+fn listen_address(text: &str) -> Result<IpAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse() {
+        return Ok(address);
+    }
+    let unknown = |reason: String| format!("this is no IP address, nor a name of one ({reason})");
+    let mut found = (text, 0).to_socket_addrs().map_err(|error| unknown(error.to_string()))?;
+    found.next().map(|found| found.ip()).ok_or_else(|| unknown("it has no address".to_owned()))
 }
 
 /// Reads a size as Kubernetes writes it.
@@ -268,38 +295,102 @@ mod tests {
         (Flags::from_arg_matches(&matches).unwrap(), outside(&matches))
     }
 
+    /// Flags of daprd with a value that its starters give them, and whether they take effect here.
+    const DAPRD: [(&str, &str, bool); 47] = [
+        ("--app-id", "orders", true),
+        ("--dapr-http-port", "3501", true),
+        ("--dapr-grpc-port", "50002", true),
+        ("--dapr-listen-addresses", "[::1],127.0.0.1,localhost", true),
+        ("--unix-domain-socket", "/tmp", true),
+        ("--resources-path", "a,b", true),
+        ("--max-body-size", "10Mi", true),
+        ("--dapr-graceful-shutdown-seconds", "7", true),
+        ("--enable-metrics", "F", true),
+        ("--metrics-port", "9091", true),
+        ("--metrics-listen-address", "::1", true),
+        ("--enable-api-logging", "1", true),
+        ("--log-level", "debug", true),
+        ("--log-as-json", "TRUE", true),
+        // What they ask for is the case.
+        ("--mode", "standalone", true),
+        ("--enable-mtls", "0", true),
+        ("--enable-profiling", "false", true),
+        ("--app-port", "8080", false),
+        ("--app-protocol", "grpc", false),
+        ("--app-channel-address", "127.0.0.1", false),
+        ("--app-max-concurrency", "-1", false),
+        ("--app-health-check-path", "/health", false),
+        ("--app-health-probe-interval", "5", false),
+        ("--app-health-probe-timeout", "500", false),
+        ("--app-health-threshold", "3", false),
+        ("--enable-app-health-check", "true", false),
+        ("--app-ssl", "true", false),
+        ("--dapr-internal-grpc-port", "50003", false),
+        ("--dapr-internal-grpc-listen-address", "127.0.0.1", false),
+        ("--dapr-public-port", "3502", false),
+        ("--dapr-public-listen-address", "127.0.0.1", false),
+        ("--dapr-block-shutdown-duration", "5s", false),
+        ("--profile-port", "7777", false),
+        ("--profile-listen-address", "127.0.0.1", false),
+        ("--config", "a.yaml", false),
+        ("--read-buffer-size", "4Ki", false),
+        ("--dapr-http-max-request-size", "-1", false),
+        ("--dapr-http-read-buffer-size", "-1", false),
+        ("--allowed-origins", "*", false),
+        ("--placement-host-address", "localhost:50005", false),
+        ("--scheduler-host-address", "localhost:50006", false),
+        ("--sentry-address", "localhost:50007", false),
+        ("--control-plane-address", "localhost:50008", false),
+        ("--control-plane-trust-domain", "localhost", false),
+        ("--control-plane-namespace", "dapr-system", false),
+        ("--trust-anchors-file", "ca.pem", false),
+        ("--disable-builtin-k8s-secret-store", "true", false),
+    ];
+
     #[test]
-    fn takes_all_flags_of_daprd_and_names_those_without_effect() {
-        let (flags, outside) = parse(&[
-            "--app-id",
-            "orders",
-            "--app-port",
-            "8080",
-            "--app-protocol=grpc",
-            "--enable-metrics=false",
-            "--enable-api-logging",
-            "--log-as-json=true",
-            "--mode",
-            "standalone",
-            "--enable-mtls=false",
-            "--placement-host-address",
-            "localhost:50005",
-            "--config",
-            "a.yaml",
-            "--max-body-size",
-            "10Mi",
-            "--dapr-listen-addresses",
-            "127.0.0.1,::1",
-            "--enable-profiling",
-        ]);
-        assert_eq!(flags.app_id, "orders");
+    fn takes_the_flags_of_daprd_and_names_those_without_effect() {
+        // A boolean takes its value after an equals sign alone; the others after that or a blank.
+        let joined: Vec<String> = DAPRD.iter().map(|(flag, value, _)| format!("{flag}={value}")).collect();
+        let (flags, found) = parse(&joined.iter().map(String::as_str).collect::<Vec<_>>());
+        let without: Vec<&str> =
+            DAPRD.iter().filter(|(.., effect)| !effect).map(|(flag, ..)| *flag).collect();
+        let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
+        found.sort_by_key(|flag| without.iter().position(|known| known == flag));
+        assert_eq!(found, without);
+
+        assert_eq!((flags.app_id.as_str(), flags.log_level.as_str()), ("orders", "debug"));
+        assert_eq!((flags.dapr_http_port, flags.dapr_grpc_port, flags.metrics_port), (3501, 50002, 9091));
         assert!(!flags.enable_metrics && flags.enable_api_logging && flags.log_as_json);
         assert_eq!(flags.max_body_size, 10 << 20);
-        assert_eq!(flags.dapr_listen_addresses.len(), 2);
-        assert_eq!(
-            outside,
-            ["--app-port", "--app-protocol", "--enable-profiling", "--config", "--placement-host-address"]
-        );
+        assert_eq!(flags.dapr_graceful_shutdown_seconds, Duration::from_secs(7));
+        let [first, second, third] = flags.dapr_listen_addresses[..] else { panic!("three addresses") };
+        assert_eq!((first.to_string(), second.to_string()), ("::1".to_owned(), "127.0.0.1".to_owned()));
+        assert!(third.is_loopback());
+        assert_eq!(flags.resources_path, [PathBuf::from("a"), PathBuf::from("b")]);
+    }
+
+    #[test]
+    fn a_flag_may_come_again_and_apart_from_its_value() {
+        let (flags, outside) = parse(&[
+            "--app-id",
+            "first",
+            "--app-id",
+            "last",
+            "--app-port",
+            "-1",
+            "--enable-api-logging",
+            "--resources-path",
+            "a",
+            "--resources-path",
+            "b,c",
+        ]);
+        assert_eq!(flags.app_id, "last");
+        assert_eq!(outside, ["--app-port"]);
+        assert!(flags.enable_api_logging);
+        assert_eq!(flags.resources_path.len(), 3);
+        for wrong in ["--enable-metrics=maybe", "--dapr-listen-addresses=no such name", "--log-level=loud"] {
+            assert!(Flags::command().try_get_matches_from(["pillion-sidecar", wrong]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

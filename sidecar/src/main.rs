@@ -6,6 +6,7 @@ use anyhow::Context;
 use pillion_sidecar::{Flags, Server, logging};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 fn main() -> anyhow::Result<()> {
     let flags = Flags::from_environment();
@@ -15,11 +16,25 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(flags: &Flags) -> anyhow::Result<()> {
     // Before anything is announced, so that a signal right after the ready line is not lost.
-    let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let server = Server::start(flags).await?;
     announce(&server)?;
-    server.run(stop(terminate, interrupt)).await;
-    tracing::info!("stopped");
+    let (asked, heard) = oneshot::channel();
+    let signals = async {
+        tracing::info!("stopping on {}", next(&mut terminate, &mut interrupt).await);
+        // The server may have stopped by itself.
+        let _ = asked.send(());
+        let again = next(&mut terminate, &mut interrupt).await;
+        anyhow::bail!("{again} again: requests under way are given up");
+    };
+    let serving = server.run(async {
+        // The sender lives as long as the signals are waited for.
+        let _ = heard.await;
+    });
+    tokio::select! {
+        () = serving => tracing::info!("stopped"),
+        given_up = signals => return given_up,
+    }
     Ok(())
 }
 
@@ -42,9 +57,9 @@ fn announce(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn stop(mut terminate: Signal, mut interrupt: Signal) {
+async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("stopping on SIGTERM"),
-        _ = interrupt.recv() => tracing::info!("stopping on SIGINT"),
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
     }
 }

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::{HeaderMap, HeaderName};
 use tokio::sync::Notify;
 
 use crate::state::{Store, Stores};
 
 /// The version that clients are told: the release of Dapr whose API this is.
 pub(crate) const RUNTIME_VERSION: &str = "1.18.0";
+
+/// The header that carries the token.
+pub(crate) const API_TOKEN: HeaderName = HeaderName::from_static("dapr-api-token");
 
 /// One sidecar: its stores and what it knows of itself. All connections share it.
 #[derive(Debug)]
@@ -77,12 +81,10 @@ impl Sidecar {
         extended
     }
 
-    /// Whether a request that carries this token may pass.
-    pub(crate) fn admits(&self, token: Option<&[u8]>) -> bool {
-        match &self.api_token {
-            None => true,
-            Some(expected) => token.is_some_and(|token| same(token, expected.as_bytes())),
-        }
+    /// Whether a request with these headers may pass: it carries the token, if there is one.
+    pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(expected) = &self.api_token else { return true };
+        headers.get(API_TOKEN).is_some_and(|token| same(token.as_bytes(), expected.as_bytes()))
     }
 }
 

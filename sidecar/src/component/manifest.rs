@@ -1,8 +1,10 @@
 //! Component files.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_norway::Value;
 
 use super::ComponentError;
@@ -20,6 +22,8 @@ pub struct Manifest {
     pub settings: Vec<(String, String)>,
     /// The apps that it is for; none is all.
     pub scopes: Vec<String>,
+    /// `spec.ignoreErrors`: whether the sidecar starts without it when it cannot be opened.
+    pub ignore_errors: bool,
 }
 
 /// The part of a document that tells what it is.
@@ -38,7 +42,12 @@ struct Document {
     spec: Spec,
     #[serde(default)]
     scopes: Vec<String>,
+    #[serde(flatten)]
+    rest: Rest,
 }
+
+/// Fields that have no effect.
+type Rest = BTreeMap<String, IgnoredAny>;
 
 #[derive(Deserialize)]
 struct Named {
@@ -46,12 +55,17 @@ struct Named {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Spec {
     r#type: String,
     #[serde(default)]
     version: Option<String>,
     #[serde(default)]
     metadata: Option<Vec<Setting>>,
+    #[serde(default)]
+    ignore_errors: bool,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +87,24 @@ impl Manifest {
     #[must_use]
     pub fn is_for(&self, app_id: &str) -> bool {
         self.scopes.is_empty() || self.scopes.iter().any(|scope| scope == app_id)
+    }
+
+    /// The kind of component after Dapr, as `state` of `state.redis`; nothing if Dapr has none of that kind.
+    #[must_use]
+    pub fn building_block(&self) -> Option<&str> {
+        const BLOCKS: [&str; 9] = [
+            "state",
+            "pubsub",
+            "bindings",
+            "secretstores",
+            "configuration",
+            "lock",
+            "middleware",
+            "crypto",
+            "conversation",
+        ];
+        let (block, _) = self.kind.split_once('.')?;
+        BLOCKS.contains(&block).then_some(block)
     }
 
     /// A setting by its name, in any case; empty is as good as missing.
@@ -123,6 +155,10 @@ pub fn read(file: &Path) -> Result<Vec<Manifest>, ComponentError> {
 
 fn manifest(document: Document, file: &Path) -> Result<Manifest, ComponentError> {
     let name = document.metadata.name;
+    let outer = document.rest.keys().filter(|field| !matches!(field.as_str(), "apiVersion" | "kind"));
+    for field in outer.cloned().chain(document.spec.rest.keys().map(|field| format!("spec.{field}"))) {
+        tracing::warn!("{}: component {name}: {field} has no effect", file.display());
+    }
     let mut settings = Vec::new();
     for setting in document.spec.metadata.unwrap_or_default() {
         let wrong = |message: String| ComponentError::Setting {
@@ -154,5 +190,6 @@ fn manifest(document: Document, file: &Path) -> Result<Manifest, ComponentError>
         version: document.spec.version.unwrap_or_else(|| "v1".to_owned()),
         settings,
         scopes: document.scopes,
+        ignore_errors: document.spec.ignore_errors,
     })
 }

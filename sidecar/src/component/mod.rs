@@ -32,7 +32,22 @@ pub async fn open(flags: &Flags) -> Result<Vec<Store>, ComponentError> {
                         second: file,
                     });
                 }
-                let store = open::store(&manifest, &file, flags).await?;
+                if let Some(block) = manifest.building_block().filter(|block| *block != "state") {
+                    tracing::warn!(
+                        "{}: passing over component {}: this sidecar has no {block} components",
+                        file.display(),
+                        manifest.name
+                    );
+                    continue;
+                }
+                let store = match open::store(&manifest, &file, flags).await {
+                    Ok(store) => store,
+                    Err(error) if manifest.ignore_errors => {
+                        tracing::error!("going on without a component, as its ignoreErrors says: {error}");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 tracing::info!("component {} ({}) is there", store.name, store.backend.component_type());
                 stores.push((file.clone(), store));
             }

@@ -8,6 +8,7 @@ use pillion_capabilities::{KeyValue, Memory, Redb, Redis};
 
 use super::{ComponentError, Manifest};
 use crate::Flags;
+use crate::flags::is_true;
 use crate::state::{Backend, KeyPrefix, Store};
 
 /// Opens the provider of a component.
@@ -65,7 +66,7 @@ fn redis_url(manifest: &Manifest) -> Result<String, String> {
     let host = manifest.setting("redisHost");
     let host =
         host.ok_or("setting redisHost is missing: the server's address and port, as localhost:6379")?;
-    if manifest.setting("enableTLS").is_some_and(|tls| tls.eq_ignore_ascii_case("true")) {
+    if manifest.setting("enableTLS").is_some_and(is_true) {
         return Err("setting enableTLS: encryption to Redis is not supported; leave it out".to_owned());
     }
     let database = manifest.setting("redisDB").unwrap_or("0");
@@ -95,6 +96,7 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             scopes: Vec::new(),
+            ignore_errors: false,
         })
     }
 
@@ -104,10 +106,11 @@ mod tests {
         let full =
             [("REDISHOST", "h:1"), ("redisPassword", "p@ss/w"), ("redisDB", "3"), ("enableTLS", "false")];
         assert_eq!(url(&full).as_deref(), Ok("redis://:p%40ss%2Fw@h:1/3"));
-        for wrong in
-            [&[][..], &[("redisHost", "h"), ("redisDB", "x")], &[("redisHost", "h"), ("enableTLS", "true")]]
-        {
+        for wrong in [&[][..], &[("redisHost", "h"), ("redisDB", "x")]] {
             assert!(url(wrong).is_err(), "{wrong:?}");
+        }
+        for yes in ["true", "True", "1", "t", "yes", "on"] {
+            assert!(url(&[("redisHost", "h"), ("enableTLS", yes)]).is_err(), "{yes}");
         }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-/// `dapr.proto.runtime.v1.GetStateResponse` over [`Bytes`], so that a value is not copied on its way out.
+/// `dapr.proto.runtime.v1.GetStateResponse` over [`Bytes`], so that a value is copied once on its way out, into
+/// the message.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct GetStateResponse {
     /// The bytes stored; empty if the key is not there.

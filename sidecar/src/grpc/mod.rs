@@ -23,6 +23,7 @@ pub use message::GetStateResponse;
 pub use state::get_state_response;
 pub use status::status;
 
+use crate::sidecar::API_TOKEN;
 use crate::{ApiError, Sidecar};
 
 /// The path of every method up to its name.
@@ -93,13 +94,13 @@ where
 
 /// The answer to a request without the right token.
 fn refuse(sidecar: &Sidecar, request: &Request<Incoming>) -> Option<Response<Body>> {
-    let token = request.headers().get("dapr-api-token").map(http::HeaderValue::as_bytes);
-    if sidecar.admits(token) {
+    if sidecar.admits(request.headers()) {
         return None;
     }
-    let message = match token {
-        None => "missing api token in request metadata",
-        Some(_) => "authentication error: api token mismatch",
+    let message = if request.headers().contains_key(API_TOKEN) {
+        "authentication error: api token mismatch"
+    } else {
+        "missing api token in request metadata"
     };
     let error =
         ApiError::new(http::StatusCode::UNAUTHORIZED, Code::Unauthenticated, "ERR_API_TOKEN", message);

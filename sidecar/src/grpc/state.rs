@@ -8,13 +8,10 @@ use dapr::dapr::proto::runtime::v1::{
     GetBulkStateRequest, GetBulkStateResponse, GetStateRequest, QueryStateRequest, QueryStateResponse,
     SaveStateRequest, TransactionalStateOperation,
 };
-use http::StatusCode;
 use pillion_capabilities::keyvalue::Entry;
 use serde::de::IgnoredAny;
-use tonic::Code;
 
 use super::GetStateResponse;
-use crate::http::unsupported_operation;
 use crate::state::{self, Delete, EXPIRE_TIME, Metadata, Options, Save, Store, Write, expire_time};
 use crate::{ApiError, Sidecar};
 
@@ -95,20 +92,18 @@ fn into_write(operation: TransactionalStateOperation) -> Result<Write, ApiError>
     match operation.operation_type.as_str() {
         "upsert" => into_save(item).map(Write::Save),
         "delete" => Ok(Write::Delete(into_delete(item))),
-        other => Err(unsupported_operation(other)),
+        other => Err(ApiError::unsupported_operation(other)),
     }
 }
 
 fn into_save(item: StateItem) -> Result<Save, ApiError> {
-    let invalid = |message: String| {
-        ApiError::new(StatusCode::BAD_REQUEST, Code::InvalidArgument, "ERR_MALFORMED_REQUEST", message)
-    };
     if item.key.is_empty() {
-        return Err(invalid("state key cannot be empty".to_owned()));
+        return Err(ApiError::malformed("state key cannot be empty"));
     }
     if item.metadata.get("contentType").is_some_and(|content| content == "application/json") {
-        serde_json::from_slice::<IgnoredAny>(&item.value)
-            .map_err(|error| invalid(format!("the value of key {} is not JSON: {error}", item.key)))?;
+        serde_json::from_slice::<IgnoredAny>(&item.value).map_err(|error| {
+            ApiError::malformed(format!("the value of key {} is not JSON: {error}", item.key))
+        })?;
     }
     Ok(Save {
         key: item.key,

@@ -43,6 +43,14 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) 
     Err(too_large(limit))
 }
 
+/// Reads a body that nobody wants, within bounds.
+#[cold]
+pub(super) async fn discard(mut body: Incoming) {
+    if !body.is_end_stream() {
+        drain(&mut body).await;
+    }
+}
+
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
     while let Some(frame) = body.frame().await {
         let frame =

@@ -11,13 +11,14 @@ mod system;
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
+use answer::Answer;
 pub use answer::value as value_answer;
 pub use path::{Call, Route};
-pub(crate) use request::unsupported_operation;
 
 use crate::{ApiError, Sidecar};
 
@@ -43,39 +44,52 @@ pub async fn answer(
 async fn dispatch(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let route = Route::find(&head.method, head.uri.path());
-    if !route.is_health() && !sidecar.admits(token(&head.headers)) {
-        return answer::text(StatusCode::UNAUTHORIZED, "invalid api token");
-    }
-    let call = match route {
-        Route::Found(call) => call,
-        Route::OtherMethod(allowed) => return answer::method_not_allowed(allowed),
-        Route::Unknown => {
-            return answer::error(&ApiError::new(
+    let refused = if !route.is_health() && !sidecar.admits(&head.headers) {
+        answer::text(StatusCode::UNAUTHORIZED, "invalid api token")
+    } else {
+        match route {
+            Route::Found(call) => {
+                let outcome = perform(sidecar, call, &head, body).await;
+                return outcome.unwrap_or_else(|error| answer::error(&error));
+            }
+            Route::OtherMethod(allowed) => answer::method_not_allowed(allowed),
+            Route::Unknown => answer::error(&ApiError::new(
                 StatusCode::NOT_FOUND,
                 tonic::Code::NotFound,
                 "ERR_DIRECT_INVOKE",
                 "failed getting app id either from the URL path or the header dapr-app-id",
-            ));
+            )),
         }
     };
-    let query = head.uri.query().unwrap_or_default();
-    let outcome = match call {
-        Call::GetState { store, key } => state::get(sidecar, store, key).await,
-        Call::DeleteState { store, key } => state::delete(sidecar, store, key, query, &head.headers).await,
-        Call::SaveState { store } => state::save(sidecar, store, query, &head.headers, body).await,
-        Call::BulkGet { store } => state::bulk_get(sidecar, store, &head.headers, body).await,
-        Call::Transact { store } => state::transact(sidecar, store, &head.headers, body).await,
-        Call::QueryState { store } => state::query(sidecar, store),
-        Call::Health { outbound } => system::health(sidecar, query, outbound),
-        Call::GetMetadata => Ok(system::metadata(sidecar)),
-        Call::SetMetadata { key } => system::set_metadata(sidecar, key, &head.headers, body).await,
-        Call::Shutdown => Ok(system::shutdown(sidecar)),
-    };
-    outcome.unwrap_or_else(|error| answer::error(&error))
+    body::discard(body).await;
+    refused
 }
 
-fn token(headers: &HeaderMap) -> Option<&[u8]> {
-    headers.get("dapr-api-token").map(http::HeaderValue::as_bytes)
+/// Performs a call. A body is read before anything else is looked at: a client that is still writing when its
+/// connection closes may never see the answer.
+async fn perform(
+    sidecar: &Sidecar,
+    call: Call<'_>,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Answer, ApiError> {
+    let query = head.uri.query().unwrap_or_default();
+    let read = body::read(&head.headers, body, sidecar.max_body_size);
+    match call {
+        Call::GetState { store, key } => state::get(sidecar, store, key).await,
+        Call::DeleteState { store, key } => state::delete(sidecar, store, key, query, &head.headers).await,
+        Call::SaveState { store } => state::save(sidecar, store, query, &read.await?).await,
+        Call::BulkGet { store } => state::bulk_get(sidecar, store, &read.await?).await,
+        Call::Transact { store } => state::transact(sidecar, store, &read.await?).await,
+        Call::QueryState { store } => {
+            read.await?;
+            state::query(sidecar, store)
+        }
+        Call::Health { outbound } => system::health(sidecar, query, outbound),
+        Call::GetMetadata => Ok(system::metadata(sidecar)),
+        Call::SetMetadata { key } => system::set_metadata(sidecar, key, &read.await?),
+        Call::Shutdown => Ok(system::shutdown(sidecar)),
+    }
 }
 
 /// Whether a method writes: Dapr takes POST and PUT for the same.

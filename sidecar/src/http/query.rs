@@ -18,6 +18,8 @@ pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
 pub(super) fn merge_metadata(query: &str, metadata: &mut Metadata) {
     for (name, value) in parameters(query) {
         if let Some(name) = name.strip_prefix("metadata.") {
+            // What reads it takes names in any case.
+            metadata.retain(|known, _| !known.eq_ignore_ascii_case(name));
             metadata.insert(name.to_owned(), value.into_owned());
         }
     }

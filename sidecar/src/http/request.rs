@@ -123,7 +123,7 @@ impl Step<'_> {
                 etag: self.request.etag,
                 options: self.request.options.into(),
             })),
-            other => Err(unsupported_operation(other)),
+            other => Err(ApiError::unsupported_operation(other)),
         }
     }
 }
@@ -142,13 +142,4 @@ pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError
 
 fn required(key: String) -> Result<String, ApiError> {
     if key.is_empty() { Err(ApiError::malformed("\"key\" is a required field")) } else { Ok(key) }
-}
-
-pub(crate) fn unsupported_operation(operation: &str) -> ApiError {
-    ApiError::new(
-        http::StatusCode::BAD_REQUEST,
-        tonic::Code::Unimplemented,
-        "ERR_NOT_SUPPORTED_STATE_OPERATION",
-        format!("operation type {operation} not supported"),
-    )
 }

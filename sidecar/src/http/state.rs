@@ -1,13 +1,11 @@
 //! The state API over HTTP.
 
 use http::{HeaderMap, header};
-use hyper::body::Incoming;
 use pillion_capabilities::keyvalue::Entry;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answer::{self, Answer};
-use super::body;
 use super::path::decode;
 use super::query::{merge_metadata, parameter};
 use super::request::{BulkGet, SaveItem, Transaction, read};
@@ -63,12 +61,10 @@ pub(super) async fn save(
     sidecar: &Sidecar,
     store: &str,
     query: &str,
-    headers: &HeaderMap,
-    body: Incoming,
+    body: &[u8],
 ) -> Result<Answer, ApiError> {
     let store = find(sidecar, store)?;
-    let body = body::read(headers, body, sidecar.max_body_size).await?;
-    let items: Option<Vec<SaveItem<'_>>> = read(&body)?;
+    let items: Option<Vec<SaveItem<'_>>> = read(body)?;
     let mut saves =
         items.unwrap_or_default().into_iter().map(SaveItem::into_save).collect::<Result<Vec<_>, _>>()?;
     if !query.is_empty() {
@@ -78,15 +74,9 @@ pub(super) async fn save(
     Ok(answer::empty())
 }
 
-pub(super) async fn bulk_get(
-    sidecar: &Sidecar,
-    store: &str,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Answer, ApiError> {
+pub(super) async fn bulk_get(sidecar: &Sidecar, store: &str, body: &[u8]) -> Result<Answer, ApiError> {
     let store = find(sidecar, store)?;
-    let body = body::read(headers, body, sidecar.max_body_size).await?;
-    let request: BulkGet<'_> = read(&body)?;
+    let request: BulkGet<'_> = read(body)?;
     if request.keys.is_empty() {
         return Ok(answer::json("[]"));
     }
@@ -94,25 +84,14 @@ pub(super) async fn bulk_get(
     let items: Vec<_> =
         request.keys.iter().zip(&entries).map(|(key, entry)| bulk_item(key, entry.as_ref())).collect();
     let body = serde_json::to_vec(&items).map_err(|error| {
-        ApiError::new(
-            http::StatusCode::INTERNAL_SERVER_ERROR,
-            tonic::Code::Internal,
-            "ERR_STATE_BULK_GET",
-            format!("the answer cannot be written as JSON: {error}"),
-        )
+        ApiError::internal("ERR_STATE_BULK_GET", format!("the answer cannot be written as JSON: {error}"))
     })?;
     Ok(answer::json(body))
 }
 
-pub(super) async fn transact(
-    sidecar: &Sidecar,
-    store: &str,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Answer, ApiError> {
+pub(super) async fn transact(sidecar: &Sidecar, store: &str, body: &[u8]) -> Result<Answer, ApiError> {
     let store = find(sidecar, store)?;
-    let body = body::read(headers, body, sidecar.max_body_size).await?;
-    let request: Transaction<'_> = read(&body)?;
+    let request: Transaction<'_> = read(body)?;
     let writes =
         request.operations.into_iter().map(|step| step.into_write()).collect::<Result<Vec<_>, _>>()?;
     if !writes.is_empty() {

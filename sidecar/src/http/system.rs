@@ -1,29 +1,23 @@
 //! Health, metadata and shutdown over HTTP.
 
-use http::{HeaderMap, StatusCode};
-use hyper::body::Incoming;
 use serde_json::json;
 
 use super::answer::{self, Answer};
-use super::body;
 use super::path::decode;
 use super::query::parameter;
 use crate::sidecar::RUNTIME_VERSION;
 use crate::{ApiError, Sidecar};
 
 pub(super) fn health(sidecar: &Sidecar, query: &str, outbound: bool) -> Result<Answer, ApiError> {
-    let unhealthy = |code, message: &str| {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, tonic::Code::Internal, code, message)
-    };
     if !sidecar.is_serving() {
         return Err(match outbound {
-            true => unhealthy("ERR_OUTBOUND_HEALTH_NOT_READY", "dapr outbound is not ready"),
-            false => unhealthy("ERR_HEALTH_NOT_READY", "dapr is not ready"),
+            true => ApiError::internal("ERR_OUTBOUND_HEALTH_NOT_READY", "dapr outbound is not ready"),
+            false => ApiError::internal("ERR_HEALTH_NOT_READY", "dapr is not ready"),
         });
     }
     match parameter(query, "appid") {
         Some(app_id) if app_id != sidecar.app_id => {
-            Err(unhealthy("ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match"))
+            Err(ApiError::internal("ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match"))
         }
         _ => Ok(answer::empty()),
     }
@@ -56,14 +50,8 @@ pub(super) fn metadata(sidecar: &Sidecar) -> Answer {
     answer::json(body.to_string())
 }
 
-pub(super) async fn set_metadata(
-    sidecar: &Sidecar,
-    key: &str,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Answer, ApiError> {
-    let body = body::read(headers, body, sidecar.max_body_size).await?;
-    let value = std::str::from_utf8(&body).map_err(|_| ApiError::malformed("the body is not UTF-8 text"))?;
+pub(super) fn set_metadata(sidecar: &Sidecar, key: &str, body: &[u8]) -> Result<Answer, ApiError> {
+    let value = std::str::from_utf8(body).map_err(|_| ApiError::malformed("the body is not UTF-8 text"))?;
     sidecar.set_extended(decode(key)?.into_owned(), value.to_owned());
     Ok(answer::empty())
 }

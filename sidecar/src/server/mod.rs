@@ -160,10 +160,11 @@ impl Server {
         }
         let Self { sidecar, mut accepting, connections, closing, patience, socket_files, .. } = self;
         sidecar.set_serving(false);
+        // While the listeners are there nobody else can have taken the sockets' names.
+        drop(socket_files);
         closing.send_replace(true);
         // Each accept loop ends by itself, so that no connection is lost between accept and watch.
         while accepting.join_next().await.is_some() {}
-        drop(socket_files);
         // The loops held the other handles.
         let Some(connections) = Arc::into_inner(connections) else { return };
         if tokio::time::timeout(patience, connections.shutdown()).await.is_err() {

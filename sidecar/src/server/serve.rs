@@ -1,9 +1,11 @@
 //! One connection, from accept to close.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -13,6 +15,10 @@ use crate::{Sidecar, grpc, http, metrics};
 
 /// Requests at once on one HTTP/2 connection. One client may hold a single connection for all it does.
 const STREAMS: u32 = 1_000;
+/// An HTTP/2 client that has been silent for so long is asked whether it is still there, and has so long to answer: one
+/// that is gone without a word would keep its connection for ever.
+const SILENCE: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// What is spoken on a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,14 +74,14 @@ where
             });
             let mut builder = auto::Builder::new(TokioExecutor::new());
             builder.http1().pipeline_flush(true);
-            builder.http2().max_concurrent_streams(STREAMS);
+            let mut http2_settings = builder.http2();
+            http2_settings.max_concurrent_streams(STREAMS).timer(TokioTimer::new());
+            http2_settings.keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
             if !http2 {
                 builder = builder.http1_only();
             }
             let connection = watcher.watch(builder.serve_connection(stream, service).into_owned());
-            tokio::spawn(
-                async move { closed(protocol, connection.await.map_err(|error| error.to_string())) },
-            );
+            drive(protocol, connection);
         }
         Protocol::Grpc => {
             let service = service_fn(move |request| {
@@ -83,11 +89,10 @@ where
                 async move { grpc::answer(&sidecar, request).await }
             });
             let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            builder.max_concurrent_streams(STREAMS);
+            builder.max_concurrent_streams(STREAMS).timer(TokioTimer::new());
+            builder.keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
             let connection = watcher.watch(builder.serve_connection(stream, service));
-            tokio::spawn(
-                async move { closed(protocol, connection.await.map_err(|error| error.to_string())) },
-            );
+            drive(protocol, connection);
         }
         Protocol::Metrics => {
             let service = service_fn(move |request| {
@@ -96,16 +101,20 @@ where
             });
             let connection =
                 watcher.watch(hyper::server::conn::http1::Builder::new().serve_connection(stream, service));
-            tokio::spawn(
-                async move { closed(protocol, connection.await.map_err(|error| error.to_string())) },
-            );
+            drive(protocol, connection);
         }
     }
 }
 
-/// A connection that ends in an error is the client's affair: it went away, or did not speak the protocol.
-fn closed(protocol: Protocol, result: Result<(), String>) {
-    if let Err(error) = result {
-        tracing::debug!("a connection for {} ended: {error}", protocol.name());
-    }
+/// Serves a connection to its end. One that ends in an error is the client's affair: it went away, or did not speak the
+/// protocol.
+fn drive<E: fmt::Display>(
+    protocol: Protocol,
+    connection: impl Future<Output = Result<(), E>> + Send + 'static,
+) {
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!("a connection for {} ended: {error}", protocol.name());
+        }
+    });
 }

@@ -17,7 +17,7 @@ pub async fn get(store: &Store, key: &str) -> Result<Option<Entry>, ApiError> {
     let full = store.key(key)?;
     match store.provider.get(&full).wait().await {
         Ok(entry) => Ok(entry),
-        Err(error) => Err(internal(
+        Err(error) => Err(ApiError::internal(
             "ERR_STATE_GET",
             format!("fail to get {key} from state store {}: {error}", store.name),
         )),
@@ -33,7 +33,10 @@ pub async fn bulk_get(store: &Store, keys: &[String]) -> Result<Vec<Option<Entry
     let full: Vec<&str> = full.iter().map(String::as_str).collect();
     let entries = store.provider.bulk_get(&full).wait().await;
     entries.map_err(|error| {
-        internal("ERR_STATE_BULK_GET", format!("fail to bulk get from state store {}: {error}", store.name))
+        ApiError::internal(
+            "ERR_STATE_BULK_GET",
+            format!("fail to bulk get from state store {}: {error}", store.name),
+        )
     })
 }
 
@@ -96,7 +99,7 @@ pub async fn delete_all(store: &Store, deletes: &[Delete]) -> Result<(), ApiErro
 /// As [`save`], but Dapr tells all failures of the store alike: `ERR_STATE_TRANSACTION`.
 pub async fn transact(store: &Store, writes: Vec<Write>) -> Result<(), ApiError> {
     let failed = |error: Error| {
-        internal(
+        ApiError::internal(
             "ERR_STATE_TRANSACTION",
             format!("error while executing state transaction: {}", describe(&error)),
         )
@@ -129,8 +132,8 @@ fn start_save(store: &Store, save: Save) -> Result<Answer<Etag>, ApiError> {
 
 fn start_delete(store: &Store, full: String, delete: &Delete) -> Answer<bool> {
     match delete.when(store.backend) {
-        // The first writer has not read the key, so it may not be there; the contract has no such condition for
-        // a delete, and needs none: a key that is not there needs no deleting.
+        // The first writer has not read the key, so it may not be there; outside a transaction the contract has no such
+        // condition for a delete, and needs none: a key that is not there needs no deleting.
         Ok(When::Absent) => match store.provider.exists(&full) {
             Answer::Ready(exists) => Answer::Ready(exists.and_then(|exists| refuse_if(exists, full))),
             Answer::Pending(exists) => {
@@ -175,8 +178,4 @@ fn describe(error: &Error) -> String {
         }
         other => other.to_string(),
     }
-}
-
-fn internal(error_code: &'static str, message: String) -> ApiError {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, error_code, message)
 }

@@ -1,6 +1,8 @@
 //! Component files, good and bad.
 
-use crate::sidecar::{MEMORY, Sidecar, bare, refusal, refused};
+use std::process::{Command, Stdio};
+
+use crate::sidecar::{MEMORY, Sidecar, bare, errors, first_line, refusal, refused};
 
 #[tokio::test]
 async fn a_file_may_hold_many_documents() {
@@ -25,6 +27,44 @@ fn an_unknown_type_is_named_with_its_file() {
     let said = refused(&MEMORY.replace("state.in-memory", "state.oracle"), &[]);
     assert!(said.contains("components.yaml: component store has type state.oracle"), "{said}");
     assert!(said.contains("state.redis"), "it tells what there is: {said}");
+}
+
+#[tokio::test]
+async fn what_is_not_for_state_is_passed_over() {
+    let other = MEMORY.replace("name: store", "name: events").replace("state.in-memory", "pubsub.redis");
+    let sidecar = Sidecar::with(&format!("{other}---\n{MEMORY}"), &[]);
+    let components = sidecar.call("GET", "/v1.0/metadata", "").await.json()["components"].clone();
+    assert_eq!(components.as_array().unwrap().len(), 1, "{components}");
+    // But a kind that Dapr does not have is a slip.
+    let said = refused(&MEMORY.replace("state.in-memory", "stat.in-memory"), &[]);
+    assert!(said.contains("component store has type stat.in-memory"), "{said}");
+}
+
+#[tokio::test]
+async fn a_component_may_be_done_without() {
+    let broken = MEMORY.replace("name: store", "name: broken").replace("state.in-memory", "state.redb");
+    let said = refused(&broken, &[]);
+    assert!(said.contains("setting path is missing"), "{said}");
+    let ignored = format!("{broken}  ignoreErrors: true\n");
+    let sidecar = Sidecar::with(&format!("{ignored}---\n{MEMORY}"), &[]);
+    sidecar.call("GET", "/v1.0/state/broken/k", "").await.failed(400, "ERR_STATE_STORE_NOT_FOUND");
+    sidecar.call("GET", "/v1.0/state/store/k", "").await.is_empty();
+}
+
+#[test]
+fn fields_without_effect_are_warned_of() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("store.yaml");
+    std::fs::write(&file, format!("{MEMORY}  initTimeout: 5s\nauth:\n  secretStore: vault\n")).unwrap();
+    let free = ["--dapr-http-port=0", "--dapr-grpc-port=0", "--enable-metrics=false", "--resources-path"];
+    let mut command = bare(free);
+    let (child, _) = first_line(command.arg(folder.path()).stderr(Stdio::piped()));
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let said = errors(child);
+    for field in ["spec.initTimeout", "auth"] {
+        assert!(said.contains(&format!("component store: {field} has no effect")), "{said}");
+    }
+    assert!(!said.contains("apiVersion"), "{said}");
 }
 
 #[test]

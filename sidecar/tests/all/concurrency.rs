@@ -51,6 +51,16 @@ async fn the_first_write_wins_when_asked_for() {
     sidecar.call("DELETE", &path, "").await.failed(409, "ERR_STATE_DELETE");
     sidecar.call("DELETE", KEY, "").await.is_empty();
     sidecar.call("DELETE", &path, "").await.is_empty();
+    // So do the deletions of a transaction.
+    let delete = |key: &str| {
+        let request = format!(r#"{{"key":"{key}","options":{{"concurrency":"first-write"}}}}"#);
+        format!(r#"{{"operations":[{{"operation":"delete","request":{request}}}]}}"#)
+    };
+    let path = "/v1.0/state/store/transaction";
+    sidecar.call("POST", path, delete("never")).await.is_empty();
+    save(&sidecar, "").await.is_empty();
+    sidecar.call("POST", path, delete("k")).await.failed(500, "ERR_STATE_TRANSACTION");
+    assert_eq!(sidecar.call("GET", KEY, "").await.status, 200);
 }
 
 #[tokio::test]

@@ -3,8 +3,12 @@
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -127,10 +131,45 @@ async fn requests_under_way_are_finished() {
 async fn patience_has_an_end() {
     let mut sidecar = Sidecar::with(crate::sidecar::MEMORY, &["--dapr-graceful-shutdown-seconds", "0"]);
     let _stream = half_a_request(&sidecar).await;
-    let start = Instant::now();
     sidecar.signal("TERM");
+    // The request never ends, so that without an end of patience this would not come back.
     assert!(sidecar.wait().await.success());
-    assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_patience() {
+    let mut sidecar = Sidecar::with(crate::sidecar::MEMORY, &["--dapr-graceful-shutdown-seconds", "600"]);
+    let _stream = half_a_request(&sidecar).await;
+    sidecar.signal("TERM");
+    // It has heard the first one.
+    while TcpStream::connect(sidecar.text("http")).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sidecar.signal("INT");
+    assert_eq!(sidecar.wait().await.code(), Some(1));
+}
+
+#[tokio::test]
+async fn one_thread_serves_as_well() {
+    let sidecar = Sidecar::with(crate::sidecar::MEMORY, &["--worker-threads", "1"]);
+    sidecar.call("POST", "/v1.0/state/store", r#"[{"key":"k","value":1}]"#).await.is_empty();
+    assert_eq!(sidecar.call("GET", "/v1.0/state/store/k", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn http2_can_be_left_out() {
+    let request = || http::Request::get("http://x/v1.0/healthz").body(Empty::<Bytes>::new()).unwrap();
+    for (left_out, served) in [("false", true), ("true", false)] {
+        let sidecar =
+            Sidecar::with_environment(crate::sidecar::MEMORY, &[], &[("DAPR_HTTP_DISABLE_H2C", left_out)]);
+        let stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
+        let executor = TokioExecutor::new();
+        let (mut sender, connection) = http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let answer = sender.send_request(request()).await;
+        assert_eq!(answer.is_ok_and(|answer| answer.status().is_success()), served, "{left_out}");
+        sidecar.call("GET", "/v1.0/healthz", "").await.is_empty();
+    }
 }
 
 #[tokio::test]
@@ -143,11 +182,16 @@ async fn idle_connections_do_not_hold_up_a_stop() {
     assert!(sidecar.wait().await.success());
 }
 
-#[test]
-fn flags_without_effect_are_warned_of_and_logs_can_be_json() {
+#[tokio::test]
+async fn flags_without_effect_are_warned_of_and_requests_can_be_logged_in_json() {
     let flags = ["--app-port", "8080", "--log-as-json", "--enable-api-logging=true"];
     let mut command = bare(FREE.iter().copied().chain(flags));
-    let (child, _) = first_line(command.stderr(Stdio::piped()));
+    let (child, line) = first_line(command.stderr(Stdio::piped()));
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let http = wire::At::Tcp(ready["http"].as_str().unwrap().to_owned());
+    wire::call(&http, "GET", "/v1.0/healthz", &[], "").await.is_empty();
+    let mut client = wire::grpc(&wire::At::Tcp(ready["grpc"].as_str().unwrap().to_owned())).await;
+    client.get_metadata(dapr::dapr::proto::runtime::v1::GetMetadataRequest {}).await.unwrap();
     let id = child.id().to_string();
     assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
     let said = errors(child);
@@ -158,6 +202,13 @@ fn flags_without_effect_are_warned_of_and_logs_can_be_json() {
             && line["fields"]["message"].as_str().unwrap().starts_with("--app-port has no effect")
     });
     assert!(warned, "{said}");
+    let logged = |message: &str, field: &str, value: serde_json::Value| {
+        lines.iter().any(|line| line["fields"]["message"] == message && line["fields"][field] == value)
+    };
+    assert!(logged("HTTP API called", "path", "/v1.0/healthz".into()), "{said}");
+    assert!(logged("HTTP API called", "code", 204.into()), "{said}");
+    let method = "/dapr.proto.runtime.v1.Dapr/GetMetadata";
+    assert!(logged("gRPC API called", "method", method.into()), "{said}");
 }
 
 #[test]
@@ -168,6 +219,9 @@ fn a_mistake_on_the_command_line_is_a_usage_error() {
         ["--no-such-flag", "1"],
         ["--log-level", "loud"],
     ] {
-        refusal(&bare(wrong).output().unwrap());
+        let output = bare(wrong).output().unwrap();
+        let said = refusal(&output);
+        assert!(said.contains(wrong[0]), "{said}");
+        assert_eq!(output.status.code(), Some(2), "{said}");
     }
 }

@@ -75,6 +75,27 @@ async fn a_hundred_megabytes_over_grpc() {
     assert_eq!(sidecar.reached(None).await, 2);
 }
 
+/// A client that is still writing hears why it is refused.
+#[tokio::test]
+async fn a_refused_body_is_heard_out() {
+    let token = [("DAPR_API_TOKEN", "secret")];
+    let sidecar = Sidecar::with_environment(MEMORY, &[], &token);
+    let right = [("dapr-api-token", "secret")];
+    let body = || vec![b' '; 4_000_000];
+    for _ in 0..10 {
+        let at = sidecar.http();
+        let answer = wire::call(&at, "POST", "/v1.0/state/store", &[], body()).await;
+        assert_eq!(answer.status, 401);
+        let answer = wire::call(&at, "POST", "/v1.0/nothing", &right, body()).await;
+        answer.failed(404, "ERR_DIRECT_INVOKE");
+        let answer = wire::call(&at, "PATCH", "/v1.0/state/store", &right, body()).await;
+        assert_eq!(answer.status, 405);
+        let answer = wire::call(&at, "POST", "/v1.0/state/nope", &right, body()).await;
+        answer.failed(400, "ERR_STATE_STORE_NOT_FOUND");
+    }
+    assert_eq!(sidecar.reached(None).await, 0);
+}
+
 #[tokio::test]
 async fn the_limit_can_be_moved_and_is_exact() {
     let sidecar = Sidecar::with(MEMORY, &["--max-body-size", "1Ki"]);
