@@ -34,7 +34,7 @@ pub(crate) enum Verb {
     Run(RunOptions),
     /// Go on with a run that was stopped, in its recorded order
     #[command(
-        after_help = "Example:\n  pillion resume runs/2026-11-22T210000Z\n\nCommit, module hashes and machine must be those of the run."
+        after_help = "Example:\n  pillion resume runs/2026-11-22T210000Z\n\nCommit, programs, modules, servers and machine must be those of the run."
     )]
     Resume(ResumeOptions),
     /// Write report.html, report.md and results.json from a run's data alone
@@ -69,8 +69,8 @@ pub(crate) struct RunOptions {
     /// Exactly so many rounds, instead of what a pilot and the budget say
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: Option<u32>,
-    /// The measured time of one block, as 50ms
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    /// The measured time of one block, from 1ms to 60s [default: 120ms, or 60ms with --quick]
+    #[arg(long, value_name = "TIME", value_parser = block)]
     pub(crate) block: Option<Duration>,
     /// The seed of orders, requests and intervals
     #[arg(long, value_name = "N", default_value_t = 20_190_514)]
@@ -87,6 +87,19 @@ pub(crate) struct ResumeOptions {
     /// The time that the remaining rounds may take, while the pilot has not decided how many
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "18m")]
     pub(crate) budget: Duration,
+    /// Go on although preflight refuses; the report is stamped
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Reads the time of a block. Too short a one holds no operation, too long a one outlasts the runner's patience.
+fn block(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (Duration::from_millis(1)..=Duration::from_secs(60)).contains(&time) {
+        Ok(time)
+    } else {
+        Err("a block takes from 1ms to 60s".to_owned())
+    }
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,5 +1,6 @@
 //! Exit codes.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use pillion_harness::lane::LaneError;
@@ -31,7 +32,11 @@ pub(crate) const HELP: &str = "Exit codes:
   3  a lane gave a wrong answer
   4  void: the A/A comparison tells apart what is the same
   5  the environment is refused: preflight, a missing program, no room to record
-  6  incomplete: blocks failed or are missing";
+  6  incomplete: blocks failed or are missing
+
+Environment:
+  PILLION_BINARIES  the folder of the runners and the sidecar, instead of this program's own
+  PILLION_GUEST     a guest module to measure, instead of building one";
 
 // === impl Exit ===
 
@@ -64,8 +69,16 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
     if error.is::<LaneError>() {
         return Exit::Usage;
     }
-    if let Some(ReportError::Differs { .. }) = error.downcast_ref() {
-        return Exit::Verdict;
+    match error.downcast_ref() {
+        Some(ReportError::Differs { .. }) => return Exit::Verdict,
+        Some(ReportError::NoMarker { .. }) => return Exit::Usage,
+        // A report that is not there does not fit its data; any other file was named by the user.
+        Some(ReportError::Io { path, source }) if source.kind() == ErrorKind::NotFound => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let report = name.starts_with("report.") || name == "results.json";
+            return if report { Exit::Verdict } else { Exit::Usage };
+        }
+        _ => {}
     }
     match error.downcast_ref() {
         Some(RecordError::NotARun { .. } | RecordError::Exists { .. } | RecordError::Schema { .. }) => {

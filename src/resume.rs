@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use pillion_harness::preflight::refused;
 use pillion_harness::provenance::provenance;
 use pillion_harness::run::Running;
-use pillion_records::{Provenance, Recorder, Run};
+use pillion_records::{Check, Provenance, Recorder, Run, write_plan};
 
 use crate::arguments::ResumeOptions;
 use crate::exit::{Exit, Refused};
 use crate::progress::Progress;
 use crate::run::exit_of;
-use crate::session::Session;
+use crate::session::{Session, show};
 
 pub(crate) fn resume(options: &ResumeOptions) -> Result<Exit> {
     let Run { plan, .. } = Run::read(&options.directory)?;
@@ -19,10 +20,19 @@ pub(crate) fn resume(options: &ResumeOptions) -> Result<Exit> {
     let block = Duration::from_nanos(plan.block_ns);
     let session = Session::open(&names, plan.quick, plan.seed, block)?;
     let guest = session.guests.as_ref().map(|guests| guests.unsigned.as_path());
-    let runner = session.lanes.first().map(|lane| session.binaries.join(&lane.runner)).unwrap_or_default();
-    let now = provenance(&session.root, &runner, guest, Vec::new(), Vec::new());
+    let now = provenance(&session.root, &session.programs, guest, Vec::new(), Vec::new());
     same(&plan.provenance, &now)?;
-    let (recorder, run) = Recorder::resume(&options.directory)?;
+    let checks = session.preflight();
+    show(&checks, false);
+    if refused(&checks) && !options.force {
+        bail!(Refused("preflight refuses; see the remedies above, or --force".into()));
+    }
+    let (recorder, mut run) = Recorder::resume(&options.directory)?;
+    // The report is stamped for all of the run, and shows what preflight found in each session.
+    run.plan.forced |= refused(&checks);
+    let again = checks.into_iter().map(|check| Check { name: format!("{} (resumed)", check.name), ..check });
+    run.plan.provenance.preflight.extend(again);
+    write_plan(&options.directory, &run.plan)?;
     if run.torn_bytes > 0 {
         eprintln!("a last line that was cut short ({} bytes) is measured anew", run.torn_bytes);
     }
@@ -51,9 +61,13 @@ fn same(planned: &Provenance, now: &Provenance) -> Result<()> {
             now.commit.as_deref().unwrap_or("none")
         ));
     }
-    if planned.modules != now.modules {
-        differ.push("modules".to_owned());
-    }
+    let parts = [
+        ("modules", planned.modules != now.modules),
+        ("programs", planned.programs != now.programs),
+        ("lock file", planned.lockfile_sha256 != now.lockfile_sha256),
+        ("servers", planned.servers != now.servers),
+    ];
+    differ.extend(parts.into_iter().filter(|(_, other)| *other).map(|(part, _)| part.to_owned()));
     if planned.machine != now.machine {
         differ.push("machine".to_owned());
     }

@@ -23,6 +23,8 @@ use crate::tools;
 const BLOCK: Duration = Duration::from_millis(120);
 const BLOCK_QUICK: Duration = Duration::from_millis(60);
 const ROUNDS_QUICK: u32 = 3;
+/// More rounds than this are not planned, whatever the budget.
+const MOST_ROUNDS: u32 = 1_000;
 /// What a cell costs beyond its measured time: verification, warm-up (about half a block) and memory figures; and what
 /// the processes of a leg cost.
 const PER_CELL: Duration = Duration::from_millis(30);
@@ -82,7 +84,7 @@ fn plan(session: &Session, options: &RunOptions, block: Duration, checks: Vec<Ch
             (block * 3 / 2 + PER_CELL) * cells.len() as u32 + PER_LEG * legs
         })
         .sum();
-    let affordable = (options.budget.as_secs_f64() / per_round.as_secs_f64()) as u32;
+    let affordable = ((options.budget.as_secs_f64() / per_round.as_secs_f64()) as u32).min(MOST_ROUNDS);
     let (rounds, rounds_reason) = match (options.rounds, options.quick) {
         (Some(rounds), _) => (rounds, "as asked for".to_owned()),
         (None, true) => (ROUNDS_QUICK, "a quick run".to_owned()),
@@ -91,8 +93,6 @@ fn plan(session: &Session, options: &RunOptions, block: Duration, checks: Vec<Ch
         }
         (None, false) => (PILOT, format!("the least: the budget affords about {affordable}")),
     };
-    let command = std::env::args().collect();
-    let runner = session.lanes.first().map_or_else(PathBuf::new, |lane| session.binaries.join(&lane.runner));
     let guest = session.guests.as_ref().map(|guests| guests.unsigned.as_path());
     let forced = refused(&checks);
     Ok(Plan {
@@ -109,9 +109,30 @@ fn plan(session: &Session, options: &RunOptions, block: Duration, checks: Vec<Ch
         entries,
         cells,
         claims: claims(CLAIMS, &session.root)?,
-        provenance: provenance(&session.root, &runner, guest, command, checks),
+        provenance: provenance(&session.root, &session.programs, guest, command(std::env::args()), checks),
         artifacts: tools::sizes(&session.binaries, session.guests.as_ref())?,
     })
+}
+
+/// The command line as others may see it: the program and the directory of the run by their names alone, since where
+/// they are on this machine says nothing of the run.
+fn command(arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let name = |path: &str| {
+        let name = Path::new(path).file_name();
+        name.map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+    };
+    let mut is_path = true;
+    arguments
+        .map(|argument| {
+            let shown = match argument.strip_prefix("--out=") {
+                Some(path) => format!("--out={}", name(path)),
+                None if is_path => name(&argument),
+                None => argument.clone(),
+            };
+            is_path = argument == "--out";
+            shown
+        })
+        .collect()
 }
 
 fn announce(plan: &Plan, directory: &Path) {
@@ -135,4 +156,23 @@ fn default_directory(began: &str) -> PathBuf {
         began.to_owned()
     };
     Path::new("runs").join(name.replace(':', ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_of_this_machine_is_recorded() {
+        let given = [
+            "/home/me/target/release/pillion",
+            "run",
+            "--out",
+            "/home/me/runs/first",
+            "--out=/tmp/x",
+            "--quick",
+        ];
+        let shown = command(given.into_iter().map(str::to_owned));
+        assert_eq!(shown, ["pillion", "run", "--out", "first", "--out=x", "--quick"]);
+    }
 }

@@ -8,7 +8,7 @@ use pillion_harness::cells::{cells, of_lane};
 use pillion_harness::lane::{LaneSpec, Registry};
 use pillion_harness::leg::Workshop;
 use pillion_harness::machine;
-use pillion_harness::preflight::{lane_checks, machine_checks};
+use pillion_harness::preflight::{lane_checks, machine_checks, server_checks};
 use pillion_records::{Cell, Check, CheckOutcome, Load};
 use tempfile::TempDir;
 
@@ -23,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) lanes: Vec<LaneSpec>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) binaries: PathBuf,
+    /// The runners and the sidecar, as far as the lanes need them.
+    pub(crate) programs: Vec<PathBuf>,
     pub(crate) root: PathBuf,
     pub(crate) guests: Option<Guests>,
     pub(crate) workshop: Workshop,
@@ -37,7 +39,7 @@ impl Session {
         let registry = Registry::built_in()?;
         let lanes = registry.choose(names)?;
         let binaries = tools::binaries()?;
-        tools::require(&binaries, &lanes)?;
+        let programs = tools::require(&binaries, &lanes)?;
         let directory = tempfile::Builder::new().prefix("pillion-").tempdir()?;
         let guests = tools::guest(&binaries, &lanes, directory.path())?;
         let workshop = Workshop {
@@ -54,6 +56,7 @@ impl Session {
             lanes,
             cells: cells(quick),
             binaries,
+            programs,
             root,
             guests,
             workshop,
@@ -64,6 +67,7 @@ impl Session {
     /// Preflight: the machine, then every lane standing.
     pub(crate) fn preflight(&self) -> Vec<Check> {
         let mut checks = machine_checks();
+        checks.extend(server_checks(&self.cells));
         let service = |lane: &LaneSpec| -> Vec<Cell> {
             of_lane(&self.cells, lane).into_iter().filter(|cell| cell.load == Load::Service).collect()
         };

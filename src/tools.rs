@@ -33,22 +33,23 @@ pub(crate) fn root(binaries: &Path) -> PathBuf {
     found.unwrap_or(&here).to_owned()
 }
 
-/// Every program that the lanes need must be there.
-pub(crate) fn require(binaries: &Path, lanes: &[LaneSpec]) -> Result<()> {
+/// The programs that the lanes need, all of which must be there.
+pub(crate) fn require(binaries: &Path, lanes: &[LaneSpec]) -> Result<Vec<PathBuf>> {
     let mut needed: Vec<&str> = lanes.iter().map(|lane| lane.runner.as_str()).collect();
     if lanes.iter().any(LaneSpec::has_sidecar) {
         needed.push("pillion-sidecar");
     }
     needed.sort_unstable();
     needed.dedup();
-    needed.retain(|name| !binaries.join(name).is_file());
-    if needed.is_empty() {
-        return Ok(());
+    let (there, missing): (Vec<&str>, Vec<&str>) =
+        needed.into_iter().partition(|name| binaries.join(name).is_file());
+    if missing.is_empty() {
+        return Ok(there.into_iter().map(|name| binaries.join(name)).collect());
     }
     bail!(Refused(format!(
         "missing in {}: {}; build by `cargo build --release --workspace --bins`",
         binaries.display(),
-        needed.join(", ")
+        missing.join(", ")
     )))
 }
 

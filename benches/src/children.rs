@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -9,10 +10,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+
 use crate::job::{Endpoints, Store};
+
+/// What is wrong where there is no Redis, and the remedy.
+pub(crate) const REDIS_MISSING: &str = "redis-server is missing: `apt-get install redis-server`";
 
 /// How long a server may take until it is ready.
 const START: Duration = Duration::from_secs(10);
+
+/// How long a process may take to end once its output is closed.
+const END: Duration = Duration::from_secs(5);
 
 /// A child process, killed when this goes.
 #[derive(Debug)]
@@ -28,6 +38,7 @@ pub(crate) struct Guarded {
 impl Guarded {
     /// Starts a process whose standard output is read line by line; its standard error goes to a file in `directory`.
     pub(crate) fn spawn(mut command: Command, name: &str, directory: &Path) -> Result<Self, String> {
+        end_with_us(&mut command);
         let errors = directory.join(format!("{name}.stderr"));
         let file = fs::File::create(&errors).map_err(|error| format!("{}: {error}", errors.display()))?;
         let mut child = command
@@ -69,6 +80,13 @@ impl Guarded {
 
     /// How it ended, with the end of what it said.
     fn ended(&mut self) -> String {
+        // Its output is closed, so that it has ended or will; one that does not is stopped.
+        let begin = Instant::now();
+        while begin.elapsed() < END && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        // This fails where it has ended.
+        let _ = self.child.kill();
         let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         let mut said = String::new();
         if let Ok(mut file) = fs::File::open(&self.errors) {
@@ -89,6 +107,15 @@ impl Drop for Guarded {
     }
 }
 
+/// Has the kernel end a process when this one is gone, however it went: nothing else could after a `kill -9`.
+#[expect(unsafe_code, reason = "code between fork and exec is unsafe by its nature")]
+fn end_with_us(command: &mut Command) {
+    // SAFETY: prctl(2) is one system call, and allocates nothing.
+    unsafe {
+        command.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGKILL)?));
+    }
+}
+
 fn missing(command: &Command, error: &io::Error) -> String {
     let program = command.get_program().to_string_lossy().into_owned();
     if error.kind() != io::ErrorKind::NotFound {
@@ -97,8 +124,7 @@ fn missing(command: &Command, error: &io::Error) -> String {
     let name =
         Path::new(&program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into_owned());
     if name == "redis-server" {
-        "redis-server is missing: `apt-get install redis-server`, or leave out the cells over redis"
-            .to_owned()
+        REDIS_MISSING.to_owned()
     } else {
         format!("{program} is missing: build it by `cargo build --release --workspace --bins`")
     }

@@ -117,6 +117,9 @@ pub struct CellReply {
     pub to_ns: u64,
     /// Time stolen by the hypervisor meanwhile, over all CPUs, in ns.
     pub steal_ns: u64,
+    /// How long a fixed piece of work took right before and after, in ns.
+    #[serde(default)]
+    pub work_ns: [u64; 2],
     /// What came of it.
     pub outcome: Outcome,
 }

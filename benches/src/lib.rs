@@ -1,5 +1,4 @@
 //! The harness: lanes, workloads, loads, preflight, and the run
-#![forbid(unsafe_code)]
 
 pub mod artifacts;
 pub mod cells;

@@ -1,10 +1,12 @@
 //! Is this machine, now, fit to measure on?
 
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use pillion_records::{Cell, Check, CheckOutcome};
 
+use crate::children::REDIS_MISSING;
 use crate::lane::LaneSpec;
 use crate::leg::{Standing, Workshop};
 use crate::machine::{cpus, machine, memory, read};
@@ -101,6 +103,22 @@ pub fn machine_checks() -> Vec<Check> {
             "reading this clock may take a system call",
         ),
     ]
+}
+
+/// Whether the servers of the providers are there: without one, every lane would fail.
+#[must_use]
+pub fn server_checks<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Vec<Check> {
+    if !cells.into_iter().any(|cell| cell.provider == "redis") {
+        return Vec::new();
+    }
+    let found = Command::new("redis-server").arg("--version").output();
+    let version = found.as_ref().map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+    let there = found.as_ref().is_ok_and(|out| out.status.success());
+    vec![Check {
+        name: "redis-server".to_owned(),
+        outcome: if there { CheckOutcome::Pass } else { CheckOutcome::Refuse },
+        found: version.ok().filter(|_| there).unwrap_or_else(|| REDIS_MISSING.to_owned()),
+    }]
 }
 
 /// Starts every lane once, connected and ready, and looks at it.

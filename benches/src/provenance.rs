@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -12,11 +12,12 @@ use sha2::{Digest as _, Sha256};
 use crate::artifacts;
 use crate::machine::machine;
 
-/// Everything of a run's provenance that can be found out beforehand. `guest` is the module as it was built.
+/// Everything of a run's provenance that can be found out beforehand. `programs` are the
+/// runners and the sidecar; `guest` is the module as it was built.
 #[must_use]
 pub fn provenance(
     root: &Path,
-    runner: &Path,
+    programs: &[PathBuf],
     guest: Option<&Path>,
     command: Vec<String>,
     preflight: Vec<Check>,
@@ -31,7 +32,7 @@ pub fn provenance(
         command,
         commit,
         dirty,
-        rustc: artifacts::compiler_of_executable(runner).unwrap_or_else(|| "unknown".into()),
+        rustc: programs.first().and_then(|path| artifacts::compiler_of_executable(path)).unwrap_or_else(|| "unknown".into()),
         guest_rustc: module
             .as_deref()
             .and_then(artifacts::compiler_of_module)
@@ -39,6 +40,7 @@ pub fn provenance(
         profile: "release: thin LTO, one codegen unit, unwinding panics, for both sides; guest: fat LTO, opt-level 3".into(),
         lockfile_sha256: fs::read(root.join("Cargo.lock")).map_or_else(|_| String::new(), |text| sha256(&text)),
         modules: module.iter().map(|bytes| ("guest".to_owned(), sha256(bytes))).collect(),
+        programs: programs.iter().filter_map(|path| hashed(path)).collect(),
         servers: servers.into_iter().map(|version| ("redis-server".to_owned(), version)).collect::<BTreeMap<_, _>>(),
         machine: machine(),
         preflight,
@@ -49,6 +51,12 @@ pub fn provenance(
 pub(crate) fn git(root: &Path, arguments: &[&str]) -> Option<String> {
     let out = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
     out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+}
+
+/// A file's name and hash.
+fn hashed(path: &Path) -> Option<(String, String)> {
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    Some((name, sha256(&fs::read(path).ok()?)))
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -1,6 +1,6 @@
 //! A run: rounds in their recorded order, each block on disk before the next begins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,6 +8,9 @@ use pillion_records::{
     Block, Cell, Load, Noise, Outcome, Placement, Plan, RecordError, Recorder, SCHEMA, write_plan,
 };
 use pillion_statistics::{Flagged, aa_ratios, mean_log_ratios, rounds_from_pilot};
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
 
 use crate::job::CellReply;
 use crate::lane::LaneSpec;
@@ -26,6 +29,10 @@ const GAP: Duration = Duration::from_millis(10);
 const STEAL: f64 = 0.01;
 /// Forced switches per second beyond which a lane in one pinned process is flagged.
 const SWITCHES: f64 = 200.0;
+/// The fixed work before or after a block takes so many times as long as it took at best in this run: its core was slow.
+const SLOW: f64 = 1.1;
+/// An entry that fails in every cell of so many rounds in a row is left out.
+const PATIENCE: u32 = 2;
 
 /// What watches a run.
 pub trait Observer {
@@ -76,11 +83,13 @@ impl Running<'_> {
         let session = self.earlier.iter().map(|block| block.session + 1).max().unwrap_or(0);
         let complete: BTreeSet<u32> =
             (0..self.plan.rounds).filter(|&round| self.is_complete(round)).collect();
-        let mut left_out: BTreeSet<String> = wrong_lanes(&self.earlier).collect();
-        let mut tally = Tally { wrong: !left_out.is_empty(), ..Tally::default() };
+        let mut wrong: BTreeSet<String> = wrong_lanes(&self.earlier).collect();
+        let mut failing: BTreeMap<String, u32> = BTreeMap::new();
+        let mut tally = Tally { wrong: !wrong.is_empty(), ..Tally::default() };
         let mut blocks = std::mem::take(&mut self.earlier);
         // What a broken round recorded is superseded by measuring it anew.
         blocks.retain(|block| complete.contains(&block.round));
+        let mut fastest = fastest(blocks.iter().map(|block| block.noise.work_ns)).unwrap_or(u64::MAX);
         let ticker = Ticker::start(self.workshop.cpus.last().copied().unwrap_or_default());
         let begin = Instant::now();
         let mut measured_rounds = 0;
@@ -94,7 +103,7 @@ impl Running<'_> {
             let order = self.plan.order.get(round as usize).cloned().unwrap_or_default();
             for (position, &index) in order.iter().enumerate() {
                 let Some(entry) = self.plan.entries.get(index as usize).cloned() else { continue };
-                if left_out.contains(&entry.lane) {
+                if wrong.contains(&entry.lane) {
                     continue;
                 }
                 let legs = u64::from(self.plan.rounds) * order.len() as u64;
@@ -104,20 +113,29 @@ impl Running<'_> {
                     continue;
                 };
                 let cells = self.plan.cells.get(&entry.lane).cloned().unwrap_or_default();
+                let cells = shuffled(cells, self.plan.seed.wrapping_add(u64::from(round)));
                 let single = !spec.has_sidecar();
+                let left_out = failing.get(&entry.entry).is_some_and(|&rounds| rounds >= PATIENCE);
                 let mut failures = 0;
                 for leg in legs_of(&cells) {
                     let mut replies: Vec<CellReply> = Vec::new();
-                    let ended = self.workshop.measure(spec, &leg, |reply| replies.push(reply));
-                    if let Err(reason) = &ended {
-                        observer.trouble(&format!("{}, round {round}: {reason}", entry.entry));
-                    }
+                    let ended = if left_out {
+                        Err(format!("left out after failing in {PATIENCE} rounds in a row"))
+                    } else {
+                        let ended = self.workshop.measure(spec, &leg, |reply| replies.push(reply));
+                        if let Err(reason) = &ended {
+                            observer.trouble(&format!("{}, round {}: {reason}", entry.entry, round + 1));
+                        }
+                        ended
+                    };
+                    fastest = self::fastest(replies.iter().map(|reply| reply.work_ns))
+                        .map_or(fastest, |work| work.min(fastest));
                     // Every cell leaves a row: a cell without an answer one that says why.
                     let stopped = ended.err();
                     let mut rows: Vec<(CellReply, Noise)> = replies
                         .into_iter()
                         .map(|reply| {
-                            let noise = noise(&reply, &ticker, self.workshop.cpus.len(), single);
+                            let noise = noise(&reply, &ticker, fastest, self.workshop.cpus.len(), single);
                             (reply, noise)
                         })
                         .collect();
@@ -140,10 +158,10 @@ impl Running<'_> {
                                     entry.lane
                                 ));
                                 tally.wrong = true;
-                                left_out.insert(entry.lane.clone());
+                                wrong.insert(entry.lane.clone());
                             }
                             Outcome::Failed { reason } => {
-                                if failures == 0 {
+                                if failures == 0 && !left_out {
                                     observer.trouble(&format!(
                                         "{}, {}: {reason}",
                                         entry.entry, reply.cell.workload
@@ -169,9 +187,13 @@ impl Running<'_> {
                         blocks.push(block);
                     }
                 }
-                if failures == cells.len() {
-                    observer.trouble(&format!("{} failed in every cell and is left out", entry.lane));
-                    left_out.insert(entry.lane.clone());
+                let rounds = failing.entry(entry.entry.clone()).or_default();
+                *rounds = if failures == cells.len() { *rounds + 1 } else { 0 };
+                if *rounds == PATIENCE {
+                    observer.trouble(&format!(
+                        "{} failed in every cell of {PATIENCE} rounds in a row and is left out",
+                        entry.entry
+                    ));
                 }
             }
             measured_rounds += 1;
@@ -230,6 +252,25 @@ fn wrong_lanes(blocks: &[Block]) -> impl Iterator<Item = String> + '_ {
     wrong.map(|block| block.lane.clone())
 }
 
+/// Cells in an order of the round's own, the same for all of its entries, so that none always follows the same other.
+/// Those of one provider stay together: another provider means another process state.
+fn shuffled(mut cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
+    let mut providers: Vec<String> = Vec::new();
+    for cell in &cells {
+        if !providers.contains(&cell.provider) {
+            providers.push(cell.provider.clone());
+        }
+    }
+    cells.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    cells.sort_by_key(|cell| providers.iter().position(|provider| *provider == cell.provider));
+    cells
+}
+
+/// The least time that the fixed work took.
+fn fastest(works: impl Iterator<Item = [u64; 2]>) -> Option<u64> {
+    works.flatten().filter(|&work| work > 0).min()
+}
+
 fn failed(cell: Cell, reason: &str) -> CellReply {
     CellReply {
         cell,
@@ -237,13 +278,14 @@ fn failed(cell: Cell, reason: &str) -> CellReply {
         from_ns: 0,
         to_ns: 0,
         steal_ns: 0,
+        work_ns: [0; 2],
         outcome: Outcome::Failed { reason: reason.to_owned() },
     }
 }
 
 /// What disturbed a block. Forced switches count only where one pinned process has its core to itself: two that share
 /// a core switch by design.
-fn noise(reply: &CellReply, ticker: &Ticker, cpus: usize, single: bool) -> Noise {
+fn noise(reply: &CellReply, ticker: &Ticker, fastest: u64, cpus: usize, single: bool) -> Noise {
     let Outcome::Measured(measurement) = &reply.outcome else { return Noise::default() };
     let largest_gap_ns = ticker.largest(reply.from_ns, reply.to_ns);
     let mut flags = Vec::new();
@@ -254,10 +296,14 @@ fn noise(reply: &CellReply, ticker: &Ticker, cpus: usize, single: bool) -> Noise
     if u128::from(largest_gap_ns) > GAP.as_nanos() {
         flags.push("gap".to_owned());
     }
+    let slowest = reply.work_ns.into_iter().max().unwrap_or_default();
+    if slowest as f64 > SLOW * fastest as f64 {
+        flags.push("slow core".to_owned());
+    }
     let alone = single && measurement.cpu.len() == 1 && reply.cell.placement != Placement::Free;
     let forced = measurement.cpu.first().map_or(0, |cpu| cpu.involuntary) as f64;
     if alone && forced / (wall / 1e9) > SWITCHES {
         flags.push("involuntary switches".to_owned());
     }
-    Noise { steal_ns: reply.steal_ns, largest_gap_ns, flags }
+    Noise { steal_ns: reply.steal_ns, largest_gap_ns, work_ns: reply.work_ns, flags }
 }

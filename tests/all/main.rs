@@ -27,6 +27,8 @@ fn what_is_not_there_is_a_usage_error() {
         &["nonsense"][..],
         &["run", "--lanes", "nonsense"],
         &["run", "--budget", "soon"],
+        &["run", "--block", "0s"],
+        &["run", "--block", "10m"],
         &["report", path],
         &["resume", path],
     ] {

@@ -106,6 +106,10 @@ pub struct Noise {
     pub steal_ns: u64,
     /// The largest gap that a ticker at 1 kHz saw, in ns.
     pub largest_gap_ns: u64,
+    /// How long a fixed piece of work took on the block's first CPU right before and after it, in ns: a core that is
+    /// slower than at other times, whatever the reason. 0 where it was not measured.
+    #[serde(default)]
+    pub work_ns: [u64; 2],
     /// Why the block is flagged: empty if it is not.
     pub flags: Vec<String>,
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Block, Plan, RecordError, SCHEMA};
+use crate::{Block, Outcome, Plan, RecordError, SCHEMA};
 
 /// A run as it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Run {
     /// What it set out to do.
     pub plan: Plan,
     /// What it measured so far, in the order of recording. Blocks of a round that a later session measured anew,
-    /// because it was broken off, are left out: each round belongs to one session.
+    /// because it was broken off, are left out: each round belongs to one session. But no wrong answer is.
     pub blocks: Vec<Block>,
     /// Bytes of a last line that a crash cut short; it is left out of `blocks`.
     pub torn_bytes: u64,
@@ -60,7 +60,10 @@ impl Run {
             let session = latest.entry(block.round).or_default();
             *session = block.session.max(*session);
         }
-        blocks.retain(|block| latest.get(&block.round) == Some(&block.session));
+        // A wrong answer stays, whatever was measured later.
+        blocks.retain(|block| {
+            latest.get(&block.round) == Some(&block.session) || matches!(block.outcome, Outcome::Wrong { .. })
+        });
         Ok(Self { plan, blocks, torn_bytes: (text.len() - whole) as u64 })
     }
 }

@@ -107,6 +107,9 @@ pub struct Provenance {
     pub lockfile_sha256: String,
     /// SHA-256 by module name in hex.
     pub modules: BTreeMap<String, String>,
+    /// SHA-256 by program in hex: the runners and the sidecar.
+    #[serde(default)]
+    pub programs: BTreeMap<String, String>,
     /// Version by server: `redis-server`.
     pub servers: BTreeMap<String, String>,
     /// The machine.

@@ -94,10 +94,11 @@ pub(super) async fn drive_many<A: App>(
         })
         .collect();
     let mut windows = Vec::with_capacity(tasks.len());
+    // All of them are waited for: one left behind would go on calling while the next cell counts its calls.
     for task in tasks {
-        windows.push(task.await.map_err(|error| Stop::Failed(format!("a task ended: {error}")))??);
+        windows.push(task.await.unwrap_or_else(|error| Err(Stop::Failed(format!("a task ended: {error}")))));
     }
-    Ok(windows)
+    windows.into_iter().collect()
 }
 
 /// One window of those of all tasks. It is not part of what is measured: merging takes milliseconds.

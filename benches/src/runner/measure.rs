@@ -8,6 +8,7 @@ use pillion_records::{Cell, Load, Measurement, Outcome, histogram};
 use super::drive::{Stop, Window, drive, drive_many, merge};
 use super::process::{all, between, monotonic_ns, pss, steal_ns, usage};
 use super::questions::Questions;
+use super::work::fixed_work;
 use super::{App, placement, verify};
 use crate::job::{CellReply, Job};
 
@@ -26,6 +27,7 @@ pub(super) async fn measure<A: App>(app: &Arc<A>, job: &Job, cell: &Cell) -> Cel
         from_ns: monotonic_ns(),
         to_ns: 0,
         steal_ns: 0,
+        work_ns: [0; 2],
         outcome: Outcome::Failed { reason: String::new() },
     };
     reply.outcome = match block(app, job, cell, &mut reply).await {
@@ -55,12 +57,14 @@ async fn block<A: App>(
 
     let processes = all(&job.processes, &cell.provider);
     let steal = steal_ns();
+    reply.work_ns[0] = fixed_work();
     reply.began = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let before = usage(&processes).map_err(Stop::Failed)?;
     reply.from_ns = monotonic_ns();
     let windows = run(app, &questions, batch, time, cell.load).await?;
     reply.to_ns = monotonic_ns();
     let after = usage(&processes).map_err(Stop::Failed)?;
+    reply.work_ns[1] = fixed_work();
     reply.steal_ns = steal_ns().saturating_sub(steal);
 
     let window = merge(windows, Duration::from_nanos(reply.to_ns - reply.from_ns))?;

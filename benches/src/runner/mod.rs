@@ -10,6 +10,7 @@ pub(crate) mod process;
 mod questions;
 mod serve;
 mod verify;
+mod work;
 
 use std::future::Future;
 

@@ -3,7 +3,7 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::student::{t_quantile, z_quantile};
+use crate::student::{t_quantile, two_tails, z_quantile};
 
 /// How an interval is made: how often it resamples, and from which seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +32,12 @@ pub struct Estimate {
     pub interval: Interval,
     /// Rounds that it rests on.
     pub rounds: usize,
-    /// The resampled means, widened as the interval is, sorted: for tests against a threshold.
-    resampled: Vec<f64>,
+    /// For tests against a threshold.
+    variance: Variance,
 }
 
 /// What is known of the variance of the mean of all rounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Variance {
     mean: f64,
     variance: f64,
@@ -68,12 +69,13 @@ impl Interval {
 // === impl Estimate ===
 
 impl Estimate {
-    /// The two-sided p-value of the hypothesis that the true mean is `threshold`.
+    /// The two-sided p-value of the hypothesis that the true mean is `threshold`, by Student's distribution. The
+    /// resamples would not do: of a handful of rounds they have no tails where a test of many cells asks.
     #[must_use]
     pub fn p_value(&self, threshold: f64) -> f64 {
-        let below = self.resampled.partition_point(|&mean| mean <= threshold);
-        let rarer = below.min(self.resampled.len() - below);
-        (2.0 * (rarer as f64 + 1.0) / (self.resampled.len() as f64 + 1.0)).min(1.0)
+        let Variance { mean, variance, degrees } = self.variance;
+        let distance = mean - threshold;
+        if distance == 0.0 { 1.0 } else { two_tails(distance / variance.sqrt(), degrees) }
     }
 }
 
@@ -96,7 +98,8 @@ impl Bootstrap {
     pub fn mean(&self, sessions: &[Vec<f64>]) -> Option<Estimate> {
         let sessions: Vec<&[f64]> = sessions.iter().map(Vec::as_slice).filter(|s| !s.is_empty()).collect();
         let rounds: usize = sessions.iter().map(|session| session.len()).sum();
-        let Variance { mean, variance, degrees } = variance(&sessions)?;
+        let known = variance(&sessions)?;
+        let Variance { mean, variance, degrees } = known;
 
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut draw = |below: usize| ((u64::from(random.random::<u32>()) * below as u64) >> 32) as usize;
@@ -123,14 +126,14 @@ impl Bootstrap {
         } else {
             1.0
         };
-        for value in &mut resampled {
-            *value = mean + (*value - mean) * scale;
-        }
-        let at = |share: f64| resampled[((resampled.len() - 1) as f64 * share).round() as usize];
+        let at = |share: f64| {
+            let resampled = resampled[((resampled.len() - 1) as f64 * share).round() as usize];
+            mean + (resampled - mean) * scale
+        };
         Some(Estimate {
             interval: Interval { value: mean, low: at(0.025), high: at(0.975) },
             rounds,
-            resampled,
+            variance: known,
         })
     }
 }

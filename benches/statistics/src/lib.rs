@@ -14,8 +14,8 @@ mod verdict;
 
 pub use bootstrap::{Bootstrap, Estimate, Interval};
 pub use effects::{Effects, Factorial, effects};
-pub use rounds::{Rounds, inner_repetitions, rounds_from_pilot};
+pub use rounds::{Rounds, rounds_from_pilot};
 pub use select::{Flagged, Statistic, aa_ratios, log_ratios, mean_log_ratios, values};
 pub use slope::{Line, least_squares, lines};
-pub use student::{t_quantile, z_quantile};
+pub use student::{t_quantile, two_tails, z_quantile};
 pub use verdict::{EQUIVALENCE, Word, holm, margin, word};

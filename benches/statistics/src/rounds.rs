@@ -1,4 +1,4 @@
-//! How many rounds, and how long a block: Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (2013).
+//! How many rounds: Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (2013).
 
 use crate::student::t_quantile;
 
@@ -23,7 +23,7 @@ pub fn rounds_from_pilot(pilot: &[Vec<f64>], target: f64, affordable: u32) -> Ro
             reason: "all that the budget affords: no pilot".into(),
         };
     };
-    let goal = format!("for a half-width of {:.1} %", target * 100.0);
+    let goal = format!("for a half-width of {:.1} % of every lane's mean over its cells", target * 100.0);
     if needed > affordable.max(done) {
         let rounds = affordable.max(done);
         Rounds {
@@ -46,14 +46,4 @@ fn needed(series: &[f64], target: f64) -> u32 {
             t_quantile(0.975, rounds - 1.0) * deviation / rounds.sqrt() <= target
         })
         .unwrap_or(1_000)
-}
-
-/// The repetitions within a process that spend a budget best: √(cost of a process / cost of a repetition ×
-/// variance within / variance between), the paper's formula for one level; at least 1.
-#[must_use]
-pub fn inner_repetitions(process_cost: f64, repetition_cost: f64, within: f64, between: f64) -> u32 {
-    if between <= 0.0 || repetition_cost <= 0.0 {
-        return 1;
-    }
-    ((process_cost / repetition_cost * within / between).sqrt().ceil() as u32).max(1)
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
-use pillion_records::{RecordError, Recorder, Run};
+use pillion_records::{Block, Outcome, RecordError, Recorder, Run};
 
 use crate::sample::{block, plan};
 
@@ -33,6 +33,18 @@ fn a_torn_last_line_is_tolerated_and_cut_on_resume() {
     assert_eq!(run.blocks, [block(0)]);
     recorder.append(&block(1)).unwrap();
     assert_eq!(Run::read(directory.path()).unwrap().blocks, [block(0), block(1)]);
+}
+
+#[test]
+fn a_wrong_answer_outlives_its_round_being_measured_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::create(directory.path(), &plan()).unwrap();
+    let wrong = Block { outcome: Outcome::Wrong { reason: "17 for 18".into() }, ..block(0) };
+    let again = Block { session: 1, ..block(0) };
+    for block in [&block(0), &wrong, &again] {
+        recorder.append(block).unwrap();
+    }
+    assert_eq!(Run::read(directory.path()).unwrap().blocks, [wrong, again]);
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(crate) fn plan() -> Plan {
             profile: String::new(),
             lockfile_sha256: String::new(),
             modules: BTreeMap::new(),
+            programs: Default::default(),
             servers: BTreeMap::new(),
             machine: Machine {
                 cpu: String::new(),

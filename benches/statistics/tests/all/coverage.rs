@@ -65,6 +65,27 @@ fn an_a_a_comparison_is_void_in_no_more_than_5_percent() {
     );
 }
 
+/// Holm's correction asks a single cell of a couple of dozen for a p-value this small: it must not come more often by
+/// chance than it says.
+#[test]
+fn a_small_p_value_is_as_rare_as_it_says() {
+    const LEVEL: f64 = 0.002;
+    let runs = 40_000;
+    for (seed, rounds) in [(8, 5), (9, 9)] {
+        let mut synthetic = Synthetic::new(seed, 0.0);
+        let found = (0..runs)
+            .filter(|&seed| {
+                let estimate = Bootstrap { resamples: 2, seed }.mean(&synthetic.run(1, rounds)).unwrap();
+                estimate.p_value(0.0) <= LEVEL
+            })
+            .count() as f64;
+        let share = found / runs as f64;
+        // Three standard errors of a binomial share.
+        let error = 3.0 * (LEVEL * (1.0 - LEVEL) / runs as f64).sqrt();
+        assert!((share - LEVEL).abs() <= error, "{rounds} rounds: {share}");
+    }
+}
+
 #[test]
 fn an_effect_of_10_percent_is_found_with_twelve_rounds() {
     let mut synthetic = Synthetic::new(7, 1.1_f64.ln());

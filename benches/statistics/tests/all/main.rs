@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 mod coverage;
 mod parts;
+mod slope;
 mod synthetic;
