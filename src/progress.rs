@@ -30,11 +30,11 @@ impl Observer for Progress {
             Self::Bar(bar) => {
                 bar.set_length(of);
                 bar.set_position(done);
-                bar.set_message(format!("round {round}: {entry}"));
+                bar.set_message(format!("round {}: {entry}", round + 1));
             }
             Self::Lines(last) if *last != Some(round) => {
                 *last = Some(round);
-                eprintln!("round {round}: {done} of {of} processes done");
+                eprintln!("round {}: {done} of {of} processes done", round + 1);
             }
             Self::Lines(_) => {}
         }

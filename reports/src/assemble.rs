@@ -29,14 +29,14 @@ pub(crate) fn assemble(recorded: &Recorded) -> Result<Results, ReportError> {
     let margin = compare::margin_of(aa.as_ref());
     let errors = errors(&recorded.blocks);
     let missing = missing(plan, &measured);
-    let run = run(recorded);
+    let run = run(recorded, &measured.wrong);
     let cells = cells(&measured)?;
     let stamps = stamps(&run, plan, &measured, aa.as_ref(), &errors);
     Ok(Results {
         schema: RESULTS_SCHEMA,
         verdicts: verdicts::judge(&measured, &lanes, aa.as_ref()),
         harness_overhead: overhead(&measured, &lanes, &cells),
-        ratios: compare::ratios(&measured, &lanes, margin),
+        ratios: compare::ratios(&measured, &lanes, aa.as_ref(), margin),
         effects: compare::factorial(&measured, &lanes),
         slopes: compare::slopes(&measured, &lanes),
         sizes: plan.artifacts.iter().map(size).collect(),
@@ -53,29 +53,33 @@ pub(crate) fn assemble(recorded: &Recorded) -> Result<Results, ReportError> {
     })
 }
 
-fn run(recorded: &Recorded) -> Run {
+fn run(recorded: &Recorded, wrong: &[String]) -> Run {
     let Recorded { plan, blocks, .. } = recorded;
     let sessions: BTreeSet<u32> = blocks.iter().map(|block| block.session).collect();
     let mut by_round: BTreeMap<u32, u64> = BTreeMap::new();
     for block in blocks {
         *by_round.entry(block.round).or_default() += 1;
     }
-    let planned = |entries: &[u32]| -> u64 {
-        let lane =
-            |&entry: &u32| plan.entries.get(entry as usize).and_then(|entry| plan.cells.get(&entry.lane));
-        entries.iter().filter_map(lane).map(|cells| cells.len() as u64).sum()
+    let cells_of = |entry: &u32| -> u64 {
+        let lane = plan.entries.get(*entry as usize).map(|entry| &entry.lane);
+        lane.and_then(|lane| plan.cells.get(lane)).map_or(0, |cells| cells.len() as u64)
     };
+    let planned = |entries: &[u32]| -> u64 { entries.iter().map(cells_of).sum() };
+    let gone =
+        |entry: &&u32| plan.entries.get(**entry as usize).is_some_and(|entry| wrong.contains(&entry.lane));
+    // A lane that answered wrongly is not measured again.
+    let planned_right: u64 = plan.order.iter().flatten().filter(|entry| !gone(entry)).map(cells_of).sum();
+    let done_right = blocks.iter().filter(|block| !wrong.contains(&block.lane)).count() as u64;
     let done = |(round, entries): &(usize, &Vec<u32>)| {
         by_round.get(&(*round as u32)).is_some_and(|blocks| *blocks >= planned(entries))
     };
-    let steal: Vec<f64> = blocks
+    let measured: Vec<(&Block, &Measurement)> = blocks.iter().filter_map(with_figures).collect();
+    let steal: Vec<f64> = measured
         .iter()
-        .filter_map(|block| match &block.outcome {
-            Outcome::Measured(figures) if figures.wall_ns > 0 => {
-                let time = figures.wall_ns as f64 * f64::from(plan.provenance.machine.cpus.max(1));
-                Some(block.noise.steal_ns as f64 / time)
-            }
-            _ => None,
+        .filter(|(_, figures)| figures.wall_ns > 0)
+        .map(|(block, figures)| {
+            let time = figures.wall_ns as f64 * f64::from(plan.provenance.machine.cpus.max(1));
+            block.noise.steal_ns as f64 / time
         })
         .collect();
     Run {
@@ -90,9 +94,19 @@ fn run(recorded: &Recorded) -> Run {
         block_ns: plan.block_ns,
         blocks_planned: plan.order.iter().map(|entries| planned(entries)).sum(),
         blocks_done: blocks.len() as u64,
+        blocks_pending: planned_right.saturating_sub(done_right),
+        blocks_measured: measured.len() as u64,
+        blocks_unsettled: measured.iter().filter(|(_, figures)| !figures.warmup_settled).count() as u64,
         blocks_flagged: blocks.iter().filter(|block| !block.noise.flags.is_empty()).count() as u64,
         steal_share_max: round(steal.iter().copied().fold(0.0, f64::max)),
         steal_share_mean: round(steal.iter().sum::<f64>() / steal.len().max(1) as f64),
+    }
+}
+
+fn with_figures(block: &Block) -> Option<(&Block, &Measurement)> {
+    match &block.outcome {
+        Outcome::Measured(figures) => Some((block, figures)),
+        Outcome::Wrong { .. } | Outcome::Failed { .. } => None,
     }
 }
 
@@ -132,10 +146,17 @@ fn stamps(
     }
     let failed = errors.iter().filter(|row| row.kind == "failed").count();
     if run.blocks_done < run.blocks_planned || failed > 0 {
+        let remedy = if run.blocks_pending > 0 {
+            "`pillion resume` goes on."
+        } else if failed > 0 {
+            "What failed is not measured again by `pillion resume`."
+        } else {
+            "All others are of lanes that answered wrongly, which are not measured again."
+        };
         stamp(
             "incomplete",
             format!(
-                "Incomplete: {} of {} blocks are on record, {} of them without figures. `pillion resume` goes on.",
+                "Incomplete: {} of {} blocks are on record, {} of them without figures. {remedy}",
                 words::count(run.blocks_done),
                 words::count(run.blocks_planned),
                 words::count(errors.len() as u64)
@@ -143,7 +164,10 @@ fn stamps(
         );
     }
     if plan.quick {
-        stamp("quick", format!("Not for verdicts: a quick run of {} rounds.", plan.rounds));
+        stamp(
+            "quick",
+            format!("Not for verdicts: a quick run of {}.", words::counted(plan.rounds.into(), "round")),
+        );
     }
     if plan.forced {
         stamp(
@@ -221,7 +245,7 @@ fn overhead(measured: &Measured<'_>, lanes: &Lanes<'_>, cells: &[CellResult]) ->
     let close = cells
         .iter()
         .filter(|cell| cell.lane != noop.name && cell.entry == cell.lane && cell.cell.is_service())
-        .filter(|cell| (cell.p50_ps as f64 / 1e3) < p50 * CLOSE)
+        .filter(|cell| cell.p50() < p50 * CLOSE)
         .map(|cell| format!("{} ({})", cell.lane, cell.cell.words()))
         .collect();
     Some(Overhead { p50_ns: round(p50), close_lanes: close })
@@ -243,10 +267,7 @@ fn cells(measured: &Measured<'_>) -> Result<Vec<CellResult>, ReportError> {
                 .blocks(cell)
                 .iter()
                 .filter(|block| block.entry == entry.entry)
-                .filter_map(|block| match &block.outcome {
-                    Outcome::Measured(figures) => Some((block, &**figures)),
-                    _ => None,
-                })
+                .filter_map(with_figures)
                 .collect();
             if !blocks.is_empty() {
                 rows.push(cell_result(measured, &entry.entry, &entry.lane, cell, &blocks)?);
@@ -266,6 +287,8 @@ fn cell_result(
     let typical = |statistic| measured.typical(entry, cell, statistic);
     let whole = |statistic| typical(statistic).unwrap_or_default().round() as u64;
     let figures = || blocks.iter().map(|(_, figures)| *figures);
+    let p50 = || figures().map(|figures| figures.p50_ns);
+    let picoseconds = |ns: f64| (ns * 1e3).round() as u64;
     let mut merged = histogram::empty()?;
     for figures in figures() {
         let own = histogram::decode(&figures.histogram_ps)?;
@@ -279,7 +302,9 @@ fn cell_result(
         samples: figures().map(|figures| figures.samples).sum(),
         batch: figures().map(|figures| figures.batch).max().unwrap_or(1),
         p50_ns: whole(Statistic::P50),
-        p50_ps: (typical(Statistic::P50).unwrap_or_default() * 1e3).round() as u64,
+        p50_ps: picoseconds(typical(Statistic::P50).unwrap_or_default()),
+        p50_smallest_ps: picoseconds(p50().fold(f64::INFINITY, f64::min)),
+        p50_largest_ps: picoseconds(p50().fold(0.0, f64::max)),
         p90_ns: whole(Statistic::P90),
         p99_ns: whole(Statistic::P99),
         mean_ns: whole(Statistic::Mean),

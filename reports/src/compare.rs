@@ -21,6 +21,7 @@ pub(crate) fn aa(measured: &Measured<'_>) -> Option<Aa> {
         measured.bootstrap.mean(&aa_ratios(measured.plan, &measured.blocks_kept(), Flagged::Keep))?;
     let second = measured.plan.entries.iter().find(|entry| entry.entry != entry.lane)?;
     let overall = estimate.interval.exp();
+    let session = margin(overall).unwrap_or(EQUIVALENCE);
     let cells = measured
         .cells()
         .filter(|cell| cell.load == Load::Service)
@@ -34,6 +35,7 @@ pub(crate) fn aa(measured: &Measured<'_>) -> Option<Aa> {
                 ratio: round(ratio.value),
                 low: round(ratio.low),
                 high: round(ratio.high),
+                margin: margin(ratio).map(|own| round(own.max(session))),
             })
         })
         .collect();
@@ -54,10 +56,12 @@ pub(crate) fn margin_of(aa: Option<&Aa>) -> f64 {
     aa.and_then(|aa| margin(Interval { value: aa.ratio, low: aa.low, high: aa.high })).unwrap_or(EQUIVALENCE)
 }
 
-/// Every pair of lanes in every cell that both measured, the later in the plan over the earlier.
-pub(crate) fn ratios(measured: &Measured<'_>, lanes: &Lanes<'_>, margin: f64) -> Vec<Ratio> {
+/// Every pair of lanes in every cell that both measured, the later in the plan over the earlier. `margin` is
+/// the session's, for cells without an A/A comparison of their own.
+pub(crate) fn ratios(measured: &Measured<'_>, lanes: &Lanes<'_>, aa: Option<&Aa>, margin: f64) -> Vec<Ratio> {
     let mut ratios = Vec::new();
     for cell in measured.cells() {
+        let margin = aa.and_then(|aa| aa.of(&CellKey::of(cell))).map_or(Some(margin), |own| own.margin);
         for (index, a) in lanes.contenders.iter().enumerate() {
             for b in &lanes.contenders[..index] {
                 let (a, b) = (a.name.as_str(), b.name.as_str());
@@ -86,7 +90,7 @@ fn ratio(
     b: &str,
     cell: &Cell,
     statistic: Statistic,
-    margin: f64,
+    margin: Option<f64>,
 ) -> Option<Ratio> {
     let estimate = measured.ratio(a, b, cell, statistic, Flagged::Keep)?;
     let interval = estimate.interval.exp();
@@ -112,14 +116,15 @@ fn ratio(
     })
 }
 
-fn describe(ratio: Interval, statistic: Statistic, margin: f64) -> &'static str {
+/// The word for a ratio; without a margin, as where the A/A comparison fails, there is but one.
+fn describe(ratio: Interval, statistic: Statistic, margin: Option<f64>) -> &'static str {
     let more_is_better = matches!(statistic, Statistic::OpsPerCpuSecond | Statistic::OpsPerSecond);
     let ratio = if more_is_better {
         Interval { value: 1.0 / ratio.value, low: 1.0 / ratio.high, high: 1.0 / ratio.low }
     } else {
         ratio
     };
-    match word(ratio, margin) {
+    match margin.map_or(Word::Unsure, |margin| word(ratio, margin)) {
         Word::Faster => "faster",
         Word::Slower => "slower",
         Word::Equivalent => "equivalent",
@@ -127,11 +132,13 @@ fn describe(ratio: Interval, statistic: Statistic, margin: f64) -> &'static str 
     }
 }
 
-/// Sandbox, hop and interaction for each service cell that all four corners measured.
+/// Sandbox, hop and interaction for each service cell that all four corners measured. Without a call of a
+/// provider there is no hop to tell of.
 pub(crate) fn factorial(measured: &Measured<'_>, lanes: &Lanes<'_>) -> Vec<Effect> {
     let Some(corners) = lanes.corners else { return Vec::new() };
     let mut rows = Vec::new();
-    for cell in measured.cells().filter(|cell| cell.load == Load::Service) {
+    let calling = |cell: &&Cell| cell.load == Load::Service && CellKey::of(cell).calls_provider();
+    for cell in measured.cells().filter(calling) {
         let [direct, twin, host, fourth] =
             corners.map(|lane| measured.values(&lane.name, cell, Statistic::P50, Flagged::Keep));
         let factorial = Factorial {
@@ -183,7 +190,8 @@ pub(crate) fn slopes(measured: &Measured<'_>, lanes: &Lanes<'_>) -> Vec<Slope> {
             let Some(line) = lines(&blocks, &lane.name, &own, Flagged::Keep, &measured.bootstrap) else {
                 continue;
             };
-            let (slope, intercept) = (line.slope.interval, line.intercept.interval);
+            let slope = line.slope.interval;
+            let entering = line.entering.map(|entering| entering.interval.exp());
             rows.push(Slope {
                 lane: lane.name.clone(),
                 payload,
@@ -192,9 +200,11 @@ pub(crate) fn slopes(measured: &Measured<'_>, lanes: &Lanes<'_>) -> Vec<Slope> {
                 slope_ns: round(slope.value),
                 slope_low_ns: round(slope.low),
                 slope_high_ns: round(slope.high),
-                intercept_ns: round(intercept.value),
-                intercept_low_ns: round(intercept.low),
-                intercept_high_ns: round(intercept.high),
+                entering_ns: entering.map(|entering| round(entering.value)),
+                entering_low_ns: entering.map(|entering| round(entering.low)),
+                entering_high_ns: entering.map(|entering| round(entering.high)),
+                // A difference of almost equal numbers: significant digits would be noise.
+                misfit: (line.misfit * 1e4).round() / 1e4,
                 n_rounds: line.slope.rounds as u32,
             });
         }

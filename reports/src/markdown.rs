@@ -15,6 +15,7 @@ pub(crate) fn render(results: &Results) -> String {
     verdicts(&mut out, &results.verdicts);
     numbers(&mut out, results);
     slopes(&mut out, results);
+    control(&mut out, results);
     sizes(&mut out, results);
     errors(&mut out, results);
     line(&mut out, "## Provenance\n");
@@ -49,8 +50,9 @@ pub(crate) fn splice(results: &Results) -> String {
     line(
         &mut out,
         &format!(
-            "\n{} rounds of fresh processes on {}, {}, commit {}. Ratios are of medians, with 95 % intervals.",
-            run.rounds_done,
+            "\n{} of fresh processes on {}, {}, commit {}. Ratios are of p50, with 95 % intervals over \
+             rounds.",
+            words::counted(run.rounds_done.into(), "round"),
             results.provenance.machine.cpu,
             results.provenance.began,
             results.provenance.commit.as_deref().and_then(|commit| commit.get(..10)).unwrap_or(MISSING)
@@ -90,13 +92,32 @@ fn word(verdict: &Verdict) -> String {
     text
 }
 
+/// The reference lane against itself, which is what a difference in the same cell must exceed.
+fn control(out: &mut String, results: &Results) {
+    let Some(aa) = &results.aa else { return };
+    line(
+        out,
+        &format!(
+            "## A/A control\n\n`{}` entered twice gives {} against itself over all cells. In each cell, and \
+             the margin within which lanes count as equivalent there:\n",
+            aa.lane,
+            words::ratio(aa.ratio, aa.low, aa.high)
+        ),
+    );
+    line(out, "| cell | against itself | margin |\n|---|---|---|");
+    for row in aa.rows() {
+        line(out, &format!("| {} |", row.join(" | ")));
+    }
+    line(out, "");
+}
+
 fn numbers(out: &mut String, results: &Results) {
     line(out, "## Headline cells\n");
     headline(out, results);
     line(out, "");
 }
 
-/// The reference cell in every placement: one row a lane, medians, and the ratio to the host.
+/// The reference cell in every placement: one row a lane, its typical p50, and the ratio to the host.
 fn headline(out: &mut String, results: &Results) {
     let Some(reference) = results.reference() else {
         line(out, "No cell was measured.");
@@ -108,9 +129,18 @@ fn headline(out: &mut String, results: &Results) {
         .filter(|cell| CellKey { placement: reference.placement, ..(*cell).clone() } == *reference)
         .collect();
     let heads: Vec<String> =
-        places.iter().map(|place| format!("{}, median | against `host`", place.placement_words())).collect();
-    line(out, &format!("`{}` over {}, one request in flight:\n", reference.subject(), reference.provider));
-    line(out, &format!("| lane | {} | CPU per operation |", heads.join(" | ")));
+        places.iter().map(|place| format!("{}, p50 | against `host`", place.placement_words())).collect();
+    line(
+        out,
+        &format!(
+            "`{}` over {}, one request in flight. Typical p50: geometric mean over rounds, with the smallest \
+             and the largest round in brackets:\n",
+            reference.subject(),
+            reference.provider
+        ),
+    );
+    let here = reference.placement_words();
+    line(out, &format!("| lane | {} | CPU per operation, {here} |", heads.join(" | ")));
     line(out, &format!("|---|{}---|", "---|---|".repeat(places.len())));
     for lane in results.contenders() {
         let mut row = format!("| `{lane}` |");
@@ -120,7 +150,7 @@ fn headline(out: &mut String, results: &Results) {
                     let ratio = results
                         .ratio(lane, "host", place, "p50")
                         .map_or(MISSING.to_owned(), |ratio| words::ratio(ratio.ratio, ratio.low, ratio.high));
-                    let _ = write!(row, " {} | {ratio} |", words::time(found.p50_ps as f64 / 1e3));
+                    let _ = write!(row, " {} | {ratio} |", found.p50_words());
                 }
                 None => {
                     let _ = write!(row, " {MISSING} ({}) | {MISSING} |", cell(&why(results, lane, place)));
@@ -147,22 +177,21 @@ fn slopes(out: &mut String, results: &Results) {
     }
     line(
         out,
-        "## One capability call\n\nThe slope of latency over calls per request; the intercept is the cost of entering the app.\n",
+        "## One capability call\n\nThe slope of latency over calls per request, with the least relative \
+         residuals; entering is the measured p50 of a request without calls. The line's miss is the largest, \
+         over the numbers of calls, of the rounds' mean relative residual.\n",
     );
-    line(out, "| lane | values | where | one call | entering |\n|---|---|---|---|---|");
+    line(out, "| lane | values | where | one call | entering | misses by up to |\n|---|---|---|---|---|---|");
     for slope in &results.slopes {
         line(
             out,
             &format!(
-                "| `{}` | {} | {}, {} | {} ({}–{}) | {} |",
+                "| `{}` | {} | {}, {} | {} |",
                 slope.lane,
                 words::payload(slope.payload),
                 slope.provider,
                 slope.placement,
-                words::time(slope.slope_ns),
-                words::time(slope.slope_low_ns),
-                words::time(slope.slope_high_ns),
-                words::time(slope.intercept_ns)
+                slope.figures().join(" | ")
             ),
         );
     }
@@ -196,7 +225,7 @@ fn errors(out: &mut String, results: &Results) {
                 row.entry,
                 row.kind,
                 row.cell.words(),
-                row.round,
+                words::round(row.round),
                 cell(&row.reason)
             ),
         );

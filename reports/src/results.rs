@@ -4,7 +4,7 @@ use pillion_records::{Lane, Provenance};
 use serde::Serialize;
 
 /// The version of `results.json`.
-pub const RESULTS_SCHEMA: u32 = 1;
+pub const RESULTS_SCHEMA: u32 = 2;
 
 /// Everything that a report says.
 #[derive(Clone, Debug, Serialize)]
@@ -19,7 +19,8 @@ pub struct Results {
     pub verdicts: Vec<Verdict>,
     /// The reference lane against itself; `None` where it was not measured.
     pub aa: Option<Aa>,
-    /// Half the width of the band within which two lanes count as equivalent: 0.05 is 5 %.
+    /// Half the width of the band within which two lanes count as equivalent: 0.05 is 5 %. A cell with an A/A
+    /// comparison of its own has a margin of its own, never a smaller one.
     pub margin: f64,
     /// The empty call.
     pub harness_overhead: Option<Overhead>,
@@ -70,6 +71,13 @@ pub struct Run {
     pub blocks_planned: u64,
     /// Blocks on record.
     pub blocks_done: u64,
+    /// Blocks that are not on record, of lanes that gave no wrong answer: what `pillion resume` would
+    /// measure.
+    pub blocks_pending: u64,
+    /// Blocks with figures.
+    pub blocks_measured: u64,
+    /// Blocks with figures whose warm-up hit its cap before it was steady.
+    pub blocks_unsettled: u64,
     /// Blocks that something disturbed.
     pub blocks_flagged: u64,
     /// The largest share of a block's measured time that the hypervisor stole, over all CPUs.
@@ -159,7 +167,11 @@ pub struct Part {
     pub decades: Option<f64>,
     /// The p value of the hypothesis that the true ratio is the threshold.
     pub p: Option<f64>,
-    /// What this part alone would say: `clears`, `falls-short`, `straddles`.
+    /// The same after Holm's correction over all parts.
+    pub p_holm: Option<f64>,
+    /// What this part says: `clears`, `falls-short`; `straddles`, where the interval holds the threshold;
+    /// `undecided`, where the interval lies beyond it but Holm's correction leaves it open; `unsteady`, where
+    /// flagged blocks decide.
     pub word: &'static str,
 }
 
@@ -196,6 +208,10 @@ pub struct AaCell {
     pub low: f64,
     /// The upper end of its 95 % interval.
     pub high: f64,
+    /// The margin of equivalence in this cell: the session's, or half this interval's width where that is
+    /// wider. `None` where the interval excludes 1: the cell told apart what is the same, and every word in
+    /// it is `unsure`.
+    pub margin: Option<f64>,
 }
 
 /// The empty call: what the harness itself costs. It is printed and never subtracted.
@@ -260,7 +276,7 @@ pub struct Effect {
     pub statistic: &'static str,
     /// Native in process, native beside a sidecar, wasm in process, wasm beside a sidecar.
     pub corners: [String; 4],
-    /// The corners' medians in ns.
+    /// The corners' typical p50 in ns.
     pub corner_p50_ns: [f64; 4],
     /// `sandbox` (wasm over native), `hop` (sidecar over in process) or `interaction`.
     pub effect: &'static str,
@@ -289,12 +305,16 @@ pub struct Slope {
     pub slope_low_ns: f64,
     /// The upper end of its 95 % interval.
     pub slope_high_ns: f64,
-    /// ns to enter and leave the app.
-    pub intercept_ns: f64,
+    /// ns to enter and leave the app: the typical p50 of a request without calls, as it was measured; `None`
+    /// where it was not.
+    pub entering_ns: Option<f64>,
     /// The lower end of its 95 % interval.
-    pub intercept_low_ns: f64,
+    pub entering_low_ns: Option<f64>,
     /// The upper end of its 95 % interval.
-    pub intercept_high_ns: f64,
+    pub entering_high_ns: Option<f64>,
+    /// How far the line misses at most: the largest over the numbers of calls of the rounds' mean relative
+    /// residual, to four decimals.
+    pub misfit: f64,
     /// Rounds behind it.
     pub n_rounds: u32,
 }
@@ -327,10 +347,14 @@ pub struct CellResult {
     pub samples: u64,
     /// Requests timed as one sample, at most.
     pub batch: u32,
-    /// The geometric mean over blocks of the 50th percentile, in ns.
+    /// The typical p50: the geometric mean over blocks of the 50th percentile, in ns.
     pub p50_ns: u64,
     /// The same in picoseconds, for calls of a few ns.
     pub p50_ps: u64,
+    /// The 50th percentile of the block where it is smallest, in picoseconds.
+    pub p50_smallest_ps: u64,
+    /// The 50th percentile of the block where it is largest, in picoseconds.
+    pub p50_largest_ps: u64,
     /// The geometric mean over blocks of the 90th percentile, in ns.
     pub p90_ns: u64,
     /// The geometric mean over blocks of the 99th percentile, in ns.

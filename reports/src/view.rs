@@ -1,6 +1,7 @@
 //! Questions that all renderings ask of the results.
 
-use crate::results::{CellKey, CellResult, Effect, Ratio, Results};
+use crate::results::{Aa, AaCell, CellKey, CellResult, Effect, Ratio, Results, Slope};
+use crate::words::{self, MISSING};
 
 // === impl Results ===
 
@@ -93,5 +94,65 @@ impl Ratio {
             word_without_flagged: self.word_without_flagged.map(word),
             ..self.clone()
         }
+    }
+}
+
+// === impl Aa ===
+
+impl Aa {
+    /// The comparison in one cell.
+    pub(crate) fn of(&self, cell: &CellKey) -> Option<&AaCell> {
+        self.cells.iter().find(|own| own.cell == *cell)
+    }
+
+    /// For each cell: its name, the ratio and the margin that it leaves.
+    pub(crate) fn rows(&self) -> Vec<Vec<String>> {
+        self.cells
+            .iter()
+            .map(|own| {
+                let margin = own.margin.map_or_else(
+                    || "none: excludes 1, so every word is unsure".to_owned(),
+                    |margin| format!("±{}", words::percent(margin)),
+                );
+                vec![own.cell.words(), words::ratio(own.ratio, own.low, own.high), margin]
+            })
+            .collect()
+    }
+}
+
+// === impl CellResult ===
+
+impl CellResult {
+    /// The typical p50 in ns.
+    pub(crate) fn p50(&self) -> f64 {
+        self.p50_ps as f64 / 1e3
+    }
+
+    /// The smallest and the largest round's p50 in ns.
+    pub(crate) fn p50_ends(&self) -> (f64, f64) {
+        (self.p50_smallest_ps as f64 / 1e3, self.p50_largest_ps as f64 / 1e3)
+    }
+
+    /// The typical p50 with the smallest and the largest round's.
+    pub(crate) fn p50_words(&self) -> String {
+        let (smallest, largest) = self.p50_ends();
+        words::time_range(self.p50(), smallest, largest)
+    }
+}
+
+// === impl Slope ===
+
+impl Slope {
+    /// The cost of one call, the cost of entering and how far the line misses.
+    pub(crate) fn figures(&self) -> [String; 3] {
+        let entering = match (self.entering_ns, self.entering_low_ns, self.entering_high_ns) {
+            (Some(ns), Some(low), Some(high)) => words::time_interval(ns, low, high),
+            _ => format!("{MISSING} (no request without calls)"),
+        };
+        [
+            words::time_interval(self.slope_ns, self.slope_low_ns, self.slope_high_ns),
+            entering,
+            words::percent(self.misfit),
+        ]
     }
 }

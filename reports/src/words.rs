@@ -27,13 +27,39 @@ pub(crate) fn count(value: u64) -> String {
 
 /// A time given in ns: `31.2 ns`, `4.60 µs`, `1.10 ms`.
 pub(crate) fn time(ns: f64) -> String {
-    let (scale, unit) = match ns {
-        _ if ns < 999.5 => (1.0, "ns"),
-        _ if ns < 999.5e3 => (1e3, "µs"),
-        _ if ns < 999.5e6 => (1e6, "ms"),
+    let (scale, unit) = match ns.abs() {
+        size if size < 999.5 => (1.0, "ns"),
+        size if size < 999.5e3 => (1e3, "µs"),
+        size if size < 999.5e6 => (1e6, "ms"),
         _ => (1e9, "s"),
     };
     format!("{} {unit}", digits(ns / scale))
+}
+
+/// A time and its 95 % interval: `31.2 ns (30.1 ns–33.0 ns)`.
+pub(crate) fn time_interval(ns: f64, low: f64, high: f64) -> String {
+    format!("{} ({}–{})", time(ns), time(low), time(high))
+}
+
+/// A typical time with the smallest and the largest round's: `31.2 ns [30.1 ns…33.0 ns]`. The brackets tell
+/// it from an interval.
+pub(crate) fn time_range(ns: f64, smallest: f64, largest: f64) -> String {
+    format!("{} [{}…{}]", time(ns), time(smallest), time(largest))
+}
+
+/// A p value, none smaller than is worth telling apart: `0.0213`, `below 0.0001`.
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 1e-4 { "below 0.0001".to_owned() } else { digits(p) }
+}
+
+/// How many of something that takes an s: `1 round`, `9 rounds`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// A round as people count, from 1; the records count from 0.
+pub(crate) fn round(index: u32) -> String {
+    count(u64::from(index) + 1)
 }
 
 /// A size in bytes, in decimal units: `16 B`, `1.02 kB`, `2.10 MB`.
@@ -119,9 +145,18 @@ mod tests {
         assert_eq!(time(31.2), "31.2 ns");
         assert_eq!(time(999.9), "1.00 µs");
         assert_eq!(time(1_100_000.0), "1.10 ms");
+        assert_eq!(time(-24_900.0), "−24.9 µs");
         assert_eq!(bytes(2_097_152), "2.10 MB");
         assert_eq!(payload(1024), "1 KiB");
         assert_eq!(payload(16), "16 B");
+    }
+
+    #[test]
+    fn counts_and_small_chances_read_as_words() {
+        assert_eq!(counted(1, "session"), "1 session");
+        assert_eq!(counted(1_200, "round"), "1,200 rounds");
+        assert_eq!(round(0), "1");
+        assert_eq!((p_value(0.021_34).as_str(), p_value(1e-9).as_str()), ("0.0213", "below 0.0001"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Tests of the command line.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod running;
+
 use std::process::{Command, Output};
 
 fn pillion(arguments: &[&str]) -> Output {

@@ -35,17 +35,6 @@ pub enum Flagged {
 // === impl Statistic ===
 
 impl Statistic {
-    /// Every statistic.
-    pub const ALL: [Self; 7] = [
-        Self::P50,
-        Self::P90,
-        Self::P99,
-        Self::Mean,
-        Self::CpuPerOp,
-        Self::OpsPerSecond,
-        Self::OpsPerCpuSecond,
-    ];
-
     /// Its name in results.
     #[must_use]
     pub const fn name(self) -> &'static str {

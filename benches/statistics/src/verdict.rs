@@ -54,17 +54,18 @@ pub fn margin(aa: Interval) -> Option<f64> {
     aa.contains(1.0).then(|| aa.half_width().max(EQUIVALENCE))
 }
 
-/// Holm's correction: for each p-value whether its hypothesis is rejected at the family-wise level `alpha`.
+/// Holm's correction: each p value times the number of hypotheses that it has to hold against, in order of
+/// size and never below the one before it. At most a level where the hypothesis is rejected at that
+/// family-wise level.
 #[must_use]
-pub fn holm(p_values: &[f64], alpha: f64) -> Vec<bool> {
+pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut by_size: Vec<usize> = (0..p_values.len()).collect();
     by_size.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
-    let mut rejected = vec![false; p_values.len()];
+    let mut corrected = vec![1.0; p_values.len()];
+    let mut largest = 0.0_f64;
     for (rank, &index) in by_size.iter().enumerate() {
-        if p_values[index] > alpha / (p_values.len() - rank) as f64 {
-            break;
-        }
-        rejected[index] = true;
+        largest = largest.max(p_values[index] * (p_values.len() - rank) as f64).min(1.0);
+        corrected[index] = largest;
     }
-    rejected
+    corrected
 }

@@ -28,7 +28,9 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
     });
     let (open, folded) = groups.split_at(groups.len().min(OPEN));
     Some(html! {
-        p { "One request makes k capability calls, one after another. The slope is the cost of one call; the intercept is the cost of entering the app. A slope cancels what a single latency hides." }
+        p { "One request makes k capability calls, one after another. The slope is the cost of one call, fitted "
+            "so that relative residuals are least; entering the app is the measured p50 of a request without "
+            "calls. The line's miss is the largest, over the numbers of calls, of the rounds' mean relative residual." }
         @for group in open { (chart(results, group)) }
         @if !folded.is_empty() {
             details { summary { "Other placements and providers (" (folded.len()) ")" } @for group in folded { (chart(results, group)) } }
@@ -61,9 +63,7 @@ fn chart(results: &Results, slopes: &[&Slope]) -> Markup {
         .map(|slope| {
             let mut points: Vec<(f64, f64)> = cells
                 .iter()
-                .filter_map(|cell| {
-                    Some((place(cell.calls?), results.cell(&slope.lane, cell)?.p50_ps as f64 / 1e3))
-                })
+                .filter_map(|cell| Some((place(cell.calls?), results.cell(&slope.lane, cell)?.p50())))
                 .collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             Series { index: results.series(&slope.lane), name: slope.lane.clone(), points }
@@ -72,22 +72,8 @@ fn chart(results: &Results, slopes: &[&Slope]) -> Markup {
     let twin: Vec<Vec<String>> = slopes
         .iter()
         .map(|slope| {
-            vec![
-                slope.lane.clone(),
-                format!(
-                    "{} ({}–{})",
-                    words::time(slope.slope_ns),
-                    words::time(slope.slope_low_ns),
-                    words::time(slope.slope_high_ns)
-                ),
-                format!(
-                    "{} ({}–{})",
-                    words::time(slope.intercept_ns),
-                    words::time(slope.intercept_low_ns),
-                    words::time(slope.intercept_high_ns)
-                ),
-                slope.n_rounds.to_string(),
-            ]
+            let [call, entering, misfit] = slope.figures();
+            vec![slope.lane.clone(), call, entering, misfit, slope.n_rounds.to_string()]
         })
         .collect();
     let name = cells.first().map_or_else(String::new, |cell| cell.place());
@@ -114,9 +100,21 @@ fn chart(results: &Results, slopes: &[&Slope]) -> Markup {
         width: 780.0,
         height: 400.0,
     };
-    let slopes = table(&["Lane", "Slope: one call", "Intercept: entering the app", "Rounds"], &twin);
+    let slopes = table(
+        &[
+            "Lane",
+            "One call (slope)",
+            "Entering the app (measured, no calls)",
+            "The line misses by up to",
+            "Rounds",
+        ],
+        &twin,
+    );
     html! {
-        (lines.chart().with_table("Median latency, both axes logarithmic.", &medians(results, slopes_lanes(results, &cells).as_slice(), &cells)))
+        (lines.chart().with_table(
+            "Typical p50, both axes logarithmic.",
+            &typical(results, slopes_lanes(results, &cells).as_slice(), &cells)
+        ))
         div.scroll tabindex="0" { (slopes) }
     }
 }
@@ -130,7 +128,7 @@ fn slopes_lanes<'a>(results: &'a Results, cells: &[&CellKey]) -> Vec<&'a str> {
         .collect()
 }
 
-fn medians(results: &Results, lanes: &[&str], cells: &[&CellKey]) -> Markup {
+fn typical(results: &Results, lanes: &[&str], cells: &[&CellKey]) -> Markup {
     let mut cells = cells.to_vec();
     cells.sort_by_key(|cell| cell.calls);
     let heads: Vec<String> =
@@ -142,9 +140,9 @@ fn medians(results: &Results, lanes: &[&str], cells: &[&CellKey]) -> Markup {
         .map(|lane| {
             let mut row = vec![(*lane).to_owned()];
             row.extend(cells.iter().map(|cell| {
-                results.cell(lane, cell).map_or(format!("{} (not measured)", words::MISSING), |cell| {
-                    words::time(cell.p50_ps as f64 / 1e3)
-                })
+                results
+                    .cell(lane, cell)
+                    .map_or(format!("{} (not measured)", words::MISSING), |cell| words::time(cell.p50()))
             }));
             row
         })

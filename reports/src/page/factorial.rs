@@ -35,8 +35,8 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
             code { (corners[0]) } ", " code { (corners[1]) } ", " code { (corners[2]) } " and " code { (corners[3]) } ". "
             "Parallel lines mean that the two costs multiply; lines that close up mean that the hop is so dear that the sandbox no longer shows." }
         div.panels { @for cell in drawn { (panel(results, cell)) } }
-        h3 { "Effects in every cell" }
-        p { "Factors on the median: sandbox is wasm over native, hop is sidecar over in process, each averaged over the other; the interaction is the hop's factor for wasm over that for native." }
+        h3 { "Effects in every cell that calls a provider" }
+        p { "Factors on p50: sandbox is wasm over native, hop is sidecar over in process, each averaged over the other; the interaction is the hop's factor for wasm over that for native." }
         div.scroll tabindex="0" { (table(&["Cell", "Sandbox", "Hop", "Interaction"], &effects(results, &cells))) }
     })
 }
@@ -52,7 +52,7 @@ fn panel(results: &Results, cell: &CellKey) -> Markup {
     let chart = Lines {
         title: cell.words(),
         description: format!(
-            "Median latency in process and beside a sidecar. Native: {} and {}. Wasm: {} and {}.",
+            "Typical p50 in process and beside a sidecar. Native: {} and {}. Wasm: {} and {}.",
             words::time(direct),
             words::time(twin),
             words::time(host),
@@ -72,7 +72,7 @@ fn panel(results: &Results, cell: &CellKey) -> Markup {
         vec!["native".to_owned(), words::time(direct), words::time(twin)],
         vec!["wasm".to_owned(), words::time(host), words::time(fourth)],
     ];
-    chart.chart().with_table("Median latency.", &table(&["App", "In process", "Sidecar"], &rows))
+    chart.chart().with_table("Typical p50.", &table(&["App", "In process", "Sidecar"], &rows))
 }
 
 fn effects(results: &Results, cells: &[&CellKey]) -> Vec<Vec<String>> {

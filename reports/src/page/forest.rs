@@ -32,8 +32,9 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
         return None;
     }
     Some(html! {
-        p { "How many times the host's median each lane takes: right of 1 is slower than the host, left is faster. The whisker is the 95 % interval over rounds. "
-            "The grey band is the A/A interval; the dashed lines are the margin within which two lanes count as equivalent. The solid line at 10 is one decade." }
+        p { "How many times the host's p50 each lane takes: right of 1 is slower than the host, left is faster. The whisker is the 95 % interval over rounds. "
+            "The grey band is the cell's A/A interval, or the run's where the cell has none; the dashed lines are the "
+            "margin within which two lanes count as equivalent. The solid line at 10 is one decade." }
         @for (cell, ratios) in near { (forest(results, cell, ratios)) }
         @if !far.is_empty() {
             details { summary { "All other cells (" (far.len()) ")" }
@@ -43,17 +44,15 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
 }
 
 fn forest(results: &Results, cell: &CellKey, ratios: &[Ratio]) -> Markup {
-    let ends = ratios
-        .iter()
-        .flat_map(|ratio| [ratio.low, ratio.high])
-        .chain([1.0 - results.margin, 1.0 + results.margin]);
+    let own = results.aa.as_ref().and_then(|aa| aa.of(cell));
+    // Without a margin there is nothing to mark: every word is unsure.
+    let margin = own.map_or(Some(results.margin), |own| own.margin);
+    let margins = || margin.into_iter().flat_map(|margin| [1.0 - margin, 1.0 + margin]);
+    let ends = ratios.iter().flat_map(|ratio| [ratio.low, ratio.high]).chain(margins());
     let axis = Scale::nice_log(ends);
     let highest = ratios.iter().map(|ratio| ratio.high).fold(0.0, f64::max);
-    let mut marks = vec![
-        Mark { at: 1.0, name: "host", dashed: false },
-        Mark { at: 1.0 - results.margin, name: "", dashed: true },
-        Mark { at: 1.0 + results.margin, name: "", dashed: true },
-    ];
+    let mut marks = vec![Mark { at: 1.0, name: "host", dashed: false }];
+    marks.extend(margins().map(|at| Mark { at, name: "", dashed: true }));
     if highest > 8.0 {
         marks.push(Mark { at: 10.0, name: "one decade", dashed: false });
     }
@@ -80,7 +79,7 @@ fn forest(results: &Results, cell: &CellKey, ratios: &[Ratio]) -> Markup {
         })
         .collect();
     let chart = Dots {
-        title: format!("Median against the host: {}", cell.words()),
+        title: format!("p50 against the host: {}", cell.words()),
         description: ratios
             .iter()
             .map(|ratio| words::sentence(&ratio.a, AGAINST, ratio.ratio, ratio.low, ratio.high))
@@ -89,7 +88,11 @@ fn forest(results: &Results, cell: &CellKey, ratios: &[Ratio]) -> Markup {
         axis,
         unit: &|value| format!("{} ×", short(value)),
         rows,
-        bands: results.aa.iter().map(|aa| Band { low: aa.low, high: aa.high }).collect(),
+        bands: own
+            .map(|own| Band { low: own.low, high: own.high })
+            .or_else(|| results.aa.as_ref().map(|aa| Band { low: aa.low, high: aa.high }))
+            .into_iter()
+            .collect(),
         marks,
         names: 190.0,
         width: 780.0,

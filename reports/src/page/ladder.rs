@@ -6,7 +6,7 @@ use crate::charts::{Dot, Dots, Scale};
 use crate::literature::{KNOWN, SOURCE};
 use crate::page::table;
 use crate::results::Results;
-use crate::words;
+use crate::words::{self, MISSING};
 
 pub(crate) fn render(results: &Results) -> Option<Markup> {
     let reference = results.reference()?;
@@ -21,16 +21,13 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
             note: words::time(known.ns),
         })
         .collect();
-    rows.extend(results.rows(reference).into_iter().map(|cell| {
-        let ns = cell.p50_ps as f64 / 1e3;
-        Dot {
-            name: cell.lane.clone(),
-            series: results.series(&cell.lane),
-            value: ns,
-            interval: None,
-            hollow: false,
-            note: words::time(ns),
-        }
+    rows.extend(results.rows(reference).into_iter().map(|cell| Dot {
+        name: cell.lane.clone(),
+        series: results.series(&cell.lane),
+        value: cell.p50(),
+        interval: Some(cell.p50_ends()),
+        hollow: false,
+        note: words::time(cell.p50()),
     }));
     if let Some(overhead) = &results.harness_overhead {
         rows.push(Dot {
@@ -47,13 +44,17 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
         .iter()
         .map(|row| {
             let origin = if row.hollow { "literature" } else { "measured here" };
-            vec![row.name.clone(), row.note.clone(), origin.to_owned()]
+            let rounds = row.interval.map_or_else(
+                || MISSING.to_owned(),
+                |(smallest, largest)| format!("{}…{}", words::time(smallest), words::time(largest)),
+            );
+            vec![row.name.clone(), row.note.clone(), rounds, origin.to_owned()]
         })
         .collect();
     let chart = Dots {
         title: "Latency ladder".to_owned(),
         description: format!(
-            "Median latency of {} for each lane, among latencies from the literature, on a logarithmic axis from 0.1 ns to 1 s.",
+            "Typical p50 of {} for each lane, among latencies from the literature, on a logarithmic axis from 0.1 ns to 1 s.",
             reference.words()
         ),
         axis: Scale::log(0.1, 1e9),
@@ -65,8 +66,15 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
         width: 820.0,
     };
     let explanation = format!(
-        "One axis step is two powers of ten. Filled: the median of {} measured here. Hollow: {SOURCE}; other machines, so context only.",
+        "One axis step is two powers of ten. Filled: the typical p50 of {} measured here, the geometric mean over \
+         rounds, with a line from the smallest round to the largest. Hollow: {SOURCE}; other machines, so \
+         context only.",
         reference.words()
     );
-    Some(chart.chart().with_table(&explanation, &table(&["What", "Latency", "Origin"], &twin)))
+    Some(
+        chart.chart().with_table(
+            &explanation,
+            &table(&["What", "Latency", "Smallest…largest round", "Origin"], &twin),
+        ),
+    )
 }

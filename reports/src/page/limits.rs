@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::page::table;
 use crate::results::Results;
 
 const LIMITS: [&str; 5] = [
@@ -12,49 +13,8 @@ const LIMITS: [&str; 5] = [
     "A memory provider shows the coupling at its largest; the slower the provider, the less the coupling weighs.",
 ];
 
-const BIAS: [(&str, &str, &str); 9] = [
-    (
-        "the headline cell uses a memory provider",
-        "in process",
-        "other providers stand beside it, and there the difference shrinks",
-    ),
-    (
-        "one request in flight",
-        "in process",
-        "several in flight are a table of their own, in operations per CPU-second too",
-    ),
-    (
-        "app and sidecar on one core in the headline cell",
-        "the sidecar",
-        "it spares the wake-up of an idle core; the other placements are shown",
-    ),
-    (
-        "the load loop runs inside the app's process",
-        "the sidecar",
-        "no inbound hop is measured on either side",
-    ),
-    (
-        "our own engine instead of the published one",
-        "in process",
-        "the published engine is a lane of its own",
-    ),
-    ("our own sidecar instead of daprd", "the sidecar", "it is leaner"),
-    (
-        "an atomic counter takes two calls on Dapr's state API",
-        "in process",
-        "that is the API's cost; the counts are in the raw cells",
-    ),
-    (
-        "tracing, tokens and access lists are off in the sidecar",
-        "the sidecar",
-        "the host's signature and capability checks are always on",
-    ),
-    (
-        "compile time of a module is in no latency",
-        "in process",
-        "modules are precompiled and cached; sizes are in the report",
-    ),
-];
+/// Where our choices lean: one source for readers of the checkout and of a report.
+const BIAS: &str = include_str!("../../../docs/BIAS.md");
 
 /// Parts that a later version may bring, and why they are not here.
 const LATER: [(&str, &str); 3] = [
@@ -71,14 +31,7 @@ pub(crate) fn render(results: &Results, absent: &[&str]) -> Markup {
         h3 { "What these figures cannot say" }
         ul { @for limit in LIMITS { li { (limit) } } }
         h3 { "Where our choices lean" }
-        div.scroll tabindex="0" {
-            table {
-                thead { tr { th scope="col" { "Choice" } th scope="col" { "Favours" } th scope="col" { "What softens it" } } }
-                tbody { @for (choice, side, softened) in BIAS {
-                    tr { th scope="row" { (choice) } td { (side) } td { (softened) } }
-                } }
-            }
-        }
+        div.scroll tabindex="0" { (bias()) }
         h3 { "Not in this report" }
         ul {
             @for (name, reason) in LATER { li { (name) ": " (reason) "." } }
@@ -87,6 +40,49 @@ pub(crate) fn render(results: &Results, absent: &[&str]) -> Markup {
         h3 { "Lanes" }
         dl.lanes {
             @for lane in &results.lanes { dt { code { (lane.name) } } dd { (lane.description) } }
+        }
+    }
+}
+
+/// The table of [`BIAS`].
+fn bias() -> Markup {
+    let rows = table_rows(BIAS);
+    rows.split_first().map_or_else(
+        || html! {},
+        |(head, rows)| table(&head.iter().map(String::as_str).collect::<Vec<_>>(), rows),
+    )
+}
+
+/// The cells of a Markdown table, its head first, without the marks of code and the rule under the head.
+fn table_rows(markdown: &str) -> Vec<Vec<String>> {
+    markdown
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('|')?.strip_suffix('|'))
+        .filter(|line| !line.chars().all(|sign| matches!(sign, '-' | ':' | '|' | ' ')))
+        .map(|line| line.split('|').map(|cell| cell.trim().replace('`', "")).collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_read_out_of_its_text() {
+        let text = "# Title\n\nText | with a bar.\n\n| a | b |\n|---|:-:|\n| `x` and y | 1 |\n";
+        assert_eq!(table_rows(text), [["a", "b"], ["x and y", "1"]]);
+    }
+
+    #[test]
+    fn every_choice_has_its_side_and_its_reason() {
+        let rows = table_rows(BIAS);
+        assert!(rows.len() > 10, "{}", rows.len());
+        for row in &rows {
+            assert!(row.len() == 3 && row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+        }
+        for row in &rows[1..] {
+            let side = row[1].as_str();
+            assert!(["in process", "the sidecar", "the native app", "neither"].contains(&side), "{side}");
         }
     }
 }

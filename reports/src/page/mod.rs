@@ -18,6 +18,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 pub(crate) use provenance::facts;
 
 use crate::results::Results;
+use crate::words;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -92,7 +93,7 @@ fn lede(results: &Results) -> Markup {
     let run = &results.run;
     html! {
         "The same app over the same key-value providers: as a WebAssembly module in a waSCC-style host, and natively beside a Dapr-compatible sidecar. "
-        (run.rounds_done) " rounds of fresh processes on " (results.provenance.machine.cpu) ", "
+        (words::counted(run.rounds_done.into(), "round")) " of fresh processes on " (results.provenance.machine.cpu) ", "
         (results.provenance.began) "."
     }
 }

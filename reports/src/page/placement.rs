@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::charts::{Dot, Dots, Scale};
 use crate::page::table;
-use crate::results::{CellKey, Results};
+use crate::results::{CellKey, CellResult, Results};
 use crate::words::{self, MISSING};
 
 pub(crate) fn render(results: &Results) -> Option<Markup> {
@@ -17,7 +17,7 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
     if places.len() < 2 {
         return None;
     }
-    let p50 = |lane: &str, cell: &CellKey| results.cell(lane, cell).map(|row| row.p50_ps as f64 / 1e3);
+    let p50 = |lane: &str, cell: &CellKey| results.cell(lane, cell).map(CellResult::p50);
     let lanes = results.contenders();
     let all = || places.iter().flat_map(|cell| lanes.iter().filter_map(|lane| p50(lane, cell)));
     let axis = Scale::decades(all());
@@ -58,7 +58,7 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
             "other-core" => "A core each: every call waits for the other core to wake.",
             _ => "The kernel places the processes.",
         };
-        chart.chart().with_table(explanation, &table(&["Lane", "Median"], &twin))
+        chart.chart().with_table(explanation, &table(&["Lane", "Typical p50"], &twin))
     };
     let twin: Vec<Vec<String>> = lanes
         .iter()
@@ -75,7 +75,7 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
     let mut head = vec!["Lane"];
     head.extend(places.iter().map(|cell| cell.placement_words()));
     Some(html! {
-        p { "The median of " (reference.subject()) " over " (reference.provider) ". Where the processes run moves a sidecar's latency more than its protocol does, so it is a factor of every cell and not noise." }
+        p { "The typical p50 of " (reference.subject()) " over " (reference.provider) ". Where the processes run moves a sidecar's latency more than its protocol does, so it is a factor of every cell and not noise." }
         div.panels { @for cell in &places { (panel(cell)) } }
         h3 { "Side by side" }
         div.scroll tabindex="0" { (table(&head, &twin)) }

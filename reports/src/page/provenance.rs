@@ -41,7 +41,7 @@ pub(crate) fn facts(results: &Results) -> Vec<Vec<String>> {
     };
     let list = |map: &std::collections::BTreeMap<String, String>| {
         if map.is_empty() {
-            format!("{MISSING} (none took part)")
+            format!("{MISSING} (none on record)")
         } else {
             map.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("; ")
         }
@@ -64,9 +64,9 @@ pub(crate) fn facts(results: &Results) -> Vec<Vec<String>> {
         || format!("{MISSING} (fewer than two rounds)"),
         |aa| {
             format!(
-                "{} over {} rounds of {}, half-width {}",
+                "{} over {} of {}, half-width {}",
                 words::ratio(aa.ratio, aa.low, aa.high),
-                aa.n_rounds,
+                words::counted(aa.n_rounds.into(), "round"),
                 aa.lane,
                 words::percent(aa.half_width)
             )
@@ -81,6 +81,7 @@ pub(crate) fn facts(results: &Results) -> Vec<Vec<String>> {
         ("Profile", provenance.profile.clone()),
         ("Cargo.lock, SHA-256", provenance.lockfile_sha256.clone()),
         ("Modules, SHA-256", list(&provenance.modules)),
+        ("Programs, SHA-256", list(&provenance.programs)),
         ("Servers", list(&provenance.servers)),
         ("CPU", format!("{}, {} logical", machine.cpu, machine.cpus)),
         ("Memory", words::bytes(machine.memory_bytes)),
@@ -99,8 +100,11 @@ pub(crate) fn facts(results: &Results) -> Vec<Vec<String>> {
         (
             "Rounds",
             format!(
-                "{} of {} complete ({}), over {} sessions",
-                run.rounds_done, run.rounds_planned, run.rounds_reason, run.sessions
+                "{} of {} complete ({}), over {}",
+                run.rounds_done,
+                run.rounds_planned,
+                run.rounds_reason,
+                words::counted(run.sessions.into(), "session")
             ),
         ),
         (
@@ -112,6 +116,14 @@ pub(crate) fn facts(results: &Results) -> Vec<Vec<String>> {
                 words::count(run.blocks_flagged),
                 results.errors.len(),
                 words::time(run.block_ns as f64)
+            ),
+        ),
+        (
+            "Warm-up",
+            format!(
+                "{} of {} blocks with figures did not get steady before the cap",
+                words::count(run.blocks_unsettled),
+                words::count(run.blocks_measured)
             ),
         ),
         ("A/A", aa),

@@ -26,7 +26,7 @@ pub(crate) fn render(results: &Results) -> Markup {
             details { summary { (results.flagged.len()) " flagged blocks" } div.scroll tabindex="0" { (flagged(results)) } }
         }
         h3 { "Service time" }
-        p { "One request in flight. Geometric means over rounds; tails beyond p99 of a shared machine say little." }
+        p { "One request in flight. Geometric means over rounds, p50 with its smallest and largest round; tails beyond p99 of a shared machine say little." }
         details { summary { (service.len()) " rows" } div.scroll tabindex="0" { (cells(&service)) } }
         h3 { "Throughput" }
         @if throughput.is_empty() { p { "Several requests in flight were not measured." } }
@@ -43,7 +43,7 @@ fn errors(results: &Results) -> Markup {
                 row.entry.clone(),
                 if row.kind == "wrong" { "✕ wrong answer" } else { "! failed" }.to_owned(),
                 row.cell.words(),
-                row.round.to_string(),
+                words::round(row.round),
                 row.reason.clone(),
             ]
         })
@@ -64,7 +64,7 @@ fn flagged(results: &Results) -> Markup {
     let rows: Vec<Vec<String>> = results
         .flagged
         .iter()
-        .map(|row| vec![row.entry.clone(), row.cell.words(), row.round.to_string(), row.flags.join("; ")])
+        .map(|row| vec![row.entry.clone(), row.cell.words(), words::round(row.round), row.flags.join("; ")])
         .collect();
     table(&["Entry", "Cell", "Round", "Why"], &rows)
 }
@@ -96,7 +96,7 @@ fn cells(rows: &[&CellResult]) -> Markup {
             vec![
                 row.entry.clone(),
                 row.cell.words(),
-                words::time(row.p50_ps as f64 / 1e3),
+                row.p50_words(),
                 ns(row.p90_ns),
                 ns(row.p99_ns),
                 ns(row.mean_ns),
@@ -116,7 +116,7 @@ fn cells(rows: &[&CellResult]) -> Markup {
         &[
             "Entry",
             "Cell",
-            "p50",
+            "p50 [smallest…largest round]",
             "p90",
             "p99",
             "Mean",

@@ -6,6 +6,11 @@ use crate::page::table;
 use crate::results::{Results, Verdict, Word};
 use crate::words::{self, MISSING};
 
+/// What the outcomes of cells mean.
+const OUTCOMES: &str = "Clears, falls short: the interval lies beyond the threshold, and Holm's correction over \
+    all cells upholds it. Straddles: the interval holds the threshold. Undecided: beyond the threshold alone, \
+    but not decided after the correction. Unsteady: flagged blocks decide.";
+
 pub(crate) fn render(results: &Results) -> Markup {
     html! {
         section id="verdicts" {
@@ -21,10 +26,16 @@ pub(crate) fn render(results: &Results) -> Markup {
                         (words::ratio(aa.ratio, aa.low, aa.high)) " against itself, "
                         @if aa.contains_one { "so the machine does not tell apart what is the same" }
                         @else { "so the machine tells apart what is the same" }
-                        ". Lanes within ±" (words::percent(results.margin)) " count as equivalent."
+                        ". Lanes within ±" (words::percent(results.margin))
+                        " count as equivalent; in a cell whose own comparison is wider, within as much."
                     }
                     None => { "A/A control: " (MISSING) " (fewer than two rounds of the reference lane's second entry)." }
                 }
+            }
+            @if let Some(aa) = &results.aa {
+                details {
+                    summary { "The A/A control in each of " (words::counted(aa.cells.len() as u64, "cell")) }
+                    div.scroll tabindex="0" { (table(&["Cell", "Against itself", "Margin"], &aa.rows())) } }
             }
         }
     }
@@ -60,6 +71,7 @@ fn card(verdict: &Verdict) -> Markup {
             }
             @if !verdict.parts.is_empty() {
                 details { summary { "The " (verdict.parts.len()) " cells or readings behind it" }
+                    @if verdict.parts.iter().any(|part| part.p_holm.is_some()) { p.small { (OUTCOMES) } }
                     div.scroll tabindex="0" { (parts(verdict)) } }
             }
         }
@@ -76,10 +88,11 @@ fn parts(verdict: &Verdict) -> Markup {
                 _ => words::percent(part.estimate),
             };
             let decades = part.decades.map_or(MISSING.to_owned(), words::digits);
-            vec![part.name.clone(), part.against.clone(), value, decades, part.word.replace('-', " ")]
+            let p = part.p_holm.map_or(MISSING.to_owned(), words::p_value);
+            vec![part.name.clone(), part.word.replace('-', " "), value, p, part.against.clone(), decades]
         })
         .collect();
-    table(&["Cell or reading", "Against", "Ratio or share", "Decades", "Alone it"], &rows)
+    table(&["Cell or reading", "Outcome", "Ratio or share", "p after Holm", "Against", "Decades"], &rows)
 }
 
 fn short(commit: &str) -> &str {

@@ -12,6 +12,9 @@ use crate::lanes::Lanes;
 use crate::measured::Measured;
 use crate::results::{Aa, Part, Verdict, Word};
 
+/// The word of a part that flagged blocks decide.
+const UNSTEADY: &str = "unsteady";
+
 /// What a claim's rule found, before the session's state is taken into account.
 pub(crate) struct Finding {
     pub(crate) verdict: Word,
@@ -98,18 +101,31 @@ impl Finding {
         }
     }
 
-    /// A verdict that depends on flagged blocks is none.
+    /// A verdict that depends on flagged blocks is none: where the words differ, and where they agree but
+    /// rest on parts that flagged blocks decide.
     fn steady(self) -> Self {
-        if self.verdict == self.without_flagged {
+        let why = if self.verdict != self.without_flagged {
+            format!(
+                "With every block the figures say {}, without flagged blocks {}",
+                self.verdict.words(),
+                self.without_flagged.words()
+            )
+        } else if self.rests_on_unsteady_parts() {
+            "Flagged blocks decide what it rests on".to_owned()
+        } else {
             return self;
-        }
-        let reason = format!(
-            "With every block the figures say {}, without flagged blocks {}: a verdict must hold both ways. {}",
-            self.verdict.words(),
-            self.without_flagged.words(),
-            self.reason
-        );
+        };
+        let reason = format!("{why}: a verdict must hold both ways. {}", self.reason);
         Self { verdict: Word::Inconclusive, condition: None, reason, ..self }
+    }
+
+    fn rests_on_unsteady_parts(&self) -> bool {
+        let any = |word: &str| self.parts.iter().any(|part| part.word == word);
+        match self.verdict {
+            Word::Supported | Word::Refuted => any(UNSTEADY),
+            Word::SupportedWithCondition => any(UNSTEADY) && !any("clears"),
+            Word::Inconclusive | Word::None => false,
+        }
     }
 }
 

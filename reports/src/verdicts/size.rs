@@ -11,8 +11,10 @@ pub(crate) const MB: u64 = 2_000_000;
 /// 2 MB as 2·2²⁰ bytes.
 pub(crate) const MIB: u64 = 2 << 20;
 /// What the published modules of the time weigh, measured from their files.
-pub(crate) const HISTORY: &str = "History: of 11 published waSCC modules 4 are below 2·10⁶ bytes and 10 below \
-    2·2²⁰; 86–90 % of each is debug sections.";
+pub(crate) const HISTORY: &str = "Of 11 published waSCC modules of the time 4 are below 2·10⁶ bytes and 10 \
+    below 2·2²⁰; 86–90 % of each is debug sections.";
+/// Fewer modules than this say nothing of what is usual.
+const FEW: usize = 3;
 
 /// Judges the share of guest modules below 2 MB by both readings of it, as built and stripped.
 pub(crate) fn judge(artifacts: &[Artifact], threshold: f64) -> Finding {
@@ -31,6 +33,7 @@ pub(crate) fn judge(artifacts: &[Artifact], threshold: f64) -> Finding {
             high: None,
             decades: None,
             p: None,
+            p_holm: None,
             word: if share >= threshold { "clears" } else { "falls-short" },
         }
     };
@@ -43,11 +46,25 @@ pub(crate) fn judge(artifacts: &[Artifact], threshold: f64) -> Finding {
     let holds: Vec<&str> =
         parts.iter().filter(|part| part.word == "clears").map(|part| part.name.as_str()).collect();
     // Stripped, a module is smaller; below the smaller limit it is below the larger: the readings are nested.
+    let few = modules.len() < FEW;
     let verdict = match (parts[0].word, holds.is_empty()) {
-        ("clears", _) => Word::Supported,
+        ("clears", _) if !few => Word::Supported,
+        (_, true) if few => Word::Inconclusive,
         (_, true) => Word::Refuted,
         _ => Word::SupportedWithCondition,
     };
+    let mut conditions = Vec::new();
+    if parts[0].word != "clears" {
+        conditions.push(format!("only {}", holds.join("; ")));
+    }
+    if few {
+        let names: Vec<String> =
+            modules.iter().map(|module| format!("{} ({})", module.name, module.language)).collect();
+        conditions.push(format!(
+            "only for our own {}: “usually” needs more modules than one project's own",
+            names.join(" and ")
+        ));
+    }
     let sizes: Vec<String> = modules
         .iter()
         .map(|module| {
@@ -63,17 +80,23 @@ pub(crate) fn judge(artifacts: &[Artifact], threshold: f64) -> Finding {
     Finding {
         verdict,
         without_flagged: verdict,
-        condition: (verdict == Word::SupportedWithCondition).then(|| format!("only {}", holds.join("; "))),
+        condition: (verdict == Word::SupportedWithCondition).then(|| conditions.join("; ")),
         estimate: Some(parts[0].estimate),
         low: shares.clone().reduce(f64::min),
         high: shares.reduce(f64::max),
         finding: format!(
-            "{} guest {} below 2·10⁶ bytes: {}.",
+            "{} guest {} below 2·10⁶ bytes: {}. {HISTORY}",
             parts[0].against,
             if modules.len() == 1 { "module is" } else { "modules are" },
             sizes.join("; ")
         ),
-        reason: format!("A count, so without an interval. {HISTORY}"),
+        reason: if few {
+            format!(
+                "A count, so without an interval; fewer than {FEW} modules refute nothing and support little."
+            )
+        } else {
+            "A count, so without an interval.".to_owned()
+        },
         parts,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pillion_records::{Outcome, Placement};
+use pillion_records::{Cell, Outcome, Placement};
 use pillion_reports::{ReportError, check, generate, results, splice, splice_check};
 use serde_json::Value;
 
@@ -57,9 +57,96 @@ fn a_ratio_of_two_is_two() {
         .unwrap();
     assert_eq!((ratio.ratio, ratio.low, ratio.high, ratio.n_rounds), (2.0, 2.0, 2.0, 6));
     assert_eq!(ratio.word, "slower");
+}
+
+#[test]
+fn a_call_is_a_slope_and_entering_is_measured() {
+    let mut fixture = Fixture::good();
+    let found = results(&fixture.write("slope")).unwrap();
     let slope = found.slopes.iter().find(|slope| slope.lane == "host").unwrap();
-    // 0.6 and 0.4 of 500 ns, times the mean of the rounds' disturbance, 1.01.
-    assert_eq!((slope.slope_ns, slope.intercept_ns), (303.0, 202.0));
+    // 0.6 of 500 ns, times the mean of the rounds' disturbance, 1.01.
+    assert_eq!((slope.slope_ns, slope.misfit), (303.0, 0.0));
+    // 0.4 of 500 ns, times its geometric mean: what the cell says.
+    let entered = found.cells.iter().find(|cell| cell.entry == "host" && cell.cell.calls == Some(0)).unwrap();
+    assert!((slope.entering_ns.unwrap() * 1e3 - entered.p50_ps as f64).abs() < 1.0, "{slope:?}");
+    assert!(slope.entering_low_ns < slope.entering_ns && slope.entering_ns < slope.entering_high_ns);
+
+    fixture.blocks.retain(|block| block.cell.calls != Some(0));
+    for cells in fixture.plan.cells.values_mut() {
+        cells.retain(|cell| cell.calls != Some(0));
+    }
+    let dir = fixture.write("slope-without-0");
+    generate(&dir).unwrap();
+    assert_eq!(results(&dir).unwrap().slopes[0].entering_ns, None);
+    assert!(fs::read_to_string(dir.join("report.md")).unwrap().contains("– (no request without calls)"));
+}
+
+#[test]
+fn a_hop_needs_a_call() {
+    let found = results(&Fixture::with_rounds(2).write("hop")).unwrap();
+    assert!(found.effects.iter().any(|effect| effect.cell.calls == Some(1)));
+    assert!(found.effects.iter().all(|effect| effect.cell.calls != Some(0)));
+}
+
+#[test]
+fn a_cell_that_tells_apart_what_is_the_same_is_unsure() {
+    let set = |cell: &Cell| cell.workload == "kv-set";
+    let large = |cell: &Cell| cell.payload == 1024;
+    // In one cell A/A is off by 3 %, in another it is wide; over all cells it holds.
+    let fixture = Fixture::good()
+        .scale_in("aa", set, |_| 1.03)
+        .scale_in("aa", large, |round| if round.is_multiple_of(2) { 0.7 } else { 1.3 });
+    let dir = fixture.write("aa-cells");
+    generate(&dir).unwrap();
+    let found = results(&dir).unwrap();
+    let aa = found.aa.unwrap();
+    assert!(aa.contains_one && aa.cells.len() == 11);
+    let margin = |wanted: fn(&str, u64) -> bool| {
+        aa.cells.iter().find(|own| wanted(&own.cell.workload, own.cell.payload)).unwrap().margin
+    };
+    assert_eq!(margin(|workload, _| workload == "kv-set"), None);
+    assert_eq!(margin(|workload, payload| workload == "kv-get" && payload == 16), Some(found.margin));
+    assert!(margin(|_, payload| payload == 1024).unwrap() > 0.2);
+    let words = |workload: &str, payload: u64| -> Vec<&str> {
+        let of = found.ratios.iter().filter(|ratio| {
+            (ratio.a.as_str(), ratio.b.as_str()) == ("wapc-crate", "host")
+                && ratio.cell.workload == workload
+                && ratio.cell.payload == payload
+                && ratio.cell.load == "service"
+                && ratio.statistic == "p50"
+        });
+        of.map(|ratio| ratio.word).collect()
+    };
+    assert_eq!(words("kv-set", 16), ["unsure"]);
+    assert_eq!(words("kv-get", 1024), ["slower"]);
+    for file in ["report.md", "report.html"] {
+        let text = fs::read_to_string(dir.join(file)).unwrap();
+        assert!(text.contains("none: excludes 1, so every word is unsure"), "{file}");
+    }
+}
+
+#[test]
+fn what_is_printed_says_how_it_came_about() {
+    let mut fixture = Fixture::good();
+    for block in fixture.blocks.iter_mut().filter(|block| block.entry == "host" && block.round == 0) {
+        if let Outcome::Measured(figures) = &mut block.outcome {
+            figures.warmup_settled = false;
+        }
+    }
+    fixture.blocks[0].outcome = Outcome::Failed { reason: "in the first round".into() };
+    let dir = fixture.write("words");
+    generate(&dir).unwrap();
+    let markdown = fs::read_to_string(dir.join("report.md")).unwrap();
+    for text in [
+        "- Warm-up: 13 of 707 blocks with figures did not get steady before the cap",
+        "over 1 session\n",
+        "| 505 ns [500 ns…510 ns] |",
+        "CPU per operation, same core |",
+        "What failed is not measured again by `pillion resume`.",
+        "| 1 | in the first round |",
+    ] {
+        assert!(markdown.contains(text), "{text}: {markdown}");
+    }
 }
 
 #[test]
@@ -181,4 +268,11 @@ fn a_wrong_answer_leaves_the_lane_out() {
     assert_eq!((found.errors.len(), found.errors[0].kind), (1, "wrong"));
     let markdown = fs::read_to_string(dir.join("report.md")).unwrap();
     assert!(markdown.contains("expected \"a\\|b\""), "{markdown}");
+    // What the lane still lacks is not measured again, so a resume is not promised.
+    fixture.blocks.retain(|block| block.lane != "wapc-crate" || block.round < 2);
+    let stamps = |fixture: &Fixture, name| generate(&fixture.write(name)).unwrap().stamps.join("\n");
+    let found = stamps(&fixture, "wrong-and-missing");
+    assert!(found.contains("Incomplete:") && found.contains("are not measured again"), "{found}");
+    fixture.blocks.pop();
+    assert!(stamps(&fixture, "wrong-and-pending").contains("`pillion resume` goes on."));
 }

@@ -17,6 +17,10 @@ pub(crate) struct Fixture {
     pub(crate) blocks: Vec<Block>,
 }
 
+/// The native lanes beside a sidecar.
+pub(crate) const SIDECARS: [&str; 4] =
+    ["sidecar-http-tcp", "sidecar-http-uds", "sidecar-grpc-tcp", "sidecar-grpc-uds"];
+
 /// Name, app, coupling, protocol, transport, and the median of a small read on one core in ns.
 type Row = (&'static str, &'static str, &'static str, Option<&'static str>, Option<&'static str>, f64);
 
@@ -68,8 +72,18 @@ impl Fixture {
     }
 
     /// Multiplies every time of an entry by a factor that depends on the round.
-    pub(crate) fn scale(mut self, entry: &str, factor: impl Fn(u32) -> f64) -> Self {
-        for block in self.blocks.iter_mut().filter(|block| block.entry == entry) {
+    pub(crate) fn scale(self, entry: &str, factor: impl Fn(u32) -> f64) -> Self {
+        self.scale_in(entry, |_| true, factor)
+    }
+
+    /// The same in some cells alone.
+    pub(crate) fn scale_in(
+        mut self,
+        entry: &str,
+        wanted: impl Fn(&Cell) -> bool,
+        factor: impl Fn(u32) -> f64,
+    ) -> Self {
+        for block in self.blocks.iter_mut().filter(|block| block.entry == entry && wanted(&block.cell)) {
             let factor = factor(block.round);
             if let Outcome::Measured(figures) = &mut block.outcome {
                 for value in [
@@ -82,6 +96,14 @@ impl Fixture {
                     *value *= factor;
                 }
             }
+        }
+        self
+    }
+
+    /// Flags every block from a round on.
+    pub(crate) fn flagged_from(mut self, round: u32) -> Self {
+        for block in self.blocks.iter_mut().filter(|block| block.round >= round) {
+            block.noise.flags = vec!["steal".into()];
         }
         self
     }
@@ -165,7 +187,7 @@ fn latency(lane: &str, cell: &Cell) -> f64 {
     let provider = if cell.provider == "redis" { 20_000.0 } else { 0.0 };
     let size = if cell.payload > 1000 { 1.2 } else { 1.0 };
     match (cell.workload.as_str(), cell.calls) {
-        // An intercept of 0.4 and a slope of 0.6 of a single read.
+        // Entering takes 0.4 and a call 0.6 of a single read.
         ("chain", Some(calls)) => base * (0.4 + 0.6 * f64::from(calls)),
         _ => base * place * size + provider,
     }
@@ -317,6 +339,7 @@ fn provenance() -> Provenance {
         profile: "release, thin LTO".into(),
         lockfile_sha256: "00".repeat(32),
         modules: BTreeMap::from([("guest".into(), "11".repeat(32))]),
+        programs: Default::default(),
         servers: BTreeMap::from([("redis-server".into(), "7.0".into())]),
         machine: Machine {
             cpu: "A CPU <of the fixture> & more".into(),

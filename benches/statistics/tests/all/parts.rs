@@ -62,8 +62,11 @@ fn words_follow_the_margin() {
 
 #[test]
 fn holm_stops_at_the_first_that_is_not_rejected() {
-    assert_eq!(holm(&[0.01, 0.04, 0.03, 0.005], 0.05), [true, false, false, true]);
-    assert_eq!(holm(&[], 0.05), [false; 0]);
+    let corrected = holm(&[0.01, 0.04, 0.03, 0.005, 0.9]);
+    for (found, expected) in corrected.iter().zip([0.04, 0.09, 0.09, 0.025, 0.9]) {
+        assert!((found - expected).abs() < 1e-12, "{corrected:?}");
+    }
+    assert_eq!(holm(&[]), [0.0; 0]);
 }
 
 #[test]

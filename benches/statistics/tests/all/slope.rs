@@ -25,7 +25,7 @@ fn the_largest_point_does_not_decide_the_line_alone() {
 #[test]
 fn entering_is_what_was_measured_and_a_bend_is_told() {
     // A step of 100 between no call and one, then 10 a call: no line fits.
-    let cells = [0, 1, 2, 4].map(|calls| chain(calls));
+    let cells = [0, 1, 2, 4].map(chain);
     let latency = |calls: u32| if calls == 0 { 40.0 } else { 100.0 + 10.0 * f64::from(calls) };
     let blocks: Vec<Block> = (0..4)
         .flat_map(|round| cells.iter().map(move |cell| (round, cell)))
