@@ -21,7 +21,9 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     announce(&server)?;
     let (asked, heard) = oneshot::channel();
     let signals = async {
-        tracing::info!("stopping on {}", next(&mut terminate, &mut interrupt).await);
+        // Not within the line that logs it: what is not logged is not awaited.
+        let first = next(&mut terminate, &mut interrupt).await;
+        tracing::info!("stopping on {first}");
         // The server may have stopped by itself.
         let _ = asked.send(());
         let again = next(&mut terminate, &mut interrupt).await;

@@ -150,10 +150,13 @@ async fn a_second_signal_ends_the_patience() {
 }
 
 #[tokio::test]
-async fn one_thread_serves_as_well() {
-    let sidecar = Sidecar::with(crate::sidecar::MEMORY, &["--worker-threads", "1"]);
+async fn one_thread_serves_as_well_and_without_a_word() {
+    let quiet = ["--worker-threads", "1", "--log-level", "error"];
+    let mut sidecar = Sidecar::with(crate::sidecar::MEMORY, &quiet);
     sidecar.call("POST", "/v1.0/state/store", r#"[{"key":"k","value":1}]"#).await.is_empty();
     assert_eq!(sidecar.call("GET", "/v1.0/state/store/k", "").await.status, 200);
+    sidecar.signal("TERM");
+    assert!(sidecar.wait().await.success());
 }
 
 #[tokio::test]
