@@ -29,7 +29,8 @@ const GAP: Duration = Duration::from_millis(10);
 const STEAL: f64 = 0.01;
 /// Forced switches per second beyond which a lane in one pinned process is flagged.
 const SWITCHES: f64 = 200.0;
-/// The fixed work before or after a block takes so many times as long as it took at best in this run: its core was slow.
+/// The fixed work before or after a block takes so many times its median in this run so far: the core was slow. Not its
+/// best: a core that runs faster for a second would make all others slow.
 const SLOW: f64 = 1.1;
 /// An entry that fails in every cell of so many rounds in a row is left out.
 const PATIENCE: u32 = 2;
@@ -89,7 +90,7 @@ impl Running<'_> {
         let mut blocks = std::mem::take(&mut self.earlier);
         // What a broken round recorded is superseded by measuring it anew.
         blocks.retain(|block| complete.contains(&block.round));
-        let mut fastest = fastest(blocks.iter().map(|block| block.noise.work_ns)).unwrap_or(u64::MAX);
+        let mut works: Vec<u64> = blocks.iter().flat_map(|block| block.noise.work_ns).collect();
         let ticker = Ticker::start(self.workshop.cpus.last().copied().unwrap_or_default());
         let begin = Instant::now();
         let mut measured_rounds = 0;
@@ -128,14 +129,14 @@ impl Running<'_> {
                         }
                         ended
                     };
-                    fastest = self::fastest(replies.iter().map(|reply| reply.work_ns))
-                        .map_or(fastest, |work| work.min(fastest));
+                    works.extend(replies.iter().flat_map(|reply| reply.work_ns));
+                    let typical = median(&mut works);
                     // Every cell leaves a row: a cell without an answer one that says why.
                     let stopped = ended.err();
                     let mut rows: Vec<(CellReply, Noise)> = replies
                         .into_iter()
                         .map(|reply| {
-                            let noise = noise(&reply, &ticker, fastest, self.workshop.cpus.len(), single);
+                            let noise = noise(&reply, &ticker, typical, self.workshop.cpus.len(), single);
                             (reply, noise)
                         })
                         .collect();
@@ -266,9 +267,11 @@ fn shuffled(mut cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
     cells
 }
 
-/// The least time that the fixed work took.
-fn fastest(works: impl Iterator<Item = [u64; 2]>) -> Option<u64> {
-    works.flatten().filter(|&work| work > 0).min()
+/// The median of the works that were measured; they are left in another order.
+fn median(works: &mut Vec<u64>) -> Option<u64> {
+    works.retain(|&work| work > 0);
+    let middle = works.len() / 2;
+    (!works.is_empty()).then(|| *works.select_nth_unstable(middle).1)
 }
 
 fn failed(cell: Cell, reason: &str) -> CellReply {
@@ -285,7 +288,7 @@ fn failed(cell: Cell, reason: &str) -> CellReply {
 
 /// What disturbed a block. Forced switches count only where one pinned process has its core to itself: two that share
 /// a core switch by design.
-fn noise(reply: &CellReply, ticker: &Ticker, fastest: u64, cpus: usize, single: bool) -> Noise {
+fn noise(reply: &CellReply, ticker: &Ticker, typical: Option<u64>, cpus: usize, single: bool) -> Noise {
     let Outcome::Measured(measurement) = &reply.outcome else { return Noise::default() };
     let largest_gap_ns = ticker.largest(reply.from_ns, reply.to_ns);
     let mut flags = Vec::new();
@@ -297,7 +300,7 @@ fn noise(reply: &CellReply, ticker: &Ticker, fastest: u64, cpus: usize, single: 
         flags.push("gap".to_owned());
     }
     let slowest = reply.work_ns.into_iter().max().unwrap_or_default();
-    if slowest as f64 > SLOW * fastest as f64 {
+    if typical.is_some_and(|typical| slowest as f64 > SLOW * typical as f64) {
         flags.push("slow core".to_owned());
     }
     let alone = single && measurement.cpu.len() == 1 && reply.cell.placement != Placement::Free;
