@@ -67,7 +67,8 @@ impl Session {
     /// Preflight: the machine, then every lane standing.
     pub(crate) fn preflight(&self) -> Vec<Check> {
         let mut checks = machine_checks();
-        checks.extend(server_checks(&self.cells));
+        let planned: Vec<Cell> = self.lanes.iter().flat_map(|lane| of_lane(&self.cells, lane)).collect();
+        checks.extend(server_checks(&planned));
         let service = |lane: &LaneSpec| -> Vec<Cell> {
             of_lane(&self.cells, lane).into_iter().filter(|cell| cell.load == Load::Service).collect()
         };

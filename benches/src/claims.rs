@@ -34,7 +34,9 @@ pub fn claims(text: &str, root: &Path) -> Result<Vec<Claim>, toml::de::Error> {
     let same = std::fs::read_to_string(root.join("claims.toml")).is_ok_and(|found| found == text);
     let clean =
         same && git(root, &["status", "--porcelain", "--", "claims.toml"]).is_some_and(|out| out.is_empty());
-    let fixed_by = if clean { git(root, &["log", "-1", "--format=%H", "--", "claims.toml"]) } else { None };
+    // The last commit that touched a threshold: other words may be mended without fixing it anew.
+    let thresholds = ["log", "-1", "--format=%H", "-G", "^(threshold|value) = ", "--", "claims.toml"];
+    let fixed_by = if clean { git(root, &thresholds) } else { None };
     let fixed_by = fixed_by.filter(|commit| !commit.is_empty());
     let claims = file.claim.into_iter().map(|claim| {
         let Registered { id, words, experiment, threshold, value, caveat } = claim;
