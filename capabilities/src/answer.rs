@@ -28,6 +28,17 @@ impl<T> Answer<T> {
         Self::Pending(Box::pin(future))
     }
 
+    /// What `act` comes to, unless the arguments were refused: then it is not called.
+    pub(crate) fn checked<F>(checked: Result<()>, act: impl FnOnce() -> F) -> Self
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        match checked {
+            Ok(()) => Self::pending(act()),
+            Err(error) => Self::Ready(Err(error)),
+        }
+    }
+
     /// The result, waiting for it if need be.
     pub async fn wait(self) -> Result<T> {
         match self {

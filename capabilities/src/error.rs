@@ -46,6 +46,26 @@ pub enum Error {
     /// The request itself is wrong: an empty key, say.
     #[error("{0}")]
     InvalidArgument(String),
+    /// What the request is about is not there, and is needed.
+    #[error("there is no {what}")]
+    NotFound {
+        /// What is not there, and the remedy.
+        what: String,
+    },
+    /// A container that is to be removed still has objects in it, or uploads under way.
+    #[error("container {container} is not empty; remove its objects and end the uploads to it first")]
+    NotEmpty {
+        /// The container.
+        container: String,
+    },
+    /// The request goes beyond a bound that keeps the memory or the disk from filling up.
+    #[error("more than {most} {what}")]
+    TooMuch {
+        /// What there is too much of, and the remedy.
+        what: String,
+        /// The bound.
+        most: u64,
+    },
     /// The provider cannot be reached. The call may be tried again.
     #[error("{provider} cannot be reached: {reason}")]
     Unavailable {
@@ -61,5 +81,29 @@ pub enum Error {
         provider: String,
         /// What it said.
         reason: String,
+    },
+    /// The provider has as much to do as it may have. The call did nothing and may be tried again later.
+    #[error("{provider} is overloaded: {reason}")]
+    Overloaded {
+        /// Which provider.
+        provider: String,
+        /// What is full, and what helps.
+        reason: String,
+    },
+    /// The provider cannot do this at all.
+    #[error("{provider} cannot {what}")]
+    Unsupported {
+        /// Which provider.
+        provider: &'static str,
+        /// What it cannot do, and what to do instead.
+        what: &'static str,
+    },
+    /// Nobody replied to a request.
+    #[error("nobody replied on topic {topic} within {waited:?}; see that a subscriber runs, or wait longer")]
+    NoReply {
+        /// The topic of the request.
+        topic: String,
+        /// How long a reply was waited for; zero if it was known that nobody is there.
+        waited: std::time::Duration,
     },
 }

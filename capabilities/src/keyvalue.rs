@@ -9,7 +9,26 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use crate::{Answer, Counters, Error};
+use crate::{Answer, Counters, Error, counters};
+
+counters::operations! {
+    Get = "get",
+    Set = "set",
+    Delete = "delete",
+    Exists = "exists",
+    Add = "add",
+    ListPush = "list_push",
+    ListRange = "list_range",
+    ListRemove = "list_remove",
+    ListClear = "list_clear",
+    SetAdd = "set_add",
+    SetRemove = "set_remove",
+    SetMembers = "set_members",
+    SetUnion = "set_union",
+    SetIntersection = "set_intersection",
+    BulkGet = "bulk_get",
+    Transact = "transact",
+}
 
 /// The version of a value. It changes with every change of the value and is never given out again for the same
 /// key, not even after the key was deleted and written anew.

@@ -5,20 +5,36 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod blobstore;
+mod blocking;
 mod condition;
+pub mod configuration;
 mod counters;
 mod error;
+pub mod eventstreams;
+pub mod extras;
 pub mod keyvalue;
+pub mod logging;
 mod memory;
+pub mod messaging;
 mod redb;
 mod redis;
+pub mod secrets;
+mod stamp;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use answer::{Answer, Pending};
-pub use counters::{Counters, Operation};
+pub use blobstore::BlobStore;
+pub use configuration::Configuration;
+pub use counters::{Counters, MOST, Operations};
 pub use error::{Error, Result};
-pub use keyvalue::KeyValue;
+pub use eventstreams::EventStreams;
+pub use extras::Extras;
+pub use keyvalue::{KeyValue, Operation};
+pub use logging::Logging;
 pub use memory::Memory;
+pub use messaging::Messaging;
 pub use redb::Redb;
 pub use redis::Redis;
+pub use secrets::Secrets;

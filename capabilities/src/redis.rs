@@ -1,7 +1,7 @@
 //! The provider over a Redis server.
 
-mod link;
-mod script;
+pub(crate) mod link;
+pub(crate) mod script;
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::condition::{check_changes, check_delete, check_key, check_keys, check_set};
 use crate::keyvalue::{Change, Entry, Etag, KeyValue, SetOptions, When};
 use crate::{Answer, Counters, Error, Operation, Result};
-use link::Link;
+pub(crate) use link::Link;
 use script::{SCRIPTS, call};
 
 /// Keeps everything in a Redis server of version 7 or newer.
@@ -52,10 +52,7 @@ impl Redis {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         self.counters.count(operation);
-        match checked {
-            Ok(()) => Answer::pending(act(self.link.clone())),
-            Err(error) => Answer::Ready(Err(error)),
-        }
+        Answer::checked(checked, || act(self.link.clone()))
     }
 
     /// An operation on one key by one command.

@@ -1,5 +1,8 @@
 //! Real servers for tests, started on a free port with a directory of their own.
 
+mod nats_server;
+mod process;
 mod redis_server;
 
+pub use nats_server::NatsServer;
 pub use redis_server::RedisServer;

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// The connection, multiplexed: calls are written one after another without waiting for answers. It notices by
 /// itself when the server goes, and reconnects in the background and with each call until it is back.
 #[derive(Clone)]
-pub(super) struct Link {
+pub(crate) struct Link {
     manager: ConnectionManager,
     /// Names the server in errors.
     name: std::sync::Arc<str>,
@@ -29,7 +29,7 @@ const PIPELINE: usize = 1024;
 // === impl Link ===
 
 impl Link {
-    pub(super) async fn connect(url: &str) -> Result<Self> {
+    pub(crate) async fn connect(url: &str) -> Result<Self> {
         // What stands before an @ may be a password.
         let shown = url.rsplit('@').next().unwrap_or_default();
         let refuse = |error: RedisError| {
@@ -58,14 +58,14 @@ impl Link {
         }
     }
 
-    pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
         match command.query_async(&mut self.manager.clone()).await {
             Err(error) if never_sent(&error) => command.query_async(&mut self.manager.clone()).await,
             result => result,
         }
     }
 
-    pub(super) async fn pipeline<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, RedisError> {
+    pub(crate) async fn pipeline<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, RedisError> {
         match commands.query_async(&mut self.manager.clone()).await {
             Err(error) if never_sent(&error) => commands.query_async(&mut self.manager.clone()).await,
             result => result,
@@ -73,7 +73,7 @@ impl Link {
     }
 
     /// Calls a script by its hash, and teaches it to the server if it does not know it (any more).
-    pub(super) async fn script<T: FromRedisValue>(
+    pub(crate) async fn script<T: FromRedisValue>(
         &self,
         script: &Script,
         call: &Cmd,
@@ -87,13 +87,19 @@ impl Link {
         }
     }
 
-    pub(super) fn error(&self, error: &RedisError) -> Error {
+    pub(crate) fn error(&self, error: &RedisError) -> Error {
         into_error(&self.name, error)
     }
 
     /// The answer was not one that this provider's commands can have.
-    pub(super) fn misunderstood(&self, what: &str) -> Error {
+    pub(crate) fn misunderstood(&self, what: &str) -> Error {
         Error::Failed { provider: (*self.name).to_owned(), reason: format!("it answered {what}") }
+    }
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Link").field(&self.name).finish()
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
 
 /// The call of a script on `keys`, to which its arguments are to be added. Made by hand since the crate's own
 /// `ScriptInvocation` borrows the script and copies every argument once more.
-pub(super) fn call<'a>(script: &Script, keys: impl ExactSizeIterator<Item = &'a str>) -> Cmd {
+pub(crate) fn call<'a>(script: &Script, keys: impl ExactSizeIterator<Item = &'a str>) -> Cmd {
     let mut command = redis::cmd("EVALSHA");
     command.arg(script.get_hash()).arg(keys.len());
     for key in keys {

@@ -109,7 +109,7 @@ async fn calls_are_counted(store: Store) {
     store.set_remove("s", value).wait().await.unwrap();
     store.bulk_get(&["k", "n"]).wait().await.unwrap();
     store.transact(Vec::new()).wait().await.unwrap();
-    for operation in Operation::ALL {
+    for &operation in Operation::ALL {
         let expected = match operation {
             Operation::Get => 3,
             Operation::Set => 2,

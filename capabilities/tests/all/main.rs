@@ -1,11 +1,24 @@
 //! The providers against the contract, against a plain model, and against what breaks.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod blobstore;
+mod buses;
+mod children;
 mod concurrency;
+mod configuration;
 mod conformance;
+mod eventstreams;
 mod expiry;
+mod extras;
+mod log;
+mod logging;
+mod messaging;
+mod messaging_bounds;
+mod messaging_gone;
+mod messaging_servers;
 mod model;
 mod properties;
 mod providers;
 mod redb_file;
 mod redis_gone;
+mod secrets;

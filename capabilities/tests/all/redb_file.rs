@@ -1,49 +1,22 @@
 //! What happens to the file of the durable provider.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use futures_util::future::join_all;
 use pillion_capabilities::keyvalue::{KeyValue, SetOptions, When};
 use pillion_capabilities::{Error, Redb};
 use tempfile::TempDir;
 
+use crate::children::{LIMITED, acknowledge, child, place};
 use crate::providers::runtime;
-
-const FILE: &str = "PILLION_TEST_REDB_FILE";
-
-/// This test binary again, running one of its ignored tests as a child process on a file.
-fn child(test: &str, file: &Path, wrapper: &[&str]) -> Command {
-    let myself = std::env::current_exe().unwrap();
-    let mut command = match wrapper {
-        [] => Command::new(&myself),
-        [program, arguments @ ..] => {
-            let mut command = Command::new(program);
-            command.args(arguments).arg(&myself);
-            command
-        }
-    };
-    command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]).env(FILE, file);
-    command
-}
-
-fn file() -> std::path::PathBuf {
-    std::env::var_os(FILE).expect("this test is a child process of another test").into()
-}
-
-/// Says that a value was acknowledged; past the test harness, which would hold it back.
-fn acknowledge(line: &str) {
-    let mut stderr = std::io::stderr().lock();
-    writeln!(stderr, "acknowledged {line}").unwrap();
-}
 
 #[test]
 #[ignore = "writes for ever; acknowledged_changes_survive_kill_9 starts and kills it"]
 fn write_for_ever() {
     runtime().block_on(async {
-        let store = Redb::open(file()).unwrap();
+        let store = Redb::open(place()).unwrap();
         for round in 0_u64.. {
             // Several at a time, so that commits hold more than one change.
             join_all((0..8).map(|lane| {
@@ -146,7 +119,7 @@ fn a_file_of_something_else_is_refused() {
 #[ignore = "needs a limit on the size of its file; a_full_disk_is_told_and_survived starts it"]
 fn write_until_full() {
     runtime().block_on(async {
-        let store = Redb::open(file()).unwrap();
+        let store = Redb::open(place()).unwrap();
         let value = vec![7; 64 << 10];
         let mut written = 0;
         let error = loop {
@@ -179,10 +152,7 @@ fn write_until_full() {
 fn a_full_disk_is_told_and_survived() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.redb");
-    // A limit on the size of files fails a write as a full disk does, and needs no rights. The shell ignores the
-    // signal that would end the process instead.
-    let limited = ["sh", "-c", "trap '' XFSZ; ulimit -f 16384; exec \"$@\"", "sh"];
-    let output = child("redb_file::write_until_full", &path, &limited).output().unwrap();
+    let output = child("redb_file::write_until_full", &path, &LIMITED).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
     let written: u64 =

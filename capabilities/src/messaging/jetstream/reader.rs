@@ -1,0 +1,269 @@
+//! The task behind a subscription: pulls messages from a consumer and hands them over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::client::RequestErrorKind;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use async_nats::jetstream::stream::{ConsumerErrorKind, Stream};
+use async_nats::jetstream::{self, AckKind};
+use async_nats::{Request, Subject};
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::broker::{Broker, check_length};
+use crate::messaging::nats::link::RESPONSE_TIMEOUT;
+use crate::messaging::nats::wire;
+use crate::messaging::outlet::Outlet;
+use crate::messaging::{Message, Operation, Outcome, Received, Settle, SubscribeOptions, Subscription};
+use crate::{Answer, Counters, Result};
+
+pub(super) struct Reader {
+    broker: Arc<Broker>,
+    topic: Arc<str>,
+    options: Arc<SubscribeOptions>,
+    outlet: Outlet,
+    source: Source,
+}
+
+/// A consumer, and how far it has come.
+struct Source {
+    stream: Stream,
+    consumer: PullConsumer,
+    name: String,
+    /// When the stream was made: one made anew begins to count again.
+    made: String,
+    /// The last message of the stream that arrived.
+    last: u64,
+}
+
+/// Settles one message.
+struct Settlement {
+    broker: Arc<Broker>,
+    options: Arc<SubscribeOptions>,
+    received: Received,
+    /// Where the server wants to hear what became of the message.
+    reply: Subject,
+}
+
+/// The server waits this long for messages until it ends a pull.
+const PULL: Duration = Duration::from_secs(1);
+/// Until a pull is given up that the server does not end: it was restarted meanwhile and knows nothing of the pull,
+/// or nothing of the consumer either.
+const PULL_LOST: Duration = Duration::from_secs(2);
+/// Messages that one pull asks for at most.
+const MOST_PULLED: usize = 256;
+/// Until a failed pull is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Until a dead message that could not be published as such is delivered again.
+const UNTIL_NEXT_BURIAL: Duration = Duration::from_secs(1);
+/// The server gives up the consumer of a subscription without a group after this time without a pull.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+/// Messages that the members of a group may have unsettled together: as many as a single one may.
+const MOST_UNSETTLED: i64 = 65_536;
+
+// === impl Reader ===
+
+impl Reader {
+    pub(super) async fn start(
+        broker: Arc<Broker>,
+        topic: String,
+        options: SubscribeOptions,
+        counters: Arc<Counters<Operation>>,
+    ) -> Result<Subscription> {
+        let whose = options.group.as_deref().map_or_else(|| Uuid::new_v4().to_string(), wire::encoded);
+        let name = format!("{}__{whose}", wire::encoded(&topic));
+        check_length(&topic, &name)?;
+        let source = Source::open(&broker, &topic, &options, name, None).await?;
+        let (outlet, subscription) = Outlet::new(options.concurrency, counters);
+        let reader = Self { broker, topic: topic.into(), options: Arc::new(options), outlet, source };
+        tokio::spawn(reader.run());
+        Ok(subscription)
+    }
+
+    async fn run(mut self) {
+        let mut failing = false;
+        while let Some(permits) = self.outlet.permits(MOST_PULLED).await {
+            let pulled = self.pull(permits).await;
+            if let Err(error) = &pulled {
+                if !failing {
+                    tracing::warn!(topic = %self.topic, error, "a subscription has a problem and tries on");
+                }
+                if self.outlet.unless_ended(tokio::time::sleep(PAUSE)).await.is_none() {
+                    break;
+                }
+                self.resume().await;
+            }
+            failing = pulled.is_err();
+        }
+        if self.options.group.is_none() {
+            // If the server cannot be reached, it gives up the consumer later by itself.
+            let Source { stream, name, .. } = &self.source;
+            let _ = self.broker.link().bounded(stream.delete_consumer(name)).await;
+        }
+    }
+
+    /// Hands over as many messages as there are permits, or as come before the pull ends.
+    async fn pull(&mut self, mut permits: OwnedSemaphorePermit) -> Result<(), String> {
+        let batch = self.source.consumer.batch().max_messages(permits.num_permits()).expires(PULL);
+        let mut messages = batch.messages().await.map_err(|error| error.to_string())?;
+        let lost = Instant::now() + PULL_LOST;
+        loop {
+            match self.outlet.unless_ended(timeout_at(lost, messages.next())).await {
+                Some(Ok(Some(Ok(message)))) => {
+                    // The server never sends more than were asked for.
+                    let Some(permit) = permits.split(1) else { return Ok(()) };
+                    self.deliver(message, permit).await?;
+                }
+                Some(Ok(Some(Err(error)))) => return Err(error.to_string()),
+                Some(Ok(None)) => return Ok(()),
+                Some(Err(_)) => return Err("the server did not end a pull".to_owned()),
+                None => {
+                    // What came in too late goes back at once.
+                    while let Some(Some(Ok(message))) = messages.next().now_or_never() {
+                        let _ = message.ack_with(AckKind::Nak(None)).await;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn deliver(
+        &mut self,
+        message: jetstream::Message,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<(), String> {
+        let (sequence, delivered) = {
+            let info = message.info().map_err(|error| error.to_string())?;
+            (info.stream_sequence, info.delivered)
+        };
+        self.source.last = self.source.last.max(sequence);
+        let attempt = u32::try_from(delivered).unwrap_or(u32::MAX);
+        let async_nats::Message { payload, headers, reply, .. } = message.message;
+        let Some(reply) = reply else { return Err("a message came that nobody can settle".to_owned()) };
+        let Some(message) = wire::decode(payload, headers.as_ref(), None) else {
+            // Nobody wants what has expired.
+            let _ = self.broker.link().client().publish(reply, AckKind::Ack.into()).await;
+            return Ok(());
+        };
+        let received = Received { topic: Arc::clone(&self.topic), message: Arc::new(message), attempt };
+        let (broker, options) = (Arc::clone(&self.broker), Arc::clone(&self.options));
+        let settlement = Settlement { broker, options, received: received.clone(), reply };
+        if attempt > self.options.max_deliveries {
+            // The last delivery allowed was never settled.
+            if let Err(error) = settlement.bury().await {
+                tracing::warn!(topic = %self.topic, %error, "a dead message will be tried again");
+            }
+            return Ok(());
+        }
+        self.outlet.deliver(permit, received, Box::new(settlement));
+        Ok(())
+    }
+
+    /// Makes sure that stream and consumer are there. A server may have lost them, above all one that keeps its
+    /// streams in memory.
+    async fn resume(&mut self) {
+        let name = self.source.name.clone();
+        match Source::open(&self.broker, &self.topic, &self.options, name, Some(&self.source)).await {
+            Ok(source) => self.source = source,
+            Err(error) => tracing::debug!(topic = %self.topic, %error, "it cannot be resumed yet"),
+        }
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    /// Opens a consumer, and makes it if need be: for new messages, or for those after an earlier one's last.
+    async fn open(
+        broker: &Broker,
+        topic: &str,
+        options: &SubscribeOptions,
+        name: String,
+        earlier: Option<&Self>,
+    ) -> Result<Self> {
+        let link = broker.link();
+        let stream = broker.stream(topic).await?;
+        let made = stream.cached_info().created.to_string();
+        let last = earlier.filter(|earlier| earlier.made == made).map_or(0, |earlier| earlier.last);
+        let existing = link.bounded(stream.get_consumer::<pull::Config>(&name)).await?;
+        let deliver_policy = match (&existing, earlier) {
+            // What it has to deliver was settled when it was made.
+            (Ok(existing), _) => existing.cached_info().config.deliver_policy,
+            (Err(_), None) => DeliverPolicy::New,
+            (Err(_), Some(_)) => DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
+        };
+        let durable = options.group.is_some();
+        let config = pull::Config {
+            durable_name: durable.then(|| name.clone()),
+            name: Some(name.clone()),
+            deliver_policy,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: options.ack_wait,
+            // Messages that were delivered too often are still to be buried.
+            max_deliver: -1,
+            max_ack_pending: MOST_UNSETTLED,
+            filter_subject: topic.to_owned(),
+            inactive_threshold: if durable { Duration::ZERO } else { FORGOTTEN_AFTER },
+            ..pull::Config::default()
+        };
+        let consumer = link.bounded(stream.create_consumer(config)).await?;
+        let consumer = consumer.map_err(|error| match error.kind() {
+            ConsumerErrorKind::TimedOut | ConsumerErrorKind::Request => link.unavailable(&error),
+            _ => link.failed(&format!("a consumer of topic {topic} cannot be made: {error}")),
+        })?;
+        Ok(Self { stream, consumer, name, made, last })
+    }
+}
+
+// === impl Settlement ===
+
+impl Settlement {
+    async fn acknowledge(&self) -> Result<()> {
+        let link = self.broker.link();
+        link.check_connected()?;
+        let request = Request::new().payload(AckKind::Ack.into()).timeout(Some(RESPONSE_TIMEOUT));
+        match link.client().send_request(self.reply.clone(), request).await {
+            // A consumer that is gone has nothing left to settle.
+            Err(error) if error.kind() != RequestErrorKind::NoResponders => Err(link.unavailable(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn give_back(&self, pause: Option<Duration>) -> Result<()> {
+        let link = self.broker.link();
+        link.check_connected()?;
+        let nak = link.client().publish(self.reply.clone(), AckKind::Nak(pause).into());
+        link.bounded(nak).await?.map_err(|error| link.unavailable(&error))
+    }
+
+    /// Publishes the message as a dead letter, if there is a topic for them, and then gives it up here.
+    async fn bury(&self) -> Result<()> {
+        if let Some(dead_letter) = &self.options.dead_letter {
+            let message = Message::clone(&self.received.message);
+            if let Err(error) = self.broker.publish(dead_letter, message).await {
+                // It is better delivered once too often than lost.
+                let _ = self.give_back(Some(UNTIL_NEXT_BURIAL)).await;
+                return Err(error);
+            }
+        }
+        self.acknowledge().await
+    }
+}
+
+impl Settle for Settlement {
+    fn settle(self: Box<Self>, outcome: Outcome) -> Answer<()> {
+        Answer::pending(async move {
+            match outcome {
+                Outcome::Acknowledge => self.acknowledge().await,
+                Outcome::Redeliver if self.received.attempt < self.options.max_deliveries => {
+                    self.give_back(None).await
+                }
+                Outcome::Redeliver | Outcome::Discard => self.bury().await,
+            }
+        })
+    }
+}

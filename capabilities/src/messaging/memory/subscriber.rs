@@ -1,0 +1,114 @@
+//! The subscriber's side of a topic.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_util::Stream;
+use tokio::time::{Sleep, sleep_until};
+
+use super::Broker;
+use super::topic::{Dead, Found, Member, Taking, Topic};
+use crate::messaging::{Delivery, Outcome, Settle, Ticket};
+use crate::{Answer, Result};
+
+/// The deliveries of one member.
+pub(super) struct Subscriber {
+    broker: Arc<Broker>,
+    topic: Arc<Topic>,
+    member: Member,
+    /// Wakes it when the next delivery of its group is overdue.
+    alarm: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+/// Settles one taking.
+struct Settlement {
+    broker: Arc<Broker>,
+    topic: Arc<Topic>,
+    taking: Taking,
+}
+
+// === impl Subscriber ===
+
+impl Subscriber {
+    pub(super) fn new(broker: Arc<Broker>, topic: Arc<Topic>, member: Member) -> Self {
+        Self { broker, topic, member, alarm: None }
+    }
+
+    /// Has the task woken at this time. Answers whether it has come already.
+    fn due(&mut self, at: Instant, context: &mut Context<'_>) -> bool {
+        let alarm = match &mut self.alarm {
+            Some((set, alarm)) if *set == at => alarm,
+            other => &mut other.insert((at, Box::pin(sleep_until(at.into())))).1,
+        };
+        alarm.as_mut().poll(context).is_ready()
+    }
+}
+
+impl Stream for Subscriber {
+    type Item = Delivery;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        let this = self.get_mut();
+        loop {
+            match this.topic.take(this.member, context.waker()) {
+                Found::Message(received, taking) => {
+                    let (broker, topic) = (Arc::clone(&this.broker), Arc::clone(&this.topic));
+                    let counters = Arc::clone(&broker.counters);
+                    let settle = Box::new(Settlement { broker, topic, taking });
+                    return Poll::Ready(Some(Delivery { received, ticket: Ticket::new(counters, settle) }));
+                }
+                Found::Nothing(Some(deadline)) => {
+                    if !this.due(deadline, context) {
+                        return Poll::Pending;
+                    }
+                    this.alarm = None;
+                }
+                Found::Nothing(None) => return Poll::Pending,
+                Found::Dead(dead) => {
+                    for dead in dead {
+                        let topic = this.topic.name();
+                        if let Err(error) = bury(&this.broker, &this.topic, dead) {
+                            tracing::warn!(%topic, %error, "a dead message is delivered once more");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.broker.leave(&self.topic, self.member);
+    }
+}
+
+// === impl Settlement ===
+
+impl Settle for Settlement {
+    fn settle(self: Box<Self>, outcome: Outcome) -> Answer<()> {
+        let dead = match outcome {
+            Outcome::Acknowledge => {
+                self.topic.acknowledge(self.taking);
+                None
+            }
+            Outcome::Redeliver => self.topic.give_back(self.taking),
+            Outcome::Discard => self.topic.discard(self.taking),
+        };
+        Answer::Ready(dead.map_or(Ok(()), |dead| bury(&self.broker, &self.topic, dead)))
+    }
+}
+
+// === free functions ===
+
+/// Publishes a dead message on its dead-letter topic. If there is no room, its group gets it back.
+fn bury(broker: &Broker, topic: &Topic, dead: Dead) -> Result<()> {
+    let Some(dead_letter) = &dead.dead_letter else { return Ok(()) };
+    let buried = broker.bury(dead_letter, dead.message());
+    if buried.is_err() {
+        topic.revive(dead);
+    }
+    buried
+}

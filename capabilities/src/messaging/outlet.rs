@@ -1,0 +1,62 @@
+//! Hands the deliveries of a networked provider's task to the subscriber.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::stream::poll_fn;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::delivery::{Delivery, Received, Settle, Ticket};
+use super::{Operation, Subscription};
+use crate::Counters;
+
+/// The task's side of a subscription. A task fetches no more messages than it holds permits for; a permit travels
+/// with its delivery until that is settled. So no more are unsettled than allowed, wherever they are.
+pub(super) struct Outlet {
+    deliveries: mpsc::Sender<Delivery>,
+    permits: Arc<Semaphore>,
+    counters: Arc<Counters<Operation>>,
+}
+
+// === impl Outlet ===
+
+impl Outlet {
+    /// Both sides of a subscription.
+    pub(super) fn new(concurrency: usize, counters: Arc<Counters<Operation>>) -> (Self, Subscription) {
+        // Each delivery in the channel holds a permit, so that it never is full.
+        let (deliveries, mut received) = mpsc::channel(concurrency);
+        let outlet = Self { deliveries, permits: Arc::new(Semaphore::new(concurrency)), counters };
+        (outlet, Subscription::new(poll_fn(move |context| received.poll_recv(context))))
+    }
+
+    /// Does something unless and until the subscription is dropped; then answers `None`.
+    pub(super) async fn unless_ended<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.deliveries.closed() => None,
+            output = future => Some(output),
+        }
+    }
+
+    /// Waits for a permit, and takes what others are free, `most` altogether. `None` if the subscription was
+    /// dropped.
+    pub(super) async fn permits(&self, most: usize) -> Option<OwnedSemaphorePermit> {
+        let permit = self.unless_ended(Arc::clone(&self.permits).acquire_owned()).await?;
+        let mut permit = permit.ok()?;
+        let more = self.permits.available_permits().min(most.saturating_sub(1));
+        if let Ok(more) = u32::try_from(more)
+            && more > 0
+            && let Ok(more) = Arc::clone(&self.permits).try_acquire_many_owned(more)
+        {
+            permit.merge(more);
+        }
+        Some(permit)
+    }
+
+    /// Hands over a delivery. If the subscription was dropped, the message goes back.
+    pub(super) fn deliver(&self, permit: OwnedSemaphorePermit, received: Received, settle: Box<dyn Settle>) {
+        let ticket = Ticket::new(Arc::clone(&self.counters), settle).holding(permit);
+        // What cannot be sent comes back in the error; dropping it has it delivered again.
+        let _ = self.deliveries.try_send(Delivery { received, ticket });
+    }
+}

@@ -1,0 +1,67 @@
+//! A running subscription.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::{Stream, StreamExt};
+
+use super::delivery::{Delivery, Outcome, Received};
+
+/// The deliveries of a subscription. It goes on until it is dropped, also when its provider is dropped before, and
+/// outlives failures of the server. What it had fetched and nobody had settled is then delivered to other members of
+/// the group, where the provider can.
+#[must_use = "dropping a subscription ends it"]
+pub struct Subscription {
+    deliveries: Pin<Box<dyn Stream<Item = Delivery> + Send>>,
+}
+
+// === impl Subscription ===
+
+impl Subscription {
+    /// A subscription whose deliveries come from a stream. Dropping the stream has to end it.
+    pub fn new(deliveries: impl Stream<Item = Delivery> + Send + 'static) -> Self {
+        Self { deliveries: Box::pin(deliveries) }
+    }
+
+    /// The next delivery. Waits while there is none, and while as many are unsettled as may be at a time. May be
+    /// dropped before it is done; no message is lost then. `None` if the runtime that the subscription was made in has
+    /// ended.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        poll_fn(|context| self.deliveries.as_mut().poll_next(context)).await
+    }
+
+    /// Calls `handler` with each message that arrives, as many at a time as may be unsettled, and settles each by
+    /// what it answers. Goes on as [`Self::next`] does; dropping this future ends the subscription and the
+    /// handlers under way. What cannot be settled is logged, and delivered again where the provider can.
+    pub async fn handle<F>(self, handler: impl Fn(Received) -> F)
+    where
+        F: Future<Output = Outcome>,
+    {
+        // The subscription itself bounds how many are under way.
+        self.for_each_concurrent(None, |Delivery { received, ticket }| {
+            let topic = std::sync::Arc::clone(&received.topic);
+            let handled = handler(received);
+            async move {
+                if let Err(error) = ticket.settle(handled.await).wait().await {
+                    tracing::warn!(%topic, %error, "a delivery could not be settled");
+                }
+            }
+        })
+        .await;
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Delivery;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.deliveries.as_mut().poll_next(context)
+    }
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscription").finish_non_exhaustive()
+    }
+}
