@@ -1,60 +1,70 @@
 //! The host: it believes no module unchecked, and grants nothing by itself.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use pillion_capabilities::KeyValue;
+use pillion_capabilities::messaging::SubscribeOptions;
+use serde::Serialize;
+use tokio::net::TcpListener;
 
-use crate::dispatch::{BindError, Bindings};
-use crate::engine::{Call, CallFailure, Engine, EngineConfig, EngineError, Guest, Limits};
-use crate::identity::{self, Claims, IdentityError, TrustedIssuers};
+use crate::actor::{ActorInfo, ActorRef};
+use crate::delivery::Deliveries;
+use crate::dispatch::{BindError, Bindings, Contract, Provider};
+use crate::engine::{Call, CallFailure, Dispatch, Engine, EngineConfig, Guest, Limits, Program};
+use crate::error::HostError;
+use crate::http_server::{self, HttpOptions, HttpServer};
+use crate::identity::{Claims, Trust};
+use crate::policy::{Authorizer, Decision, Guard};
+use crate::registry::Registry;
 
 /// What a host is told. The default trusts nobody, so that it loads nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct HostConfig {
-    /// The accounts (`A…`) whose modules are loaded.
-    pub trusted_issuers: TrustedIssuers,
-    /// What each actor may use.
+    /// Whose modules are loaded: those of trusted accounts, and of accounts that trusted operators vouch for.
+    pub trust: Trust,
+    /// What each actor may use, unless it is loaded with limits of its own.
     pub limits: Limits,
     /// A directory for compiled modules, of this user alone; it is made when missing. `None` compiles each time.
     pub cache: Option<PathBuf>,
+    /// Has a say in what is loaded and called, beside claims and bindings. `None` takes nothing away.
+    pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// What tells this host from others, as `region: north`.
+    pub labels: BTreeMap<String, String>,
 }
 
-/// Loads actors, binds them to providers, and calls them.
+/// Loads actors, binds them to providers and to each other, and calls them.
+///
+/// Calls take no lock of the host's. Changes are made one at a time: each is whole before the next call sees it, and
+/// calls under way end as they began.
 pub struct Host {
     engine: Engine,
-    trusted: TrustedIssuers,
+    trust: Trust,
+    limits: Limits,
+    authorizer: Option<Arc<dyn Authorizer>>,
+    labels: BTreeMap<String, String>,
+    registry: Mutex<Registry>,
 }
 
-/// A loaded actor. Clones are the same actor.
-#[derive(Clone)]
-pub struct ActorRef {
-    inner: Arc<Actor>,
-}
-
-struct Actor {
-    claims: Claims,
-    guest: Guest,
-    bindings: Mutex<Bindings>,
-}
-
-/// Why a host could not be set up, or an actor not loaded or bound.
-#[derive(Debug, thiserror::Error)]
+/// What runs on a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub enum HostError {
-    /// The module's identity is not believed.
-    #[error("the module is refused: {0}")]
-    Identity(#[from] IdentityError),
-    /// The module is a capability provider.
-    #[error("the module {0} is a capability provider, not an actor")]
-    Provider(String),
-    /// The module cannot be run.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The provider cannot be bound.
-    #[error(transparent)]
-    Bind(#[from] BindError),
+pub struct Inventory {
+    /// What tells this host from others.
+    pub labels: BTreeMap<String, String>,
+    /// Its actors, by their public keys.
+    pub actors: Vec<ActorInfo>,
+}
+
+/// How a new revision is asked whether it is well, before it takes its predecessor's place.
+#[derive(Clone, Copy, Debug)]
+pub struct HealthCheck<'a> {
+    /// The operation, as waSCC's `HealthRequest`.
+    pub operation: &'a str,
+    /// The request.
+    pub payload: &'a [u8],
 }
 
 // === impl Host ===
@@ -65,47 +75,224 @@ impl Host {
     /// # Errors
     /// When the engine or its cache cannot be set up.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        let engine = Engine::new(EngineConfig { limits: config.limits, cache: config.cache })?;
-        Ok(Self { engine, trusted: config.trusted_issuers })
+        let HostConfig { trust, limits, cache, authorizer, labels } = config;
+        let engine = Engine::new(EngineConfig { limits, cache })?;
+        Ok(Self { engine, trust, limits, authorizer, labels, registry: Mutex::default() })
     }
 
     /// Loads a signed module. Nothing of it is looked at further before its identity is verified.
     ///
     /// # Errors
-    /// When it is not properly signed by a trusted account, or cannot be run.
+    /// When it is not properly signed by an account that is trusted or vouched for, denied by the authorizer, loaded already, or cannot be run.
     pub fn load(&self, wasm: &[u8]) -> Result<ActorRef, HostError> {
-        let verified = identity::verify(wasm, &self.trusted, SystemTime::now())?;
-        if verified.claims.wascap.prov {
-            return Err(HostError::Provider(verified.claims.sub));
-        }
-        let program = self.engine.compile(&verified.module)?;
-        let bindings = Bindings::new(verified.claims.wascap.caps.clone());
-        let guest = Guest::new(program, Arc::new(bindings.clone()));
-        let actor = Actor { claims: verified.claims, guest, bindings: Mutex::new(bindings) };
-        Ok(ActorRef { inner: Arc::new(actor) })
+        self.load_with(wasm, self.limits)
     }
 
-    /// Binds a key-value provider to an actor under a name, as `default`. Later calls see it.
+    /// As [`Host::load`], with limits of its own.
     ///
     /// # Errors
-    /// When the actor's claims do not grant the contract, or the name is taken.
-    #[expect(clippy::needless_pass_by_value, reason = "a host keeps what it is given")]
+    /// As [`Host::load`].
+    pub fn load_with(&self, wasm: &[u8], limits: Limits) -> Result<ActorRef, HostError> {
+        let (claims, program) = self.admit(wasm)?;
+        let bindings = Bindings::new(&claims.sub, claims.wascap.caps.clone());
+        let guest =
+            Guest::new(program.with_limits(limits), self.dispatch(&bindings, &Arc::new(claims.clone())));
+        let actor = ActorRef::new(claims, guest, bindings);
+        self.registry().insert(&actor)?;
+        Ok(actor)
+    }
+
+    /// Puts a newer revision of an actor's module in its place. Calls under way end on the old one, later calls run the
+    /// new. Its bindings and links stay, but for those that the new claims no longer grant; its limits stay.
+    ///
+    /// With a health check, the new revision is first asked, with the same bindings; unless it answers without an error,
+    /// everything stays as it is. The call does what [`Host::load`] does, and takes as long.
+    ///
+    /// # Errors
+    /// As [`Host::load`]; and when the module is another one or not newer, or does not answer the health check.
+    pub async fn update(
+        &self,
+        actor: &ActorRef,
+        wasm: &[u8],
+        health: Option<HealthCheck<'_>>,
+    ) -> Result<(), HostError> {
+        let (claims, program) = self.admit(wasm)?;
+        if claims.sub != actor.key() {
+            return Err(HostError::OtherModule { actor: actor.key().to_owned(), module: claims.sub });
+        }
+        check_newer(actor, &claims)?;
+        let program = program.with_limits(actor.guest().limits());
+        if let Some(health) = health {
+            let bindings = actor.state().bindings.regranted(claims.wascap.caps.clone());
+            let probe = Guest::new(program.clone(), self.dispatch(&bindings, &Arc::new(claims.clone())));
+            probe
+                .call(health.operation, health.payload)
+                .wait()
+                .await
+                .map_err(|failure| HostError::Unhealthy { actor: actor.key().to_owned(), failure })?;
+        }
+        let registry = self.registry();
+        registry.check(actor)?;
+        // Another update may have been faster.
+        check_newer(actor, &claims)?;
+        registry.check_alias(&claims)?;
+        {
+            let mut state = actor.state();
+            state.bindings = state.bindings.regranted(claims.wascap.caps.clone());
+            state.claims = Arc::new(claims);
+        }
+        actor.end_deliveries();
+        // First, so that whoever lost its link does not wait for this actor any more.
+        registry.relink(actor, |other| self.rewire(other, None));
+        self.settle(&registry, actor, Some(program));
+        Ok(())
+    }
+
+    /// Removes an actor. Calls under way end as they would have; later ones are refused. Nobody is linked to it any more.
+    ///
+    /// # Errors
+    /// When it is not on this host.
+    pub fn remove(&self, actor: &ActorRef) -> Result<(), HostError> {
+        let mut registry = self.registry();
+        registry.remove(actor)?;
+        self.forget(&registry, actor);
+        Ok(())
+    }
+
+    /// Binds a provider to an actor under a name, as `default`. Later calls see it.
+    ///
+    /// # Errors
+    /// When the actor's claims do not grant the contract, the name is taken, or the actor is not on this host.
     pub fn bind(
         &self,
         actor: &ActorRef,
         binding: &str,
-        provider: Arc<dyn KeyValue>,
+        provider: impl Into<Provider>,
     ) -> Result<(), HostError> {
-        let mut bindings = actor.inner.bindings.lock().unwrap_or_else(PoisonError::into_inner);
-        bindings.bind(binding, &provider)?;
-        actor.inner.guest.rewire(Arc::new(bindings.clone()));
+        self.change(actor, |bindings| bindings.bind(binding, provider))
+    }
+
+    /// Takes the provider of a contract under a name away from an actor. Calls under way keep it.
+    ///
+    /// # Errors
+    /// When there is none, or the actor is not on this host.
+    pub fn unbind(&self, actor: &ActorRef, binding: &str, contract: Contract) -> Result<(), HostError> {
+        self.change(actor, |bindings| bindings.unbind(binding, contract))?;
+        actor.end_deliveries();
         Ok(())
+    }
+
+    /// Has the messages on a topic delivered to an actor, by its operation `DeliverMessage`, through the messaging
+    /// provider that it is bound to under that name. What it fails to deal with is delivered again as the options say.
+    /// To be called within a tokio runtime, on which the deliveries then run.
+    ///
+    /// # Errors
+    /// When it has no messaging provider under that name, is subscribed to the topic already, the provider does not
+    /// subscribe, or the actor is not on this host.
+    pub async fn subscribe(
+        &self,
+        actor: &ActorRef,
+        binding: &str,
+        topic: &str,
+        options: SubscribeOptions,
+    ) -> Result<(), HostError> {
+        let (binding, provider) = {
+            let registry = self.registry();
+            registry.check(actor)?;
+            actor.state().bindings.messaging(binding)?
+        };
+        let subscription = provider.subscribe(topic, options).wait().await?;
+        let registry = self.registry();
+        registry.check(actor)?;
+        let mut state = actor.state();
+        // It may have been unbound meanwhile.
+        state.bindings.messaging(&binding)?;
+        if state.deliveries.iter().any(|it| *it.binding == *binding && *it.topic == *topic) {
+            return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
+        }
+        state.deliveries.push(Deliveries::start(&binding, topic, subscription, actor.guest().clone()));
+        Ok(())
+    }
+
+    /// Ends a subscription.
+    ///
+    /// # Errors
+    /// When there is none to that topic under that name, or the actor is not on this host.
+    pub fn unsubscribe(&self, actor: &ActorRef, binding: &str, topic: &str) -> Result<(), HostError> {
+        let registry = self.registry();
+        registry.check(actor)?;
+        let (binding, _) = actor.state().bindings.messaging(binding)?;
+        let mut state = actor.state();
+        let before = state.deliveries.len();
+        state.deliveries.retain(|it| *it.binding != *binding || *it.topic != *topic);
+        if state.deliveries.len() == before {
+            return Err(HostError::NotSubscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Serves an actor's HTTP requests, by its operation `HandleRequest`, on a listener. Bodies are taken whole. To be
+    /// called within a tokio runtime, on which it then runs. A removed actor answers 503 until the server is stopped.
+    ///
+    /// # Errors
+    /// When the actor's claims do not grant `wascc:http_server`, the listener is of no use, or the actor is not on this
+    /// host.
+    pub fn serve_http(
+        &self,
+        actor: &ActorRef,
+        listener: TcpListener,
+        options: HttpOptions,
+    ) -> Result<HttpServer, HostError> {
+        self.registry().check(actor)?;
+        if !http_server::granted(actor) {
+            return Err(HostError::HttpNotGranted { granted: actor.claims().wascap.caps.clone() });
+        }
+        HttpServer::start(actor.clone(), listener, options).map_err(HostError::Listen)
+    }
+
+    /// Lets an actor call another, or itself, by those of the other's public key and call alias that stand among the
+    /// first one's capabilities.
+    ///
+    /// # Errors
+    /// When the claims grant neither, or one of the actors is not on this host.
+    pub fn link(&self, from: &ActorRef, to: &ActorRef) -> Result<(), HostError> {
+        self.registry().check(to)?;
+        // Its state is locked for this, and during a change that of the first is: they may be the same.
+        let link = to.link();
+        self.change(from, |bindings| bindings.link(&link))
+    }
+
+    /// The actors, by their public keys.
+    #[must_use]
+    pub fn actors(&self) -> Vec<ActorRef> {
+        self.registry().actors().cloned().collect()
+    }
+
+    /// The actor of that public key or call alias.
+    #[must_use]
+    pub fn actor(&self, name: &str) -> Option<ActorRef> {
+        self.registry().find(name).cloned()
+    }
+
+    /// The actors with that tag.
+    #[must_use]
+    pub fn actors_by_tag(&self, tag: &str) -> Vec<ActorRef> {
+        let mut actors = self.actors();
+        actors.retain(|actor| actor.claims().wascap.tags.iter().any(|it| it == tag));
+        actors
+    }
+
+    /// What runs here now.
+    #[must_use]
+    pub fn inventory(&self) -> Inventory {
+        let actors = self.registry().actors().map(ActorRef::info).collect();
+        Inventory { labels: self.labels.clone(), actors }
     }
 
     /// Calls an operation of an actor: at once on this thread when all its providers answer at once, else as a future
     /// that is to be awaited.
     pub fn call(&self, actor: &ActorRef, operation: &str, payload: &[u8]) -> Call {
-        actor.inner.guest.call(operation, payload)
+        actor.guest().call(operation, payload)
     }
 
     /// As [`Host::call`] for an actor that is always ready; the response replaces what is in `response`, whose room is
@@ -121,22 +308,118 @@ impl Host {
         payload: &[u8],
         response: &mut Vec<u8>,
     ) -> Result<(), CallFailure> {
-        actor.inner.guest.call_into(operation, payload, response)
+        actor.guest().call_into(operation, payload, response)
+    }
+
+    /// Checks all there is to check about a module, and compiles it.
+    fn admit(&self, wasm: &[u8]) -> Result<(Claims, Program), HostError> {
+        let verified = self.trust.verify(wasm, SystemTime::now())?;
+        let claims = verified.claims;
+        if claims.wascap.prov {
+            return Err(HostError::Provider(claims.sub));
+        }
+        if let Some(Decision::Deny(reason)) = self.authorizer.as_ref().map(|it| it.can_load(&claims)) {
+            tracing::warn!(target: "pillion::policy", module = claims.sub, %reason, "not loaded");
+            return Err(HostError::Denied { module: claims.sub, reason });
+        }
+        let program = self.engine.compile(&verified.module)?;
+        Ok((claims, program))
+    }
+
+    /// Changes what an actor may reach.
+    fn change(
+        &self,
+        actor: &ActorRef,
+        change: impl FnOnce(&mut Bindings) -> Result<(), BindError>,
+    ) -> Result<(), HostError> {
+        let registry = self.registry();
+        registry.check(actor)?;
+        change(&mut actor.state().bindings)?;
+        self.settle(&registry, actor, None);
+        Ok(())
+    }
+
+    /// Wires an actor as its state says, and with it those who call it and have to wait if it has to. Whoever is to wait
+    /// from now on does so before the one it waits for.
+    fn settle(&self, registry: &Registry, changed: &ActorRef, program: Option<Program>) {
+        let always_waits =
+            program.as_ref().map_or_else(|| changed.guest().always_waits(), Program::always_waits);
+        let (waiting, ready) = registry.settle(changed, always_waits);
+        for actor in waiting.iter().rev().filter(|actor| !actor.is(changed)) {
+            self.rewire(actor, None);
+        }
+        self.rewire(changed, program);
+        for actor in ready.iter().filter(|actor| !actor.is(changed)) {
+            self.rewire(actor, None);
+        }
+    }
+
+    fn rewire(&self, actor: &ActorRef, program: Option<Program>) {
+        let (bindings, claims) = {
+            let state = actor.state();
+            (state.bindings.clone(), Arc::clone(&state.claims))
+        };
+        let dispatch = self.dispatch(&bindings, &claims);
+        match program {
+            Some(program) => actor.guest().replace(program, dispatch),
+            None => actor.guest().rewire(dispatch),
+        }
+    }
+
+    fn dispatch(&self, bindings: &Bindings, claims: &Arc<Claims>) -> Arc<dyn Dispatch> {
+        match &self.authorizer {
+            None => Arc::new(bindings.clone()),
+            Some(authorizer) => {
+                Arc::new(Guard::new(bindings.clone(), Arc::clone(claims), Arc::clone(authorizer)))
+            }
+        }
+    }
+
+    /// Undoes what ties a removed actor to others, in both directions: actors that call each other would never end.
+    fn forget(&self, registry: &Registry, removed: &ActorRef) {
+        for actor in registry.actors() {
+            let unlinked = actor.state().bindings.unlink(removed.key());
+            if unlinked {
+                self.settle(registry, actor, None);
+            }
+        }
+        removed.state().bindings = Bindings::default();
+        removed.end_deliveries();
+        removed.guest().rewire(Arc::new(Bindings::default()));
+        removed.guest().close();
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        // It is whole at all times: nothing panics half way through a change.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl ActorRef ===
-
-impl ActorRef {
-    /// The verified claims.
-    #[must_use]
-    pub fn claims(&self) -> &Claims {
-        &self.inner.claims
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("labels", &self.labels)
+            .field("actors", &self.actors())
+            .finish_non_exhaustive()
     }
+}
 
-    /// Whether every call is done when it returns.
-    #[must_use]
-    pub fn always_ready(&self) -> bool {
-        self.inner.guest.always_ready()
+impl Drop for Host {
+    fn drop(&mut self) {
+        let actors = std::mem::take(&mut *self.registry());
+        let nobody = Registry::default();
+        for actor in actors.actors() {
+            self.forget(&nobody, actor);
+        }
+    }
+}
+
+fn check_newer(actor: &ActorRef, update: &Claims) -> Result<(), HostError> {
+    let present = actor.state().claims.wascap.rev.unwrap_or(0);
+    let update = update.wascap.rev.unwrap_or(0);
+    if update > present {
+        Ok(())
+    } else {
+        Err(HostError::Revision { actor: actor.key().to_owned(), present, update })
     }
 }

@@ -3,6 +3,9 @@
 use crate::reader::Reader;
 use crate::{DecodeError, writer};
 
+/// MessagePack's nothing.
+const NIL: u8 = 0xc0;
+
 type Result<T> = std::result::Result<T, DecodeError>;
 
 /// A text.
@@ -17,6 +20,24 @@ pub(crate) mod text {
     #[inline]
     pub(crate) fn write(value: &&str, out: &mut Vec<u8>) {
         writer::text(value, out);
+    }
+}
+
+/// A text that may not be there.
+pub(crate) mod optional_text {
+    use super::*;
+
+    #[inline]
+    pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a str>> {
+        if reader.strip(&[NIL]) { Ok(None) } else { reader.text().map(Some) }
+    }
+
+    #[inline]
+    pub(crate) fn write(value: &Option<&str>, out: &mut Vec<u8>) {
+        match value {
+            Some(value) => writer::text(value, out),
+            None => out.push(NIL),
+        }
     }
 }
 

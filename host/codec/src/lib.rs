@@ -20,15 +20,21 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod extras;
 mod field;
 pub mod http;
 pub mod keyvalue;
 mod list;
+pub mod logging;
 mod message;
+pub mod messaging;
 mod reader;
 mod writer;
 
 pub use error::DecodeError;
+pub use extras::{GeneratorRequest, GeneratorResult};
 pub use http::{Headers, Request, Response};
 pub use keyvalue::*;
 pub use list::List;
+pub use logging::WriteLogRequest;
+pub use messaging::{BrokerMessage, RequestMessage};

@@ -1,89 +1,244 @@
-//! What an actor may reach: the part of its claims that a binding made real.
+//! What an actor may reach: the part of its claims that a binding or a link made real.
 
 use std::sync::Arc;
 
-use pillion_capabilities::KeyValue;
+use pillion_capabilities::Messaging;
 
-use super::keyvalue;
+use super::link::Link;
+use super::provider::{Contract, Provider};
 use crate::engine::{Dispatch, Dispatched, HostCall, Reply};
 
-/// The names of the key-value contract: waSCC's own, and that of the generation after it.
-const KEYVALUE: [&str; 2] = ["wascc:keyvalue", "wasmcloud:keyvalue"];
-
 /// What the empty binding of AssemblyScript actors means.
-const DEFAULT: &[u8] = b"default";
+const DEFAULT: &str = "default";
 
 /// What an actor may reach. Everything else is denied.
 ///
 /// Whether the claims grant a contract is decided when it is bound: there is a route only for what was granted, so
 /// that a call pays for no more than finding its route.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Bindings {
-    /// The contracts that the claims grant.
+    /// The actor's public key, for providers that tell actors apart.
+    actor: Arc<str>,
+    /// The contracts and actors that the claims grant.
     granted: Vec<String>,
     routes: Vec<Route>,
+    /// The names under which other actors may be called.
+    links: Vec<(Box<str>, Link)>,
+    /// Whether an actor that is linked to may have to wait.
+    links_wait: bool,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Route {
-    binding: Box<[u8]>,
+    binding: Box<str>,
     namespace: &'static str,
-    provider: Arc<dyn KeyValue>,
+    provider: Provider,
 }
 
-/// Why a provider cannot be bound.
+/// Where a call goes.
+pub(crate) enum Target<'a> {
+    /// On behalf of the actor of that key.
+    Provider(&'a Provider, &'a str),
+    Actor(&'a Link),
+}
+
+/// Why a provider cannot be bound, or an actor linked to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
     /// The claims grant no contract of that kind.
     #[error(
-        "the actor's claims do not grant wascc:keyvalue; they grant {granted:?}. Sign the module with that capability"
+        "the actor's claims do not grant {contract}; they grant {granted:?}. Sign the module with that capability"
     )]
     NotGranted {
+        /// What was to be bound.
+        contract: Contract,
         /// What they do grant.
         granted: Vec<String>,
     },
     /// There is a provider under that binding already.
-    #[error("the actor has a key-value provider under the binding {0:?} already; bind under another name")]
-    Taken(String),
+    #[error(
+        "the actor has a {contract} provider under the binding {binding:?} already; bind under another name"
+    )]
+    Taken {
+        /// The contract.
+        contract: Contract,
+        /// The binding's name.
+        binding: String,
+    },
+    /// There is nothing to unbind.
+    #[error("the actor has no {contract} provider under the binding {binding:?}")]
+    NotBound {
+        /// The contract.
+        contract: Contract,
+        /// The binding's name.
+        binding: String,
+    },
+    /// The claims do not grant calls of that actor.
+    #[error(
+        "the actor's claims do not grant calls of {target}; they grant {granted:?}. Sign the module with the other's \
+         public key or alias among its capabilities"
+    )]
+    CallNotGranted {
+        /// The public key of the actor that was to be linked to.
+        target: String,
+        /// What they do grant.
+        granted: Vec<String>,
+    },
 }
 
 // === impl Bindings ===
 
 impl Bindings {
-    /// No bindings yet, for an actor whose claims grant these capabilities.
+    /// No bindings yet, for the actor of that public key, whose claims grant these capabilities.
     #[must_use]
-    pub fn new(granted: Vec<String>) -> Self {
-        Self { granted, routes: Vec::new() }
+    pub fn new(actor: &str, granted: Vec<String>) -> Self {
+        Self { actor: actor.into(), granted, ..Self::default() }
     }
 
-    /// Binds a key-value provider under a name; the empty name is `default`.
+    /// Binds a provider under a name; the empty name is `default`. One contract can be bound under several names.
     ///
     /// # Errors
-    /// When the claims do not grant the contract, or the name is taken.
-    pub fn bind(&mut self, binding: &str, provider: &Arc<dyn KeyValue>) -> Result<(), BindError> {
-        let binding = or_default(binding.as_bytes());
-        if self.routes.iter().any(|route| *route.binding == *binding) {
-            return Err(BindError::Taken(String::from_utf8_lossy(binding).into_owned()));
+    /// When the claims do not grant the contract, or it has a provider under that name.
+    pub fn bind(&mut self, binding: &str, provider: impl Into<Provider>) -> Result<(), BindError> {
+        let (binding, provider) = (or_default(binding), provider.into());
+        let contract = provider.contract();
+        if self.routes.iter().any(|route| route.is(binding, contract)) {
+            return Err(BindError::Taken { contract, binding: binding.to_owned() });
         }
-        let granted = KEYVALUE.into_iter().filter(|name| self.granted.iter().any(|granted| granted == name));
         let before = self.routes.len();
-        self.routes.extend(granted.map(|namespace| Route {
-            binding: binding.into(),
-            namespace,
-            provider: Arc::clone(provider),
-        }));
+        for &namespace in contract.names() {
+            if self.grants(namespace) {
+                self.routes.push(Route { binding: binding.into(), namespace, provider: provider.clone() });
+            }
+        }
         if self.routes.len() == before {
-            return Err(BindError::NotGranted { granted: self.granted.clone() });
+            return Err(BindError::NotGranted { contract, granted: self.granted.clone() });
         }
         Ok(())
     }
 
+    /// Takes the provider of a contract under a name away.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn unbind(&mut self, binding: &str, contract: Contract) -> Result<(), BindError> {
+        let binding = or_default(binding);
+        let before = self.routes.len();
+        self.routes.retain(|route| !route.is(binding, contract));
+        if self.routes.len() == before {
+            return Err(BindError::NotBound { contract, binding: binding.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// What is bound: each binding's name with its provider.
+    pub fn bound(&self) -> impl Iterator<Item = (&str, &Provider)> {
+        // A contract that is granted by both of its names has two routes.
+        self.routes.iter().enumerate().filter_map(|(at, route)| {
+            let contract = route.provider.contract();
+            let first = self.routes.iter().position(|other| other.is(&route.binding, contract)) == Some(at);
+            first.then_some((&*route.binding, &route.provider))
+        })
+    }
+
+    /// The messaging provider under a name, with that name.
+    pub(crate) fn messaging(&self, binding: &str) -> Result<(Box<str>, Arc<dyn Messaging>), BindError> {
+        let binding = or_default(binding);
+        let provider = self.routes.iter().find_map(|route| match &route.provider {
+            Provider::Messaging(provider) if *route.binding == *binding => Some(Arc::clone(provider)),
+            _ => None,
+        });
+        match provider {
+            Some(provider) => Ok((binding.into(), provider)),
+            None => Err(BindError::NotBound { contract: Contract::Messaging, binding: binding.to_owned() }),
+        }
+    }
+
+    /// The public keys of the actors that it may call.
+    pub fn linked(&self) -> impl Iterator<Item = &str> {
+        let mut keys: Vec<_> = self.links.iter().map(|(_, link)| link.key()).collect();
+        keys.dedup();
+        keys.into_iter()
+    }
+
+    /// The same bindings for claims that grant other capabilities: what these do not grant is not there any more.
+    #[must_use]
+    pub(crate) fn regranted(&self, granted: Vec<String>) -> Self {
+        let actor = Arc::clone(&self.actor);
+        let mut new = Self { actor, granted, links_wait: self.links_wait, ..Self::default() };
+        for (binding, provider) in self.bound() {
+            // An error is a contract that is no longer granted.
+            let _ = new.bind(binding, provider.clone());
+        }
+        for (_, link) in &self.links {
+            let _ = new.link(link);
+        }
+        new
+    }
+
+    /// Lets the actor call another by the names that its claims grant, of key and alias. An earlier link to it is
+    /// replaced.
+    pub(crate) fn link(&mut self, link: &Link) -> Result<(), BindError> {
+        self.unlink(link.key());
+        let before = self.links.len();
+        for name in link.names() {
+            if self.grants(name) {
+                self.links.push((name.into(), link.clone()));
+            }
+        }
+        if self.links.len() == before {
+            return Err(BindError::CallNotGranted {
+                target: link.key().to_owned(),
+                granted: self.granted.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes a link away; answers whether it was there.
+    pub(crate) fn unlink(&mut self, key: &str) -> bool {
+        let before = self.links.len();
+        self.links.retain(|(_, link)| link.key() != key);
+        self.links.len() < before
+    }
+
+    /// Whether one of the linked actors may have to wait is known to the host alone. Answers whether that changed.
+    pub(crate) fn set_links_wait(&mut self, wait: bool) -> bool {
+        std::mem::replace(&mut self.links_wait, wait) != wait
+    }
+
+    /// Whether all providers answer at once.
+    pub(crate) fn providers_ready(&self) -> bool {
+        self.routes.iter().all(|route| route.provider.always_ready())
+    }
+
+    fn grants(&self, name: &str) -> bool {
+        self.granted.iter().any(|granted| granted == name)
+    }
+
+    /// Where a call goes, if it may.
+    #[inline]
+    pub(crate) fn find(&self, call: &HostCall<'_>) -> Option<Target<'_>> {
+        let binding = or_default_bytes(call.binding);
+        for route in &self.routes {
+            if route.binding.as_bytes() == binding && route.namespace.as_bytes() == call.namespace {
+                return Some(Target::Provider(&route.provider, &self.actor));
+            }
+        }
+        // The binding of a call from actor to actor says nothing.
+        self.links
+            .iter()
+            .find(|(name, _)| name.as_bytes() == call.namespace)
+            .map(|(_, link)| Target::Actor(link))
+    }
+
+    /// Says why a call goes nowhere.
     #[cold]
-    fn deny(&self, call: &HostCall<'_>, reply: &mut Reply) {
-        let binding = String::from_utf8_lossy(or_default(call.binding));
+    pub(crate) fn deny(&self, call: &HostCall<'_>, reply: &mut Reply) -> Dispatched {
+        let binding = String::from_utf8_lossy(or_default_bytes(call.binding));
         let namespace = String::from_utf8_lossy(call.namespace);
-        if self.granted.iter().any(|granted| granted.as_bytes() == call.namespace) {
+        if self.grants(&namespace) {
             reply.fail(format_args!(
                 "no provider is bound for {namespace} under the binding {binding:?}; bind one before the call"
             ));
@@ -92,27 +247,48 @@ impl Bindings {
                 "the actor's claims do not grant {namespace} (called under the binding {binding:?})"
             ));
         }
+        Dispatched::Done
     }
 }
 
 impl Dispatch for Bindings {
     fn always_ready(&self) -> bool {
-        self.routes.iter().all(|route| route.provider.always_ready())
+        !self.links_wait && self.providers_ready()
     }
 
     #[inline]
     fn dispatch(&self, call: &HostCall<'_>, reply: &mut Reply) -> Dispatched {
-        let binding = or_default(call.binding);
-        for route in &self.routes {
-            if *route.binding == *binding && route.namespace.as_bytes() == call.namespace {
-                return keyvalue::dispatch(&*route.provider, call.operation, call.payload, reply);
-            }
+        match self.find(call) {
+            Some(target) => target.dispatch(call, reply),
+            None => self.deny(call, reply),
         }
-        self.deny(call, reply);
-        Dispatched::Done
     }
 }
 
-fn or_default(binding: &[u8]) -> &[u8] {
+// === impl Target ===
+
+impl Target<'_> {
+    #[inline]
+    pub(crate) fn dispatch(&self, call: &HostCall<'_>, reply: &mut Reply) -> Dispatched {
+        match self {
+            Self::Provider(provider, actor) => provider.dispatch(actor, call.operation, call.payload, reply),
+            Self::Actor(link) => link.dispatch(call, reply),
+        }
+    }
+}
+
+// === impl Route ===
+
+impl Route {
+    fn is(&self, binding: &str, contract: Contract) -> bool {
+        *self.binding == *binding && self.provider.contract() == contract
+    }
+}
+
+fn or_default(binding: &str) -> &str {
     if binding.is_empty() { DEFAULT } else { binding }
+}
+
+fn or_default_bytes(binding: &[u8]) -> &[u8] {
+    if binding.is_empty() { DEFAULT.as_bytes() } else { binding }
 }

@@ -3,21 +3,19 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use pillion_capabilities::KeyValue;
 use pillion_capabilities::keyvalue::{Entry, SetOptions, When};
-use pillion_capabilities::{Answer, KeyValue};
 use pillion_codec::{
     AddRequest, AddResponse, DecodeError, GetResponse, Item, Key, Keys, List, NewCount, RangeRequest,
     SetRequest, SetResponse, Values,
 };
 
+use super::Contract;
+use super::answer::{answer, malformed, unknown};
 use crate::engine::{Dispatched, Reply};
 
 /// Values up to this size are copied into the reply's buffer: cheaper than handing them on.
 const SMALL: usize = 512;
-
-/// Writes a provider's answer as a response. It gets the request again for the few responses that repeat a part of
-/// it; keeping that part would cost an allocation in every call.
-type Encode<T> = fn(T, &[u8], &mut Reply);
 
 /// Makes one call of the contract.
 #[inline]
@@ -29,10 +27,7 @@ pub(super) fn dispatch(
 ) -> Dispatched {
     match call(provider, operation, payload, reply) {
         Ok(dispatched) => dispatched,
-        Err(error) => {
-            malformed(operation, error, reply);
-            Dispatched::Done
-        }
+        Err(error) => malformed(Contract::KeyValue, operation, error, reply),
     }
 }
 
@@ -93,37 +88,8 @@ fn call(
         b"SetQuery" => answer(provider.set_members(Key::decode(payload)?.key), payload, reply, values),
         b"SetUnion" => answer(provider.set_union(&keys(payload)?), payload, reply, values),
         b"SetIntersection" => answer(provider.set_intersection(&keys(payload)?), payload, reply, values),
-        _ => {
-            unknown(operation, reply);
-            Dispatched::Done
-        }
+        _ => unknown(Contract::KeyValue, operation, reply),
     })
-}
-
-/// Encodes an answer that is there, or sees to it once it is.
-#[inline]
-fn answer<T: Send + 'static>(
-    answer: Answer<T>,
-    payload: &[u8],
-    reply: &mut Reply,
-    encode: Encode<T>,
-) -> Dispatched {
-    match answer {
-        Answer::Ready(Ok(answer)) => encode(answer, payload, reply),
-        Answer::Ready(Err(error)) => reply.fail(error),
-        Answer::Pending(pending) => {
-            let payload = payload.to_vec();
-            return Dispatched::Pending(Box::pin(async move {
-                let mut reply = Reply::default();
-                match pending.await {
-                    Ok(answer) => encode(answer, &payload, &mut reply),
-                    Err(error) => reply.fail(error),
-                }
-                reply
-            }));
-        }
-    }
-    Dispatched::Done
 }
 
 #[inline]
@@ -162,17 +128,4 @@ fn owned(request: Item<'_>) -> Bytes {
 fn keys(payload: &[u8]) -> Result<Vec<&str>, DecodeError> {
     let keys = Keys::decode(payload)?.keys;
     keys.iter().map(|key| std::str::from_utf8(key).map_err(|_| DecodeError::NotUtf8)).collect()
-}
-
-#[cold]
-fn malformed(operation: &[u8], error: DecodeError, reply: &mut Reply) {
-    reply.fail(format_args!(
-        "the request of wascc:keyvalue {} is malformed: {error}",
-        String::from_utf8_lossy(operation)
-    ));
-}
-
-#[cold]
-fn unknown(operation: &[u8], reply: &mut Reply) {
-    reply.fail(format_args!("wascc:keyvalue has no operation {:?}", String::from_utf8_lossy(operation)));
 }

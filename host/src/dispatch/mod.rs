@@ -1,6 +1,14 @@
-//! From a guest's call to a provider: policy, bindings, and the contracts in MessagePack.
+//! From a guest's call to a provider or another actor: policy, bindings, and the contracts in MessagePack.
 
+mod answer;
 mod bindings;
+mod extras;
 mod keyvalue;
+mod link;
+mod logging;
+pub(crate) mod messaging;
+mod provider;
 
 pub use bindings::{BindError, Bindings};
+pub(crate) use link::Link;
+pub use provider::{Contract, Provider};

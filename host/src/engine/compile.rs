@@ -1,7 +1,9 @@
 //! The engine, and the modules it compiled.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use sha2::{Digest, Sha256};
 use wasmtime::{Config, ExternType, FuncType, InstancePre, Linker, Module, ValType};
 
 use super::cache::Cache;
@@ -20,16 +22,29 @@ struct Inner {
     waiting: Linker<State>,
     cache: Option<Cache>,
     limits: Limits,
+    /// What is in use, by the SHA-256 of the module: actors of many identities may have the same code.
+    compiled: Mutex<HashMap<[u8; 32], Weak<Compiled>>>,
 }
 
-/// A waPC module, compiled and linked. Clones share everything.
+/// A waPC module, compiled and linked. Clones share everything, and so do programs of the same module.
 #[derive(Clone)]
 pub struct Program {
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) limits: Limits,
+}
+
+pub(super) struct Compiled {
     /// For calls that never wait; a module that imports WASI has none, since WASI's functions may wait.
     pub(super) ready: Option<InstancePre<State>>,
     pub(super) waiting: InstancePre<State>,
-    pub(super) limits: Limits,
 }
+
+/// The bytes of native stack that one guest may use. With [`DEPTH`] guests within one another this is less than the
+/// 2 MiB that a thread has by Rust's and tokio's defaults, and a fiber by wasmtime's.
+const STACK: usize = 256 << 10;
+
+/// How many calls of guests may be within one another.
+pub(crate) const DEPTH: u32 = 6;
 
 // === impl Engine ===
 
@@ -42,6 +57,8 @@ impl Engine {
         let setup = |error: wasmtime::Error| EngineError::Setup(format!("{error:#}"));
         let mut tuned = Config::new();
         tuned.epoch_interruption(true);
+        // Guests that call guests share one native stack.
+        tuned.max_wasm_stack(STACK);
         // Walking the guest's frames would cost more than the call that trapped.
         tuned.wasm_backtrace_max_frames(None);
         let wasmtime = wasmtime::Engine::new(&tuned).map_err(setup)?;
@@ -51,15 +68,21 @@ impl Engine {
         imports::link_waiting(&mut waiting).map_err(setup)?;
         ticker::start(&wasmtime)?;
         let cache = config.cache.map(Cache::open).transpose()?;
-        Ok(Self { inner: Arc::new(Inner { wasmtime, ready, waiting, cache, limits: config.limits }) })
+        let (limits, compiled) = (config.limits, Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { wasmtime, ready, waiting, cache, limits, compiled }) })
     }
 
-    /// Compiles a waPC module, or takes it from the cache.
+    /// Compiles a waPC module, unless a program of it is in use or it is in the cache.
     ///
     /// # Errors
     /// When it is no valid module, no waPC module, or imports what no waPC host offers.
     pub fn compile(&self, wasm: &[u8]) -> Result<Program, EngineError> {
         let inner = &*self.inner;
+        let hash: [u8; 32] = Sha256::digest(wasm).into();
+        let known = self.compiled().get(&hash).and_then(Weak::upgrade);
+        if let Some(compiled) = known {
+            return Ok(Program { compiled, limits: inner.limits });
+        }
         let module = match &inner.cache {
             Some(cache) => cache.load_or_compile(&inner.wasmtime, wasm),
             None => Module::new(&inner.wasmtime, wasm),
@@ -70,11 +93,33 @@ impl Engine {
             linker.instantiate_pre(&module).map_err(|error| EngineError::Link(format!("{error:#}")))
         };
         let wasi = module.imports().any(|import| import.module().starts_with("wasi_"));
-        Ok(Program {
+        let compiled = Arc::new(Compiled {
             ready: if wasi { None } else { Some(link(&inner.ready)?) },
             waiting: link(&inner.waiting)?,
-            limits: inner.limits,
-        })
+        });
+        let mut known = self.compiled();
+        known.retain(|_, compiled| compiled.strong_count() > 0);
+        known.insert(hash, Arc::downgrade(&compiled));
+        Ok(Program { compiled, limits: inner.limits })
+    }
+
+    fn compiled(&self) -> MutexGuard<'_, HashMap<[u8; 32], Weak<Compiled>>> {
+        // It is whole at all times: nothing panics half way through a change.
+        self.inner.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Program {
+    /// The same program with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Whether its calls may have to wait whatever it is bound to, as those of a module that imports WASI may.
+    #[must_use]
+    pub fn always_waits(&self) -> bool {
+        self.compiled.ready.is_none()
     }
 }
 

@@ -17,6 +17,8 @@ pub struct HostCall<'a> {
     pub operation: &'a [u8],
     /// The request.
     pub payload: &'a [u8],
+    /// How many calls of other guests the calling guest's own call is within: 0 for one that the host was asked for.
+    pub depth: u32,
 }
 
 /// Answers a guest's calls.
@@ -135,6 +137,12 @@ impl Reply {
         if !self.inner.is_empty() {
             self.inner = Bytes::new();
         }
+    }
+
+    /// Holds nothing for a guest any more; what it held is let go by [`Reply::reset`].
+    #[inline]
+    pub(super) fn empty(&mut self) {
+        self.kind = Kind::Empty;
     }
 
     #[inline]

@@ -60,6 +60,9 @@ pub enum CallFailure {
         "the guest is bound to a provider that answers later (or uses WASI): make the call in the way that waits"
     )]
     Waits,
+    /// The guest was removed from its host.
+    #[error("the actor was removed from its host")]
+    Removed,
 }
 
 /// What stops a guest at its deadline.

@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use super::instance::{Instance, Permit};
 use super::pool::Pool;
-use super::{CallFailure, Dispatch, Program};
+use super::{CallFailure, Dispatch, Limits, Program};
 
 /// A program wired to a dispatch. Clones are the same guest.
 #[derive(Clone)]
@@ -18,7 +18,6 @@ pub struct Guest {
 }
 
 struct Inner {
-    program: Program,
     /// The stamp of the current wiring, where calls can see it at no cost.
     stamp: AtomicU64,
     wiring: Mutex<Wiring>,
@@ -26,12 +25,15 @@ struct Inner {
     live: Arc<AtomicUsize>,
 }
 
-/// Which dispatch new instances get. Older instances are told by their stamp, and not used again.
+/// What new instances are made of. Older instances are told by their stamp, and not used again.
 #[derive(Clone)]
 struct Wiring {
     /// Counts up by two; the lowest bit says whether calls may wait.
     stamp: u64,
+    program: Program,
     dispatch: Arc<dyn Dispatch>,
+    /// Whether it is to be called no more.
+    closed: bool,
 }
 
 /// A call's outcome: there already, or to come.
@@ -74,9 +76,8 @@ impl Guest {
     /// Wires a program to a dispatch. Instances are made when they are first needed.
     #[must_use]
     pub fn new(program: Program, dispatch: Arc<dyn Dispatch>) -> Self {
-        let wiring = Wiring { stamp: waits(&program, &*dispatch), dispatch };
+        let wiring = Wiring { stamp: waits(&program, &*dispatch), program, dispatch, closed: false };
         let inner = Inner {
-            program,
             stamp: AtomicU64::new(wiring.stamp),
             wiring: Mutex::new(wiring),
             pool: Pool::default(),
@@ -87,11 +88,52 @@ impl Guest {
 
     /// Wires it to another dispatch. Calls under way keep theirs; later calls run on fresh instances.
     pub fn rewire(&self, dispatch: Arc<dyn Dispatch>) {
-        let waits = waits(&self.inner.program, &*dispatch);
-        let mut wiring = self.inner.wiring.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = ((wiring.stamp | WAITS) + 1) | waits;
-        *wiring = Wiring { stamp, dispatch };
+        self.wire(None, dispatch);
+    }
+
+    /// Puts another program in this one's place, with its dispatch. Calls under way end on the old one; later calls run
+    /// the new. What the old one used is freed with the last of its calls.
+    pub fn replace(&self, program: Program, dispatch: Arc<dyn Dispatch>) {
+        self.wire(Some(program), dispatch);
+    }
+
+    /// Refuses all later calls. Those under way end as they would have.
+    pub fn close(&self) {
+        let mut wiring = self.wiring();
+        // Whoever may have to wait takes the way that looks.
+        wiring.stamp = (wiring.stamp | WAITS) + 2;
+        wiring.closed = true;
+        let stamp = wiring.stamp;
         self.inner.stamp.store(stamp, Ordering::Release);
+        drop(wiring);
+        self.inner.pool.retain(stamp);
+    }
+
+    fn wire(&self, program: Option<Program>, dispatch: Arc<dyn Dispatch>) {
+        let mut wiring = self.wiring();
+        if wiring.closed {
+            return;
+        }
+        let program = program.unwrap_or_else(|| wiring.program.clone());
+        let stamp = ((wiring.stamp | WAITS) + 1) | waits(&program, &*dispatch);
+        let old = std::mem::replace(&mut *wiring, Wiring { stamp, program, dispatch, closed: false });
+        self.inner.stamp.store(stamp, Ordering::Release);
+        drop(wiring);
+        // Outside the lock: instances and dispatches of others' making end here.
+        self.inner.pool.retain(stamp);
+        drop(old);
+    }
+
+    /// What it may use.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.wiring().program.limits
+    }
+
+    /// Whether calls may have to wait whatever the dispatch says, as those of a module that imports WASI may.
+    #[must_use]
+    pub fn always_waits(&self) -> bool {
+        self.wiring().program.always_waits()
     }
 
     /// Whether every call is done when it returns.
@@ -104,16 +146,23 @@ impl Guest {
     /// Calls an operation of the guest: at once on this thread when the guest is always ready, else as a future that
     /// is to be awaited.
     pub fn call(&self, operation: &str, payload: &[u8]) -> Call {
+        self.call_at(0, operation, payload)
+    }
+
+    /// As [`Guest::call`], for a call that another guest makes: `depth` is one more than that of its own call.
+    pub fn call_at(&self, depth: u32, operation: &str, payload: &[u8]) -> Call {
         if self.always_ready() {
             let mut response = Vec::new();
-            match self.call_into(operation, payload, &mut response) {
+            match self.call_into_at(depth, operation, payload, &mut response) {
                 // Its wiring was changed just now.
                 Err(CallFailure::Waits) => {}
                 result => return Call::Ready(result.map(|()| Bytes::from(response))),
             }
         }
         let (guest, operation, payload) = (self.clone(), operation.to_owned(), payload.to_vec());
-        Call::Pending(Box::pin(async move { guest.call_waiting(operation, payload).await.map(Bytes::from) }))
+        Call::Pending(Box::pin(async move {
+            guest.call_waiting(depth, operation, payload).await.map(Bytes::from)
+        }))
     }
 
     /// Calls an operation of an always ready guest; the response replaces what is in `response`, whose room is used
@@ -128,9 +177,24 @@ impl Guest {
         payload: &[u8],
         response: &mut Vec<u8>,
     ) -> Result<(), CallFailure> {
+        self.call_into_at(0, operation, payload, response)
+    }
+
+    /// As [`Guest::call_into`], for a call that another guest makes: `depth` is one more than that of its own call.
+    ///
+    /// # Errors
+    /// As [`Guest::call_into`].
+    #[inline]
+    pub fn call_into_at(
+        &self,
+        depth: u32,
+        operation: &str,
+        payload: &[u8],
+        response: &mut Vec<u8>,
+    ) -> Result<(), CallFailure> {
         let stamp = self.stamp();
         if stamp & WAITS != 0 {
-            return Err(CallFailure::Waits);
+            return Err(self.refusal());
         }
         let result = self.inner.pool.with(stamp, |slot| {
             let instance = match slot {
@@ -141,8 +205,10 @@ impl Guest {
                     slot.insert(self.instantiate().map_err(Box::new)?)
                 }
             };
-            let result = instance.call(operation, payload, response);
-            if result.as_ref().is_err_and(|failure| failure.spoils_instance()) {
+            let result = instance.call(depth, operation, payload, response);
+            let spoilt = result.as_ref().is_err_and(|failure| failure.spoils_instance());
+            // One whose wiring was changed during the call is not kept: nobody might ever come for it.
+            if spoilt || stamp != self.stamp() {
                 *slot = None;
             }
             result
@@ -150,17 +216,22 @@ impl Guest {
         result.map_err(|failure| *failure)
     }
 
-    async fn call_waiting(&self, operation: String, payload: Vec<u8>) -> Result<Vec<u8>, CallFailure> {
+    async fn call_waiting(
+        &self,
+        depth: u32,
+        operation: String,
+        payload: Vec<u8>,
+    ) -> Result<Vec<u8>, CallFailure> {
         let mut instance = match self.inner.pool.take(self.stamp()) {
             Some(instance) => instance,
             None => match self.obtain()? {
                 Obtained::Idle(instance) => instance,
                 Obtained::Leave(wiring, permit) => {
-                    Instance::waiting(&self.inner.program, wiring.dispatch, wiring.stamp, permit).await?
+                    Instance::waiting(&wiring.program, wiring.dispatch, wiring.stamp, permit).await?
                 }
             },
         };
-        let result = instance.call_waiting(operation, payload).await;
+        let result = instance.call_waiting(depth, operation, payload).await;
         if !result.as_ref().is_err_and(|failure| failure.spoils_instance()) && instance.stamp == self.stamp()
         {
             self.inner.pool.keep(instance);
@@ -174,7 +245,7 @@ impl Guest {
             Obtained::Idle(instance) => Ok(instance),
             Obtained::Leave(wiring, _) if wiring.stamp & WAITS != 0 => Err(CallFailure::Waits),
             Obtained::Leave(wiring, permit) => {
-                Instance::ready(&self.inner.program, wiring.dispatch, wiring.stamp, permit)
+                Instance::ready(&wiring.program, wiring.dispatch, wiring.stamp, permit)
             }
         }
     }
@@ -183,8 +254,11 @@ impl Guest {
     /// of an older wiring.
     fn obtain(&self) -> Result<Obtained, CallFailure> {
         loop {
-            let wiring = self.inner.wiring.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            match Permit::acquire(&self.inner.live, self.inner.program.limits.instances) {
+            let wiring = self.wiring().clone();
+            if wiring.closed {
+                return Err(CallFailure::Removed);
+            }
+            match Permit::acquire(&self.inner.live, wiring.program.limits.instances) {
                 Ok(permit) => return Ok(Obtained::Leave(wiring, permit)),
                 Err(busy) => match self.inner.pool.take_any() {
                     Some(instance) if instance.stamp == wiring.stamp => return Ok(Obtained::Idle(instance)),
@@ -195,6 +269,17 @@ impl Guest {
         }
     }
 
+    /// Why a call that cannot wait is not made.
+    #[cold]
+    fn refusal(&self) -> CallFailure {
+        if self.wiring().closed { CallFailure::Removed } else { CallFailure::Waits }
+    }
+
+    fn wiring(&self) -> MutexGuard<'_, Wiring> {
+        // It is whole at all times: nothing panics half way through a change.
+        self.inner.wiring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     #[inline]
     fn stamp(&self) -> u64 {
         self.inner.stamp.load(Ordering::Acquire)
@@ -202,5 +287,5 @@ impl Guest {
 }
 
 fn waits(program: &Program, dispatch: &dyn Dispatch) -> u64 {
-    if dispatch.always_ready() && program.ready.is_some() { 0 } else { WAITS }
+    if dispatch.always_ready() && program.compiled.ready.is_some() { 0 } else { WAITS }
 }

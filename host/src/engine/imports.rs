@@ -71,7 +71,7 @@ fn link_common(linker: &mut Linker<State>, module: &str) -> Result<()> {
         module,
         "__guest_request",
         |mut caller: Caller<'_, State>, operation_at: u32, payload_at: u32| {
-            let (memory, state) = parts(&mut caller)?;
+            let (memory, state) = State::parts(&mut caller)?;
             let (operation, payload) = state.request.parts();
             slice_mut(memory, payload_at, payload.len())?.copy_from_slice(payload);
             slice_mut(memory, operation_at, operation.len())?.copy_from_slice(operation);
@@ -79,16 +79,18 @@ fn link_common(linker: &mut Linker<State>, module: &str) -> Result<()> {
         },
     )?;
     linker.func_wrap(module, "__guest_response", |mut caller: Caller<'_, State>, at: u32, length: u32| {
-        let (memory, state) = parts(&mut caller)?;
-        let response = slice(memory, at, length)?;
-        state.responded = true;
-        state.response.clear();
-        state.response.reserve_exact(response.len());
-        state.response.extend_from_slice(response);
+        let (memory, state) = State::parts(&mut caller)?;
+        let given = slice(memory, at, length)?;
+        if let Some(response) = state.request.response() {
+            response.clear();
+            response.reserve_exact(given.len());
+            response.extend_from_slice(given);
+            state.responded = true;
+        }
         Ok(())
     })?;
     linker.func_wrap(module, "__guest_error", |mut caller: Caller<'_, State>, at: u32, length: u32| {
-        let (memory, state) = parts(&mut caller)?;
+        let (memory, state) = State::parts(&mut caller)?;
         state.guest_error = Some(String::from_utf8_lossy(slice(memory, at, length)?).into_owned());
         Ok(())
     })?;
@@ -97,7 +99,7 @@ fn link_common(linker: &mut Linker<State>, module: &str) -> Result<()> {
         if reply.is_response() { reply.len() as u32 } else { 0 }
     })?;
     linker.func_wrap(module, "__host_response", |mut caller: Caller<'_, State>, at: u32| {
-        let (memory, state) = parts(&mut caller)?;
+        let (memory, state) = State::parts(&mut caller)?;
         if state.reply.is_response() {
             state.reply.copy_to(slice_mut(memory, at, state.reply.len())?);
         }
@@ -108,7 +110,7 @@ fn link_common(linker: &mut Linker<State>, module: &str) -> Result<()> {
         if reply.is_error() { reply.len() as u32 } else { 0 }
     })?;
     linker.func_wrap(module, "__host_error", |mut caller: Caller<'_, State>, at: u32| {
-        let (memory, state) = parts(&mut caller)?;
+        let (memory, state) = State::parts(&mut caller)?;
         if state.reply.is_error() {
             state.reply.copy_to(slice_mut(memory, at, state.reply.len())?);
         }
@@ -116,7 +118,7 @@ fn link_common(linker: &mut Linker<State>, module: &str) -> Result<()> {
     })?;
     // A log line never fails a guest, not even one that is out of bounds.
     linker.func_wrap(module, "__console_log", |mut caller: Caller<'_, State>, at: u32, length: u32| {
-        if let Ok((memory, state)) = parts(&mut caller)
+        if let Ok((memory, state)) = State::parts(&mut caller)
             && let Ok(line) = slice(memory, at, length)
         {
             state.dispatch.log(&String::from_utf8_lossy(line));
@@ -128,12 +130,13 @@ fn link_common(linker: &mut Linker<State>, module: &str) -> Result<()> {
 /// Passes a guest's call on. The reply is in the state, unless it is to come.
 #[inline(always)]
 fn host_call(caller: &mut Caller<'_, State>, at: HostCallArguments) -> Result<Option<PendingReply>> {
-    let (memory, state) = parts(caller)?;
+    let (memory, state) = State::parts(caller)?;
     let call = HostCall {
         binding: slice(memory, at.0, at.1)?,
         namespace: slice(memory, at.2, at.3)?,
         operation: slice(memory, at.4, at.5)?,
         payload: slice(memory, at.6, at.7)?,
+        depth: state.depth,
     };
     state.reply.reset();
     match state.dispatch.dispatch(&call, &mut state.reply) {
@@ -161,13 +164,6 @@ fn names_are_text(call: &HostCall<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The guest's memory as it is now, and the state.
-#[inline(always)]
-fn parts<'a>(caller: &'a mut Caller<'_, State>) -> Result<(&'a mut [u8], &'a mut State)> {
-    let memory = caller.data().memory.ok_or_else(too_early)?;
-    Ok(memory.data_and_store_mut(caller))
-}
-
 #[inline(always)]
 fn slice(memory: &[u8], at: u32, length: u32) -> Result<&[u8]> {
     memory.get(at as usize..at as usize + length as usize).ok_or_else(out_of_bounds)
@@ -181,9 +177,4 @@ fn slice_mut(memory: &mut [u8], at: u32, length: usize) -> Result<&mut [u8]> {
 #[cold]
 fn out_of_bounds() -> Error {
     Error::from(Trap::MemoryOutOfBounds)
-}
-
-#[cold]
-fn too_early() -> Error {
-    Error::msg("the guest called its host before its memory was there")
 }

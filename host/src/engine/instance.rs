@@ -1,5 +1,8 @@
 //! One instance of a guest: it serves one call at a time.
-#![expect(unsafe_code, reason = "a caller's request is lent to the instance for the time of a call")]
+#![expect(
+    unsafe_code,
+    reason = "a caller's request and buffer are lent to the instance for the time of a call"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +11,7 @@ use wasmtime::{Store, TypedFunc, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use super::error::DeadlinePassed;
-use super::request::Request;
+use super::request::{Owned, Request};
 use super::state::State;
 use super::{CallFailure, Dispatch, Limits, Program, ticker};
 
@@ -54,7 +57,7 @@ impl Instance {
         stamp: u64,
         permit: Permit,
     ) -> Result<Box<Self>, CallFailure> {
-        let pre = program.ready.as_ref().ok_or(CallFailure::Waits)?;
+        let pre = program.compiled.ready.as_ref().ok_or(CallFailure::Waits)?;
         let mut store = store(pre.module().engine(), dispatch, program.limits);
         let made = pre.instantiate(&mut store);
         let instance = made.map_err(|error| failed_to_start(&mut store, &error, program.limits))?;
@@ -75,7 +78,7 @@ impl Instance {
         stamp: u64,
         permit: Permit,
     ) -> Result<Box<Self>, CallFailure> {
-        let pre = &program.waiting;
+        let pre = &program.compiled.waiting;
         let mut store = store(pre.module().engine(), dispatch, program.limits);
         let made = pre.instantiate_async(&mut store).await;
         let instance = made.map_err(|error| failed_to_start(&mut store, &error, program.limits))?;
@@ -110,38 +113,39 @@ impl Instance {
     #[inline]
     pub(super) fn call(
         &mut self,
+        depth: u32,
         operation: &str,
         payload: &[u8],
         response: &mut Vec<u8>,
     ) -> Result<(), Box<CallFailure>> {
         let lengths = lengths(operation, payload)?;
         let state = self.store.data_mut();
-        // SAFETY: both are there until this function returns, and it takes them back before it does. A panic on the
-        // way makes the pool drop this instance, which does not look at them.
-        state.begin(unsafe { Request::lend(operation.as_bytes(), payload) });
-        std::mem::swap(&mut state.response, response);
+        // SAFETY: all are there until this function returns, and it takes them back before it does. A panic on the way
+        // makes the pool drop this instance, which does not look at them.
+        state.begin(depth, unsafe { Request::lend(operation.as_bytes(), payload, response) });
         self.store.set_epoch_deadline(self.deadline);
         let called = self.guest_call.call(&mut self.store, lengths);
-        let state = self.store.data_mut();
-        state.request = Request::None;
-        std::mem::swap(&mut state.response, response);
+        self.store.data_mut().request = Request::None;
         self.outcome(called)
     }
 
     /// As [`Instance::call`], suspended while an answer is pending.
     pub(super) async fn call_waiting(
         &mut self,
+        depth: u32,
         operation: String,
         payload: Vec<u8>,
     ) -> Result<Vec<u8>, Box<CallFailure>> {
         let lengths = lengths(&operation, &payload)?;
-        self.store.data_mut().begin(Request::Owned(operation, payload));
+        self.store
+            .data_mut()
+            .begin(depth, Request::Owned(Owned { operation, payload, response: Vec::new() }));
         self.store.set_epoch_deadline(self.deadline);
         let called = self.guest_call.call_async(&mut self.store, lengths).await;
-        let state = self.store.data_mut();
-        state.request = Request::None;
-        let response = std::mem::take(&mut state.response);
-        self.outcome(called).map(|()| response)
+        let asked = std::mem::take(&mut self.store.data_mut().request);
+        self.outcome(called)?;
+        let Request::Owned(owned) = asked else { unreachable!("nobody else sets what is asked") };
+        Ok(owned.response)
     }
 
     /// The failure is boxed: what is as small as a pointer costs a call that succeeds nothing.
@@ -177,7 +181,7 @@ impl CallFailure {
 
 fn store(engine: &wasmtime::Engine, dispatch: Arc<dyn Dispatch>, limits: Limits) -> Store<State> {
     let mut store = Store::new(engine, State::new(dispatch, limits));
-    store.limiter(|state| &mut state.limiter);
+    store.limiter(|state| state);
     store.epoch_deadline_callback(|mut store| match std::mem::take(&mut store.data_mut().waited) {
         0 => Err(DeadlinePassed.into()),
         // Time spent waiting is given back.
@@ -209,7 +213,7 @@ fn trapped(state: &mut State, error: &wasmtime::Error, limits: Limits) -> CallFa
     if error.is::<DeadlinePassed>() {
         return CallFailure::Deadline(limits.deadline);
     }
-    CallFailure::Trap(match state.limiter.refused.take() {
+    CallFailure::Trap(match state.refused.take() {
         Some(refused) => format!("{error:#} ({refused})"),
         None => format!("{error:#}"),
     })

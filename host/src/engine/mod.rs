@@ -18,6 +18,7 @@ mod request;
 mod state;
 mod ticker;
 
+pub(crate) use compile::DEPTH;
 pub use compile::{Engine, Program};
 pub use config::{EngineConfig, Limits};
 pub use dispatch::{Dispatch, Dispatched, HostCall, PendingReply, Reply};

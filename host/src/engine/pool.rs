@@ -70,6 +70,17 @@ impl Pool {
         listed.or_else(|| self.slots.iter().find_map(Slot::take))
     }
 
+    /// Drops the idle instances of other wirings, wherever they are kept.
+    pub(super) fn retain(&self, stamp: u64) {
+        let older: Vec<_> = self.idle().extract_if(.., |instance| instance.stamp != stamp).collect();
+        drop(older);
+        for instance in self.slots.iter().filter_map(Slot::take) {
+            if instance.stamp == stamp {
+                self.keep(instance);
+            }
+        }
+    }
+
     /// Puts an instance on the list, unless that is full.
     pub(super) fn keep(&self, instance: Box<Instance>) {
         let mut idle = self.idle();

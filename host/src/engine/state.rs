@@ -1,9 +1,15 @@
 //! What the host keeps beside each instance.
+#![expect(
+    unsafe_code,
+    reason = "finding a guest's memory anew at each import costs more than all else an import does"
+)]
 
+use std::ptr::NonNull;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Memory, ResourceLimiter};
+use wasmtime::{Caller, Error, Memory, ResourceLimiter, Result};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
@@ -14,26 +20,35 @@ use super::{Dispatch, Limits, Reply, ticker};
 pub(super) struct State {
     /// The guest's memory, once there is an instance.
     pub(super) memory: Option<Memory>,
+    /// Where that memory is, until it grows.
+    place: Option<Place>,
     pub(super) request: Request,
+    /// How many calls of other guests the one under way is within.
+    pub(super) depth: u32,
     /// What the last host call answered.
     pub(super) reply: Reply,
-    /// The guest's response goes here.
-    pub(super) response: Vec<u8>,
     pub(super) responded: bool,
     pub(super) guest_error: Option<String>,
     pub(super) dispatch: Arc<dyn Dispatch>,
     /// The time that the call spent waiting, in ticks: it does not count as running.
     pub(super) waited: u64,
-    pub(super) limiter: Limiter,
-    wasi: Option<WasiP1Ctx>,
-}
-
-/// Holds an instance to its limits.
-pub(super) struct Limiter {
     limits: Limits,
     /// What was refused last: a guest that is refused memory mostly traps for no stated reason.
     pub(super) refused: Option<String>,
+    wasi: Option<WasiP1Ctx>,
 }
+
+/// Where a guest's memory is.
+#[derive(Clone, Copy)]
+struct Place {
+    base: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: it is looked at by whoever has the store to himself, on whatever thread that is.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
 
 // === impl State ===
 
@@ -41,23 +56,51 @@ impl State {
     pub(super) fn new(dispatch: Arc<dyn Dispatch>, limits: Limits) -> Self {
         Self {
             memory: None,
+            place: None,
             request: Request::None,
+            depth: 0,
             reply: Reply::default(),
-            response: Vec::new(),
             responded: false,
             guest_error: None,
             dispatch,
             waited: 0,
-            limiter: Limiter { limits, refused: None },
+            limits,
+            refused: None,
             wasi: None,
         }
     }
 
+    /// The guest's memory as it is now, and the state.
+    #[inline(always)]
+    pub(super) fn parts<'a>(caller: &'a mut Caller<'_, Self>) -> Result<(&'a mut [u8], &'a mut Self)> {
+        let place = match caller.data().place {
+            Some(place) => place,
+            None => Self::find(caller)?,
+        };
+        // SAFETY: a memory stays where it is for as long as its instance lives and it does not grow. It cannot grow but
+        // by way of `memory_growing`, which forgets the place. Nothing but the guest uses that memory, and the guest
+        // does not run as long as the caller is borrowed; the state lies elsewhere.
+        let memory = unsafe { slice::from_raw_parts_mut(place.base.as_ptr(), place.length) };
+        Ok((memory, caller.data_mut()))
+    }
+
+    #[cold]
+    fn find(caller: &mut Caller<'_, Self>) -> Result<Place> {
+        let too_early = || Error::msg("the guest called its host before its memory was there");
+        let memory = caller.data().memory.ok_or_else(too_early)?;
+        let length = memory.data_size(&*caller);
+        let base = NonNull::new(memory.data_ptr(&*caller)).unwrap_or(NonNull::dangling());
+        let place = Place { base, length };
+        caller.data_mut().place = Some(place);
+        Ok(place)
+    }
+
     /// Forgets the last call and takes the next.
     #[inline]
-    pub(super) fn begin(&mut self, request: Request) {
+    pub(super) fn begin(&mut self, depth: u32, request: Request) {
         self.request = request;
-        self.reply.reset();
+        self.depth = depth;
+        self.reply.empty();
         self.responded = false;
         self.guest_error = None;
         self.waited = 0;
@@ -73,8 +116,10 @@ impl State {
     }
 }
 
-impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+/// Holds an instance to its limits.
+impl ResourceLimiter for State {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        self.place = None;
         let granted = desired <= self.limits.memory;
         if !granted {
             self.refused =
@@ -83,7 +128,7 @@ impl ResourceLimiter for Limiter {
         Ok(granted)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
         let granted = desired <= self.limits.table_elements;
         if !granted {
             self.refused = Some(format!(

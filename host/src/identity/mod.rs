@@ -4,6 +4,9 @@
 //! known, its signature is its issuer's, the issuer is trusted, the token is within its validity, and the hash in it
 //! is that of this module. There is no way to leave a check out.
 //!
+//! An issuer is trusted by its own key ([`verify`]), or through the chain of tokens operator → account → module
+//! ([`Trust`]).
+//!
 //! ```
 //! use std::time::SystemTime;
 //! use pillion_host::identity::{self, ActorClaims, Claims, KeyPair};
@@ -22,15 +25,23 @@
 //! # Ok::<(), identity::IdentityError>(())
 //! ```
 
+mod chain;
 mod claims;
 mod error;
+mod key;
 mod sections;
+mod sign;
 mod token;
+mod trust;
 mod verify;
 
-pub use claims::{ActorClaims, Claims};
-pub use error::IdentityError;
+pub use chain::{Chain, Link, Voucher};
+pub use claims::{ActorClaims, Claims, SignerClaims, Validity};
+pub use error::{IdentityError, LinkError};
+pub use key::KeyKind;
 pub use nkeys::KeyPair;
 pub use sections::{JWT_SECTION, WASMCLOUD_JWT_SECTION};
-pub use token::{embed, sign};
-pub use verify::{TrustedIssuers, Verified, extract, verify};
+pub use sign::{embed, sign, sign_in};
+pub use token::{Token, issue};
+pub use trust::Trust;
+pub use verify::{TrustedIssuers, Verified, extract, hash, verify};

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use sha2::{Digest, Sha256};
+use wasm_encoder::Encode as _;
 use wasmparser::{Chunk, Encoding, Parser, Payload};
 
 use super::IdentityError;
@@ -78,11 +79,33 @@ impl<'a> Sections<'a> {
     }
 }
 
+/// The module with the length of each section written as shortly as it can be, as every signer of the original's line
+/// leaves it: the published crate hashes that form, whatever the module has. Nothing else is changed.
+pub(super) fn canonical(bare: &[u8]) -> Result<Vec<u8>, IdentityError> {
+    let not_a_module = |error: wasmparser::BinaryReaderError| IdentityError::NotAModule(error.to_string());
+    let mut canonical = Vec::with_capacity(bare.len());
+    for payload in Parser::new(0).parse_all(bare) {
+        let payload = payload.map_err(not_a_module)?;
+        if let Payload::Version { range, .. } = &payload {
+            canonical.extend_from_slice(part(bare, range));
+        } else if let Some((id, range)) = payload.as_section() {
+            canonical.push(id);
+            part(bare, &range).encode(&mut canonical);
+        }
+    }
+    Ok(canonical)
+}
+
+fn part<'a>(bytes: &'a [u8], range: &Range<u64>) -> &'a [u8] {
+    let place = |at| usize::try_from(at).unwrap_or(usize::MAX);
+    bytes.get(place(range.start)..place(range.end)).unwrap_or_default()
+}
+
 /// The hash that claims state: SHA-256 of the module without its token, in upper-case hexadecimal.
 pub(super) fn module_hash(bare: &[u8]) -> String {
     data_encoding::HEXUPPER.encode(&Sha256::digest(bare))
 }
 
-fn is_token(section: &str) -> bool {
+pub(super) fn is_token(section: &str) -> bool {
     section == JWT_SECTION || section == WASMCLOUD_JWT_SECTION
 }

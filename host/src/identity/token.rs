@@ -1,17 +1,28 @@
 //! The token: `header.claims.signature`, each base64url without padding, signed with Ed25519.
 
-use std::borrow::Cow;
-
 use data_encoding::BASE64URL_NOPAD;
-use nkeys::{KeyPair, KeyPairType};
-use serde::Deserialize;
-use wasm_encoder::{CustomSection, Encode, Section};
+use nkeys::KeyPair;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::sections::{JWT_SECTION, Sections, module_hash};
-use super::{Claims, IdentityError};
+use super::{ActorClaims, Claims, IdentityError, KeyKind, LinkError, SignerClaims};
 
 /// The only header there is.
 const HEADER: &str = r#"{"typ":"jwt","alg":"Ed25519"}"#;
+
+/// What a token says, by the kind of its subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Token {
+    /// An account vouches for a module.
+    Module(Claims<ActorClaims>),
+    /// An operator vouches for an account.
+    Account(Claims<SignerClaims>),
+    /// An operator says who it is; nobody vouches for it.
+    Operator(Claims<SignerClaims>),
+    /// An operator vouches for a cluster.
+    Cluster(Claims<SignerClaims>),
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,90 +31,168 @@ struct Header {
     alg: String,
 }
 
-/// Signs a module and embeds the token in the section `jwt`, in place of any token it had.
-///
-/// The hash in the claims is filled in; `account` must be the claims' issuer and hold its seed.
-///
-/// # Errors
-/// When the bytes are no module, or the key is not the issuer's or cannot sign.
-pub fn sign(wasm: &[u8], mut claims: Claims, account: &KeyPair) -> Result<Vec<u8>, IdentityError> {
-    if claims.iss != account.public_key() || account.key_pair_type() != KeyPairType::Account {
-        return Err(IdentityError::CannotSign(format!(
-            "the claims' issuer is {}, and the key is that of {}; it must be the issuer's account key",
-            claims.iss,
-            account.public_key()
-        )));
-    }
-    let bare = Sections::parse(wasm)?.without_tokens();
-    claims.wascap.hash = module_hash(&bare);
-    Ok(append(bare, JWT_SECTION, encode(&claims, account)?.as_bytes()))
+/// All that must be read of claims before it is known which they are.
+#[derive(Deserialize)]
+struct Subject {
+    sub: String,
 }
 
-/// Appends a token as it is, in a section of that name. It takes no other away and checks nothing.
-#[must_use]
-pub fn embed(wasm: &[u8], section: &str, token: &[u8]) -> Vec<u8> {
-    append(wasm.to_vec(), section, token)
+/// A token taken apart. Its header is the one known; its claims are believed by nobody yet.
+struct Parts<'a> {
+    /// Header and claims as they were signed.
+    signed: &'a str,
+    claims: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+/// Signs what is said about an account, an operator or a cluster. Modules are signed by [`super::sign`].
+///
+/// # Errors
+/// When the key is not the claims' issuer or holds no seed, when the issuer or a valid signer is of a kind that has no
+/// say about the subject, or when an operator's claims are not issued by itself.
+pub fn issue(claims: &Claims<SignerClaims>, issuer: &KeyPair) -> Result<String, IdentityError> {
+    let cannot = IdentityError::CannotSign;
+    if claims.iss != issuer.public_key() {
+        return Err(cannot(format!(
+            "the claims' issuer is {}, and the key is that of {}; it must be the issuer's",
+            claims.iss,
+            issuer.public_key()
+        )));
+    }
+    let Some(kind) = KeyKind::of(&claims.sub).filter(|kind| *kind != KeyKind::Module) else {
+        let sub = &claims.sub;
+        return Err(cannot(format!("{sub:?} is not the public key of an account, an operator or a cluster")));
+    };
+    if let Some(signer) = claims.wascap.valid_signers.iter().find(|key| KeyKind::of(key) != Some(kind)) {
+        let expected = kind.expected();
+        return Err(cannot(format!("the valid signer {signer:?} must be {expected}, as the subject is")));
+    }
+    check_issuer(kind, claims).map_err(|error| cannot(error.to_string()))?;
+    encode(claims, issuer)
 }
 
 /// Signs claims as they are.
-pub(super) fn encode(claims: &Claims, account: &KeyPair) -> Result<String, IdentityError> {
+pub(super) fn encode<Body: Serialize>(
+    claims: &Claims<Body>,
+    issuer: &KeyPair,
+) -> Result<String, IdentityError> {
     let cannot = |reason: String| IdentityError::CannotSign(reason);
     let body = serde_json::to_vec(claims).map_err(|error| cannot(error.to_string()))?;
     let mut token = BASE64URL_NOPAD.encode(HEADER.as_bytes());
     token.push('.');
     token.push_str(&BASE64URL_NOPAD.encode(&body));
-    let signature = account.sign(token.as_bytes()).map_err(|error| cannot(error.to_string()))?;
+    let signature = issuer.sign(token.as_bytes()).map_err(|error| cannot(error.to_string()))?;
     token.push('.');
     token.push_str(&BASE64URL_NOPAD.encode(&signature));
     Ok(token)
 }
 
-/// Reads a token's claims; they are believed by nobody until its signature was checked, which this does.
+/// Reads the token of a module; its claims are believed by nobody until its signature was checked, which this does.
 pub(super) fn decode(token: &[u8]) -> Result<Claims, IdentityError> {
-    let malformed = |reason: &str| IdentityError::Malformed(reason.to_owned());
-    let token = std::str::from_utf8(token).map_err(|_| malformed("it is not text"))?;
-    let (signed, signature) = token.rsplit_once('.').ok_or_else(|| malformed("it has no signature"))?;
-    let (header, body) = signed.split_once('.').ok_or_else(|| malformed("it has no claims"))?;
-    let part = |text: &str, of: &str| {
-        BASE64URL_NOPAD
-            .decode(text.as_bytes())
-            .map_err(|error| IdentityError::Malformed(format!("its {of} is not base64url: {error}")))
-    };
+    Parts::of(token)?.module()
+}
 
-    let header = part(header, "header")?;
-    let known: Option<Header> = serde_json::from_slice(&header).ok();
-    if !known.is_some_and(|header| header.typ == "jwt" && header.alg == "Ed25519") {
-        return Err(IdentityError::Header(String::from_utf8_lossy(&header).into_owned()));
+/// An operator signs its own token, and those of accounts and clusters.
+fn check_issuer(kind: KeyKind, claims: &Claims<SignerClaims>) -> Result<KeyPair, IdentityError> {
+    let issuer = KeyKind::Operator.public_key("iss", &claims.iss)?;
+    if kind == KeyKind::Operator && claims.iss != claims.sub {
+        return Err(IdentityError::Key {
+            field: "iss",
+            expected: "the operator's own key, as in `sub`: an operator signs for itself",
+            found: claims.iss.clone(),
+        });
     }
-    let claims: Claims = serde_json::from_slice(&part(body, "claims")?).map_err(|error| {
-        IdentityError::Malformed(format!("its claims are not those of an actor: {error}"))
-    })?;
-    let account = public_key("iss", &claims.iss, &KeyPairType::Account, "the public key of an account (A…)")?;
-    public_key("sub", &claims.sub, &KeyPairType::Module, "the public key of a module (M…)")?;
-    account
-        .verify(signed.as_bytes(), &part(signature, "signature")?)
-        .map_err(|_| IdentityError::Signature(claims.iss.clone()))?;
-    Ok(claims)
+    Ok(issuer)
 }
 
-fn public_key(
-    field: &'static str,
-    key: &str,
-    kind: &KeyPairType,
-    expected: &'static str,
-) -> Result<KeyPair, IdentityError> {
-    /// The length of every encoded public key: prefix, 32 bytes and checksum in base32.
-    const LENGTH: usize = 56;
-    Some(key)
-        .filter(|key| key.len() == LENGTH)
-        .and_then(|key| KeyPair::from_public_key(key).ok())
-        .filter(|pair| pair.key_pair_type() == *kind)
-        .ok_or_else(|| IdentityError::Key { field, expected, found: key.to_owned() })
+// === impl Token ===
+
+impl Token {
+    /// Reads a token of any kind, its header, the kinds of its keys and its signature checked, but neither trust nor
+    /// validity: for looking at it. [`super::Trust`] tells whether to believe it.
+    ///
+    /// # Errors
+    /// When it is malformed, or not properly signed by an issuer of the right kind.
+    pub fn decode(token: &[u8]) -> Result<Self, IdentityError> {
+        let parts = Parts::of(token)?;
+        let Subject { sub } = parts.claims()?;
+        match KeyKind::of(&sub) {
+            Some(KeyKind::Module) => parts.module().map(Self::Module),
+            Some(KeyKind::Account) => parts.signer(KeyKind::Account).map(Self::Account),
+            Some(KeyKind::Operator) => parts.signer(KeyKind::Operator).map(Self::Operator),
+            Some(KeyKind::Cluster) => parts.signer(KeyKind::Cluster).map(Self::Cluster),
+            None => Err(IdentityError::Key {
+                field: "sub",
+                expected: "the public key of a module (M…), an account (A…), an operator (O…) or a cluster (C…)",
+                found: sub,
+            }),
+        }
+    }
+
+    /// What the token is about.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        match self {
+            Self::Module(_) => KeyKind::Module,
+            Self::Account(_) => KeyKind::Account,
+            Self::Operator(_) => KeyKind::Operator,
+            Self::Cluster(_) => KeyKind::Cluster,
+        }
+    }
 }
 
-fn append(mut wasm: Vec<u8>, section: &str, token: &[u8]) -> Vec<u8> {
-    let custom = CustomSection { name: Cow::Borrowed(section), data: Cow::Borrowed(token) };
-    wasm.push(custom.id());
-    custom.encode(&mut wasm);
-    wasm
+// === impl Parts ===
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a [u8]) -> Result<Self, IdentityError> {
+        let malformed = |reason: &str| IdentityError::Malformed(reason.to_owned());
+        let token = std::str::from_utf8(token).map_err(|_| malformed("it is not text"))?;
+        let (signed, signature) = token.rsplit_once('.').ok_or_else(|| malformed("it has no signature"))?;
+        let (header, claims) = signed.split_once('.').ok_or_else(|| malformed("it has no claims"))?;
+        let part = |text: &str, of: &str| {
+            BASE64URL_NOPAD
+                .decode(text.as_bytes())
+                .map_err(|error| IdentityError::Malformed(format!("its {of} is not base64url: {error}")))
+        };
+
+        let header = part(header, "header")?;
+        let known: Option<Header> = serde_json::from_slice(&header).ok();
+        if !known.is_some_and(|header| header.typ == "jwt" && header.alg == "Ed25519") {
+            return Err(IdentityError::Header(String::from_utf8_lossy(&header).into_owned()));
+        }
+        Ok(Self { signed, claims: part(claims, "claims")?, signature: part(signature, "signature")? })
+    }
+
+    fn claims<T: DeserializeOwned>(&self) -> Result<T, IdentityError> {
+        serde_json::from_slice(&self.claims).map_err(|error| {
+            IdentityError::Malformed(format!("its claims are not as they should be: {error}"))
+        })
+    }
+
+    fn module(&self) -> Result<Claims, IdentityError> {
+        let claims: Claims = self.claims()?;
+        let account = KeyKind::Account.public_key("iss", &claims.iss)?;
+        KeyKind::Module.public_key("sub", &claims.sub)?;
+        if !self.is_signed_by(&account) {
+            return Err(IdentityError::Signature(claims.iss));
+        }
+        Ok(claims)
+    }
+
+    fn signer(&self, kind: KeyKind) -> Result<Claims<SignerClaims>, IdentityError> {
+        let claims: Claims<SignerClaims> = self.claims()?;
+        let issuer = check_issuer(kind, &claims)?;
+        if !self.is_signed_by(&issuer) {
+            return Err(IdentityError::Link {
+                kind,
+                key: claims.sub,
+                reason: LinkError::Signature(claims.iss),
+            });
+        }
+        Ok(claims)
+    }
+
+    fn is_signed_by(&self, issuer: &KeyPair) -> bool {
+        issuer.verify(self.signed.as_bytes(), &self.signature).is_ok()
+    }
 }

@@ -7,6 +7,7 @@ use pillion_codec::{
     AddRequest, AddResponse, DecodeError, GetRequest, GetResponse, Item, Key, Keys, List, NewCount,
     RangeRequest, SetRequest, SetResponse, Values,
 };
+use pillion_host::dispatch::Provider;
 use pillion_host::{ActorRef, CallFailure, Host, HostConfig};
 
 use crate::guests::{
@@ -144,7 +145,7 @@ fn one_actor_binds_the_contract_twice_and_later_calls_see_it() {
     host.bind(&actor, "elsewhere", Arc::clone(&second) as Arc<dyn KeyValue>).expect("another name");
     get(&host, &actor).expect("bound now");
     assert_eq!((first.counters.total(), second.counters.total()), (0, 1));
-    let error = host.bind(&actor, "elsewhere", Fake::map()).expect_err("taken");
+    let error = host.bind(&actor, "elsewhere", Provider::key_value(Fake::map())).expect_err("taken");
     assert!(error.to_string().contains("\"elsewhere\" already"), "{error}");
 }
 

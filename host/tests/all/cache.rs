@@ -63,7 +63,7 @@ fn a_directory_open_to_others_is_refused() {
     fs::create_dir(&directory).expect("it can be made");
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("it can be opened");
     let config = HostConfig { cache: Some(directory), ..HostConfig::default() };
-    let error = Host::new(config).err().expect("it is refused").to_string();
+    let error = Host::new(config).expect_err("it is refused").to_string();
     assert!(error.contains("chmod 700"), "{error}");
 }
 

@@ -5,6 +5,7 @@ use std::thread;
 
 use pillion_capabilities::{Answer, KeyValue};
 use pillion_codec::{GetRequest, GetResponse};
+use pillion_host::dispatch::Provider;
 use pillion_host::{ActorRef, Call, CallFailure, Host};
 
 use crate::guests::{echo, guest, keyvalue, loaded, module};
@@ -123,8 +124,8 @@ fn a_trap_discards_the_instance() {
 #[test]
 fn callers_at_the_same_time_get_their_own_replies() {
     let (host, actor) = loaded(&keyvalue());
-    host.bind(&actor, "default", Fake::getting(true, |key| Answer::Ready(Ok(entry(key.to_owned())))))
-        .expect("it is granted");
+    let echoing = Fake::getting(true, |key| Answer::Ready(Ok(entry(key.to_owned()))));
+    host.bind(&actor, "default", Provider::key_value(echoing)).expect("it is granted");
     // More threads than slots.
     thread::scope(|scope| {
         for caller in 0..40 {
@@ -175,7 +176,7 @@ fn a_provider_that_panics_harms_no_later_call() {
         "panic" => panic!("the provider's own fault"),
         _ => Answer::Ready(Ok(entry("fine"))),
     });
-    host.bind(&actor, "default", provider).expect("it is granted");
+    host.bind(&actor, "default", Provider::key_value(provider)).expect("it is granted");
     let mut response = Vec::new();
     for _ in 0..3 {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -209,4 +210,28 @@ fn a_guest_of_the_older_and_newer_wasi_runs_with_nothing_opened() {
         // No variables, no bytes of them, and descriptor 3 is bad (8).
         assert_eq!(response, &[0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0][..], "{wasi}");
     }
+}
+
+#[test]
+fn memory_that_grew_since_the_last_import_is_reached_and_no_more_than_it() {
+    let (host, actor) = loaded(&guest(
+        "(call $guest_request (i32.const 1024) (i32.const 4096))
+         (local.set $n (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))
+         (memory.copy (local.get $n) (i32.const 4096) (local.get $length))
+         (call $guest_response (local.get $n) (i32.const 65536))
+         (i32.const 1)",
+    ));
+    for payload in [&b"first"[..], b"second", b"third"] {
+        let response = call(&host, &actor, payload).expect("it answers");
+        assert_eq!(response.len(), 1 << 16);
+        assert_eq!(&response[..payload.len()], payload);
+    }
+    let (host, actor) = loaded(&guest(
+        "(call $guest_request (i32.const 1024) (i32.const 4096))
+         (local.set $n (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))
+         (call $guest_response (local.get $n) (i32.const 65537))
+         (i32.const 1)",
+    ));
+    let failure = call(&host, &actor, b"one byte beyond").expect_err("there is no such byte");
+    assert!(failure.to_string().contains("out of bounds"), "{failure}");
 }

@@ -43,7 +43,21 @@ pub(crate) fn guest(body: &str) -> Vec<u8> {
 
 /// A guest that passes its operation and payload on to its host, under the binding and namespace at these places.
 pub(crate) fn forwarding(binding: (u32, u32), namespace: (u32, u32)) -> Vec<u8> {
-    guest(&format!(
+    guest(&forward(binding, namespace))
+}
+
+/// A guest that passes its operation and payload on to the actor of that key or alias.
+pub(crate) fn calling(actor: &str) -> Vec<u8> {
+    let body = forward(EMPTY, (3_000, actor.len() as u32));
+    module(&format!(
+        "(data (i32.const 3000) \"{actor}\")
+         (func (export \"__guest_call\") (param $operation i32) (param $length i32) (result i32)
+           (local $n i32) {body})"
+    ))
+}
+
+fn forward(binding: (u32, u32), namespace: (u32, u32)) -> String {
+    format!(
         r#"(call $guest_request (i32.const 1024) (i32.const 4096))
          (if (i32.eqz (call $host_call
                 (i32.const {}) (i32.const {}) (i32.const {}) (i32.const {})
@@ -58,7 +72,44 @@ pub(crate) fn forwarding(binding: (u32, u32), namespace: (u32, u32)) -> Vec<u8> 
          (call $guest_response (i32.const 65536) (local.get $n))
          (i32.const 1)"#,
         binding.0, binding.1, namespace.0, namespace.1
+    )
+}
+
+/// A guest that answers with these bytes, which must not need escaping.
+pub(crate) fn saying(text: &str) -> Vec<u8> {
+    module(&format!(
+        "(data (i32.const 3000) \"{text}\")
+         (func (export \"__guest_call\") (param i32 i32) (result i32)
+           (call $guest_response (i32.const 3000) (i32.const {})) (i32.const 1))",
+        text.len()
     ))
+}
+
+/// An account that signs modules.
+pub(crate) struct Author(KeyPair);
+
+impl Author {
+    pub(crate) fn new() -> Self {
+        Self(KeyPair::new_account())
+    }
+
+    pub(crate) fn public_key(&self) -> String {
+        self.0.public_key()
+    }
+
+    /// A host that trusts it.
+    pub(crate) fn host(&self, mut config: HostConfig) -> Host {
+        config.trust.issuers.insert(self.0.public_key());
+        Host::new(config).expect("the host starts")
+    }
+
+    pub(crate) fn sign(&self, module: &KeyPair, wasm: &[u8], actor: ActorClaims) -> Vec<u8> {
+        identity::sign(wasm, Claims::new(&self.0, module, actor), &self.0).expect("it can be signed")
+    }
+}
+
+pub(crate) fn caps(caps: &[&str]) -> ActorClaims {
+    ActorClaims { caps: caps.iter().map(|cap| (*cap).to_owned()).collect(), ..ActorClaims::default() }
 }
 
 pub(crate) const DEFAULT: (u32, u32) = (16, 7);
@@ -71,6 +122,62 @@ pub(crate) const MESSAGING: (u32, u32) = (64, 15);
 /// The guest that passes everything on to the default key-value binding.
 pub(crate) fn keyvalue() -> Vec<u8> {
     forwarding(DEFAULT, KEYVALUE)
+}
+
+/// How long the bodies are that [`mailbox`] is sent.
+pub(crate) const PUSH: usize = 15;
+
+/// A guest that passes the body of what is delivered to it on to the default key-value binding as `Push`, and everything
+/// else to the default messaging binding; where it fails, it fails with the host's error.
+pub(crate) fn mailbox() -> Vec<u8> {
+    let forward = forward(DEFAULT, MESSAGING);
+    module(&format!(
+        r#"(data (i32.const 3000) "Push")
+           (func (export "__guest_call") (param $operation i32) (param $length i32) (result i32)
+             (local $n i32)
+             (if (i32.eq (local.get $operation) (i32.const 14)) (then
+               ;; `DeliverMessage`, whose last field is the body.
+               (call $guest_request (i32.const 1024) (i32.const 4096))
+               (if (i32.eqz (call $host_call (i32.const 16) (i32.const 7) (i32.const 32) (i32.const 14)
+                     (i32.const 3000) (i32.const 4) 
+                     (i32.add (i32.const 4096) (i32.sub (local.get $length) (i32.const {PUSH}))) (i32.const {PUSH})))
+                 (then
+                   (local.set $n (call $host_error_len))
+                   (call $host_error (i32.const 65536))
+                   (call $guest_error (i32.const 65536) (local.get $n))
+                   (return (i32.const 0))))
+               (call $guest_response (i32.const 0) (i32.const 0))
+               (return (i32.const 1))))
+             {forward})"#
+    ))
+}
+
+/// A guest that answers an HTTP request with this status code and a field `x: y`; the body is the request as it came.
+pub(crate) fn http_echo(status: u16) -> Vec<u8> {
+    let [high, low] = status.to_be_bytes();
+    let head =
+        format!(r"\84\aastatusCode\cd\{high:02x}\{low:02x}\a6status\a2OK\a6header\81\a1x\a1y\a4body\c6");
+    let length = 1 + 11 + 3 + 7 + 3 + 7 + 1 + 2 + 2 + 5 + 1;
+    let byte = |at: u32, shift: u32| {
+        format!(
+            "(i32.store8 (i32.const {}) (i32.shr_u (local.get $length) (i32.const {shift})))",
+            3_000 + length + at
+        )
+    };
+    module(&format!(
+        r#"(data (i32.const 3000) "{head}")
+           (func (export "__guest_call") (param $operation i32) (param $length i32) (result i32)
+             (call $guest_request (i32.const 1024) (i32.const {payload}))
+             {} {} {} {}
+             (call $guest_response (i32.const 3000) (i32.add (i32.const {before}) (local.get $length)))
+             (i32.const 1))"#,
+        byte(0, 24),
+        byte(1, 16),
+        byte(2, 8),
+        byte(3, 0),
+        payload = 3_000 + length + 4,
+        before = length + 4,
+    ))
 }
 
 /// A guest that answers with its payload.
@@ -98,7 +205,7 @@ pub(crate) fn loaded(wasm: &[u8]) -> (Host, ActorRef) {
 
 pub(crate) fn loaded_with(wasm: &[u8], mut config: HostConfig, caps: &[&str]) -> (Host, ActorRef) {
     let (signed, account) = signed(wasm, caps);
-    config.trusted_issuers.insert(account);
+    config.trust.issuers.insert(account);
     let host = Host::new(config).expect("the host starts");
     let actor = host.load(&signed).expect("the guest loads");
     (host, actor)

@@ -100,7 +100,7 @@ fn a_token_of_the_original_form_is_read() {
 fn a_host_trusts_nobody_unless_told() {
     let signer = Signer::new();
     let host = Host::new(HostConfig::default()).expect("the host starts");
-    let error = host.load(&signer.sign(&echo(), signer.claims())).err().expect("nobody is trusted");
+    let error = host.load(&signer.sign(&echo(), signer.claims())).expect_err("nobody is trusted");
     assert!(
         matches!(&error, HostError::Identity(IdentityError::Untrusted(key)) if *key == signer.account.public_key()),
         "{error}"

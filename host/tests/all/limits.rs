@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillion_capabilities::Memory;
+use pillion_host::dispatch::Provider;
+use pillion_host::identity::TrustedIssuers;
 use pillion_host::{CallFailure, Host, HostConfig, Limits};
 
 use crate::guests::{guest, loaded_with, parse, signed};
@@ -94,9 +96,9 @@ fn more_instances_than_allowed_are_refused() {
 fn a_module_that_is_not_wapc_is_refused_by_name() {
     let refused = |text: &str| {
         let (signed, account) = signed(&parse(text), &[]);
-        let config = HostConfig { trusted_issuers: [account].into(), ..HostConfig::default() };
+        let config = HostConfig { trust: TrustedIssuers::from([account]).into(), ..HostConfig::default() };
         let host = Host::new(config).expect("the host starts");
-        host.load(&signed).err().expect("it is no guest").to_string()
+        host.load(&signed).expect_err("it is no guest").to_string()
     };
     assert_eq!(
         refused("(module)"),
@@ -139,7 +141,7 @@ fn an_idle_instance_gives_way() {
     });
     assert_eq!(call(), Ok(()));
     for name in ["one", "two"] {
-        host.bind(&actor, name, Arc::new(Memory::new())).expect("it is granted");
+        host.bind(&actor, name, Provider::key_value(Arc::new(Memory::new()))).expect("it is granted");
         std::thread::scope(|scope| {
             assert_eq!(scope.spawn(call).join().expect("it does not panic"), Ok(()), "after binding {name}");
         });

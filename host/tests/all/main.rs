@@ -1,11 +1,22 @@
 //! The host as its users see it.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod actors;
 mod bindings;
 mod cache;
 mod calls;
+mod chain;
 mod guests;
+mod hostile;
+mod http;
 mod identity;
 mod limits;
+mod manifest;
+mod messaging;
+mod opa;
 mod pending;
+mod policy;
 mod provider;
+mod small_contracts;
+mod tokens;
+mod updates;

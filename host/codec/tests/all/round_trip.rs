@@ -1,8 +1,9 @@
 //! What is encoded is decoded, whatever the fields hold.
 
 use pillion_codec::{
-    AddRequest, AddResponse, GetRequest, GetResponse, Headers, Item, Keys, List, NewCount, RangeRequest,
-    Request, Response, SetRequest, SetResponse, Values,
+    AddRequest, AddResponse, BrokerMessage, GeneratorRequest, GeneratorResult, GetRequest, GetResponse,
+    Headers, Item, Keys, List, NewCount, RangeRequest, Request, RequestMessage, Response, SetRequest,
+    SetResponse, Values, WriteLogRequest,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -48,6 +49,24 @@ proptest! {
             method: &texts[0], path: &texts[1], query_string: &texts[2], header, body: &body,
         });
         comes_back!(Response, Response { status_code, status: &texts[0], header, body: &body });
+    }
+
+    #[test]
+    fn the_other_messages_come_back(
+        texts in vec(".*", 2), body in vec(any::<u8>(), 0..400), number: i64, small: u32, other: u32,
+        flags: [bool; 3], guid in proptest::option::of(".*"),
+    ) {
+        let (subject, reply_to) = (&*texts[0], &*texts[1]);
+        comes_back!(BrokerMessage, BrokerMessage { subject, reply_to, body: &body });
+        comes_back!(RequestMessage, RequestMessage { subject, body: &body, timeout: number });
+        let [guid_wanted, sequence, random] = flags;
+        comes_back!(GeneratorRequest, GeneratorRequest {
+            guid: guid_wanted, sequence, random, min: small, max: other,
+        });
+        comes_back!(GeneratorResult, GeneratorResult {
+            guid: guid.as_deref(), sequence_number: number, random_number: small,
+        });
+        comes_back!(WriteLogRequest, WriteLogRequest { level: small, body: subject });
     }
 
     #[test]

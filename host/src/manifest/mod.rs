@@ -1,0 +1,235 @@
+//! A host as a file: which modules, which providers, and who may reach what.
+
+mod expand;
+mod start;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use start::{Running, StartError};
+
+/// A host as a file in YAML or JSON.
+///
+/// `${NAME}` in it stands for an environment variable, `${NAME:DEFAULT}` for one that may be missing, and `$${` for `${`
+/// itself. Paths are seen from the manifest's folder.
+///
+/// ```yaml
+/// trustedIssuers: [ACOJJN6WUP4ODD75XEBKKTCCUJJCY5ZKQ56XVKYK4BEJWGVAOOQHZMCW]
+/// providers:
+///   - {name: store, kind: redis, url: "redis://${REDIS:127.0.0.1:6379}"}
+/// actors:
+///   - module: counter.signed.wasm
+///     bindings: [{provider: store}]
+///     http: {listen: "127.0.0.1:8080"}
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Manifest {
+    /// What tells this host from others.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The public keys of the accounts (`A…`) whose modules are loaded.
+    #[serde(default)]
+    pub trusted_issuers: Vec<String>,
+    /// The public keys of the operators (`O…`) whose word about accounts is taken.
+    #[serde(default)]
+    pub trusted_operators: Vec<String>,
+    /// Files with the tokens of operators and accounts that chains of trust are built of.
+    #[serde(default)]
+    pub tokens: Vec<PathBuf>,
+    /// Open Policy Agent's policies: files, folders and bundles.
+    #[serde(default)]
+    pub policies: Vec<PathBuf>,
+    /// A folder for compiled modules, of this user alone.
+    #[serde(default)]
+    pub cache: Option<PathBuf>,
+    /// The providers.
+    #[serde(default)]
+    pub providers: Vec<ProviderManifest>,
+    /// The actors.
+    #[serde(default)]
+    pub actors: Vec<ActorManifest>,
+}
+
+/// A provider.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ProviderManifest {
+    /// The name by which bindings refer to it.
+    pub name: String,
+    /// What it is.
+    pub kind: ProviderKind,
+    /// The server's URL, for those that have one.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The file, for those that have one.
+    #[serde(default)]
+    pub path: Option<PathBuf>,
+}
+
+/// The kinds of providers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ProviderKind {
+    /// Keys and values in memory.
+    Memory,
+    /// Keys and values in Redis; needs `url`.
+    Redis,
+    /// Keys and values in a file; needs `path`.
+    Redb,
+    /// Messages in memory.
+    MemoryBus,
+    /// Messages over NATS; needs `url`.
+    Nats,
+    /// Messages over NATS JetStream, whose streams are made where they are missing; needs `url`.
+    Jetstream,
+    /// Messages in Redis streams; needs `url`.
+    RedisStreams,
+    /// Identifiers, random numbers and a sequence.
+    Extras,
+    /// Lines in this process's log.
+    Log,
+}
+
+/// An actor.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ActorManifest {
+    /// The signed module.
+    pub module: PathBuf,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: LimitsManifest,
+    /// What it is bound to.
+    #[serde(default)]
+    pub bindings: Vec<BindingManifest>,
+    /// The topics that it is subscribed to.
+    #[serde(default)]
+    pub subscriptions: Vec<SubscriptionManifest>,
+    /// The actors that it may call, by public key or call alias, as far as its claims grant it.
+    #[serde(default)]
+    pub calls: Vec<String>,
+    /// Where it serves HTTP.
+    #[serde(default)]
+    pub http: Option<HttpManifest>,
+}
+
+/// What an actor may use; what is left out is as the host's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LimitsManifest {
+    /// The bytes of memory of one instance.
+    #[serde(default)]
+    pub memory: Option<usize>,
+    /// The elements of one table of an instance.
+    #[serde(default)]
+    pub table_elements: Option<usize>,
+    /// How long one call may run, in milliseconds.
+    #[serde(default)]
+    pub deadline_ms: Option<u64>,
+    /// How many instances there may be.
+    #[serde(default)]
+    pub instances: Option<usize>,
+}
+
+/// A binding.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BindingManifest {
+    /// Its name.
+    #[serde(default = "default_binding")]
+    pub name: String,
+    /// The provider's name.
+    pub provider: String,
+}
+
+/// A subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SubscriptionManifest {
+    /// The binding's name.
+    #[serde(default = "default_binding")]
+    pub binding: String,
+    /// The topic.
+    pub topic: String,
+    /// The queue group.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// How often a message is delivered before it is dead.
+    #[serde(default)]
+    pub max_deliveries: Option<u32>,
+    /// The topic for dead messages.
+    #[serde(default)]
+    pub dead_letter: Option<String>,
+}
+
+/// Where an actor serves HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct HttpManifest {
+    /// Address and port, as `127.0.0.1:8080`; port 0 takes any.
+    pub listen: String,
+    /// The bytes of a request's body.
+    #[serde(default)]
+    pub body: Option<usize>,
+}
+
+/// Why a manifest is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// A variable is needed and not there.
+    #[error("line {line}: the environment variable {name} is not set; set it, or write ${{{name}:DEFAULT}}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A variable is written wrongly, or has a value that does not fit.
+    #[error("line {line}: {reason}")]
+    Expansion {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The text is no manifest. The error names key, line and column.
+    #[error("{0}")]
+    Syntax(String),
+}
+
+// === impl Manifest ===
+
+impl Manifest {
+    /// Reads a manifest; `variable` answers the value of an environment variable.
+    ///
+    /// # Errors
+    /// When a variable is missing, or the text is no manifest.
+    pub fn parse(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ManifestError> {
+        let expanded = expand::expand(text, variable)?;
+        // YAML is a superset of JSON.
+        serde_norway::from_str(&expanded).map_err(|error| ManifestError::Syntax(error.to_string()))
+    }
+}
+
+// === impl LimitsManifest ===
+
+impl LimitsManifest {
+    fn over(self, default: crate::Limits) -> crate::Limits {
+        crate::Limits {
+            memory: self.memory.unwrap_or(default.memory),
+            table_elements: self.table_elements.unwrap_or(default.table_elements),
+            deadline: self.deadline_ms.map_or(default.deadline, Duration::from_millis),
+            instances: self.instances.unwrap_or(default.instances),
+        }
+    }
+}
+
+fn default_binding() -> String {
+    "default".to_owned()
+}

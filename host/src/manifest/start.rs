@@ -1,0 +1,274 @@
+//! From a manifest to a running host.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pillion_capabilities::extras::Embedded;
+use pillion_capabilities::logging::Traced;
+use pillion_capabilities::messaging::{
+    JetStream, Memory as Bus, Nats, RedisStreams, StreamOptions, Streams, SubscribeOptions,
+};
+use pillion_capabilities::{KeyValue, Memory, Messaging, Redb, Redis};
+use tokio::net::TcpListener;
+
+use super::{ActorManifest, Manifest, ProviderKind, ProviderManifest};
+use crate::dispatch::Provider;
+use crate::identity::{Trust, TrustedIssuers};
+use crate::policy::Authorizer;
+#[cfg(feature = "opa")]
+use crate::policy::Opa;
+use crate::{ActorRef, Host, HostConfig, HostError, HttpOptions, HttpServer, Limits};
+
+/// A host that runs as its manifest says.
+#[derive(Debug)]
+pub struct Running {
+    host: Host,
+    servers: Vec<(ActorRef, HttpServer)>,
+}
+
+/// Why a host does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {cause}")]
+pub struct StartError {
+    /// Where in the manifest, as `actors[0].bindings[1]`.
+    place: String,
+    // Not its source: its text is in that of this error.
+    cause: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("{0}")]
+    Wrong(String),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Capability(#[from] pillion_capabilities::Error),
+    #[error("{path}: {error}", path = .0.display(), error = .1)]
+    Io(PathBuf, std::io::Error),
+}
+
+/// Adds the place in the manifest to an error.
+trait At<T> {
+    fn at(self, place: impl FnOnce() -> String) -> Result<T, StartError>;
+}
+
+/// How many messages a stream in Redis holds that not every group has settled.
+const STREAM_LENGTH: u32 = 100_000;
+
+// === impl StartError ===
+
+impl StartError {
+    /// Whether it is that a module or a token is not believed.
+    #[must_use]
+    pub fn is_of_identity(&self) -> bool {
+        matches!(self.cause, Cause::Host(HostError::Identity(_)))
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Starts all that the manifest says; `base` is the folder from which its paths are seen. To be called within a tokio
+    /// runtime. Whatever was started before an error is ended.
+    ///
+    /// # Errors
+    /// With the place in the manifest that could not be made true.
+    pub async fn start(manifest: &Manifest, base: &Path) -> Result<Self, StartError> {
+        let host = Host::new(HostConfig {
+            trust: trust(manifest, base)?,
+            limits: Limits::default(),
+            cache: manifest.cache.as_ref().map(|path| base.join(path)),
+            authorizer: authorizer(manifest, base).at(|| "policies".to_owned())?,
+            labels: manifest.labels.clone(),
+        })
+        .at(|| "the host".to_owned())?;
+        let providers = providers(manifest, base).await?;
+        let mut running = Self { host, servers: Vec::new() };
+        let mut actors = Vec::new();
+        for (number, actor) in manifest.actors.iter().enumerate() {
+            let place = |of: &str| format!("actors[{number}]{of}");
+            let path = base.join(&actor.module);
+            let wasm = tokio::fs::read(&path).await.map_err(|error| Cause::Io(path, error));
+            let wasm = wasm.at(|| place(".module"))?;
+            let limits = actor.limits.over(Limits::default());
+            let loaded = running.host.load_with(&wasm, limits).at(|| place(".module"))?;
+            for (at, binding) in actor.bindings.iter().enumerate() {
+                let place = || place(&format!(".bindings[{at}]"));
+                let provider = providers.get(binding.provider.as_str()).cloned().ok_or_else(|| {
+                    Cause::Wrong(format!(
+                        "there is no provider {:?}; there are {:?}",
+                        binding.provider,
+                        providers.keys().collect::<Vec<_>>()
+                    ))
+                });
+                let provider = provider.at(place)?;
+                running.host.bind(&loaded, &binding.name, provider).at(place)?;
+            }
+            actors.push((number, actor, loaded));
+        }
+        // Calls go both ways, and nobody is asked for anything before all are there.
+        for (number, actor, loaded) in &actors {
+            for (at, name) in actor.calls.iter().enumerate() {
+                let place = || format!("actors[{number}].calls[{at}]");
+                let wrong = || Cause::Wrong(format!("there is no actor of the key or alias {name:?}"));
+                let target = running.host.actor(name).ok_or_else(wrong).at(place)?;
+                running.host.link(loaded, &target).at(place)?;
+            }
+        }
+        for (number, actor, loaded) in actors {
+            running.open(number, actor, &loaded).await?;
+        }
+        Ok(running)
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Where which actor serves HTTP.
+    pub fn addresses(&self) -> impl Iterator<Item = (&ActorRef, SocketAddr)> {
+        self.servers.iter().map(|(actor, server)| (actor, server.address()))
+    }
+
+    /// Takes no more requests, and waits for those under way.
+    pub async fn stop(self) {
+        for (_, server) in self.servers {
+            server.stop().await;
+        }
+        for actor in self.host.actors() {
+            // Nobody else can have removed it.
+            let _ = self.host.remove(&actor);
+        }
+    }
+
+    /// Lets requests and messages in.
+    async fn open(
+        &mut self,
+        number: usize,
+        actor: &ActorManifest,
+        loaded: &ActorRef,
+    ) -> Result<(), StartError> {
+        for (at, subscription) in actor.subscriptions.iter().enumerate() {
+            let defaults = SubscribeOptions::default();
+            let options = SubscribeOptions {
+                group: subscription.group.clone(),
+                max_deliveries: subscription.max_deliveries.unwrap_or(defaults.max_deliveries),
+                dead_letter: subscription.dead_letter.clone(),
+                ..defaults
+            };
+            let subscribed =
+                self.host.subscribe(loaded, &subscription.binding, &subscription.topic, options).await;
+            subscribed.at(|| format!("actors[{number}].subscriptions[{at}]"))?;
+        }
+        if let Some(http) = &actor.http {
+            let place = || format!("actors[{number}].http");
+            let mut options = HttpOptions::default();
+            options.body = http.body.unwrap_or(options.body);
+            let listener = TcpListener::bind(&http.listen).await;
+            let listener = listener.map_err(|error| Cause::Wrong(format!("{}: {error}", http.listen)));
+            let server = self.host.serve_http(loaded, listener.at(place)?, options).at(place)?;
+            self.servers.push((loaded.clone(), server));
+        }
+        Ok(())
+    }
+}
+
+fn trust(manifest: &Manifest, base: &Path) -> Result<Trust, StartError> {
+    let mut trust = Trust::from(manifest.trusted_issuers.iter().cloned().collect::<TrustedIssuers>());
+    trust.operators.extend(manifest.trusted_operators.iter().cloned());
+    for (number, path) in manifest.tokens.iter().enumerate() {
+        let place = || format!("tokens[{number}]");
+        let path = base.join(path);
+        let token = std::fs::read(&path).map_err(|error| Cause::Io(path, error)).at(place)?;
+        trust.add(token.trim_ascii()).map_err(HostError::from).at(place)?;
+    }
+    Ok(trust)
+}
+
+#[cfg(feature = "opa")]
+fn authorizer(manifest: &Manifest, base: &Path) -> Result<Option<Arc<dyn Authorizer>>, Cause> {
+    if manifest.policies.is_empty() {
+        return Ok(None);
+    }
+    let paths: Vec<_> = manifest.policies.iter().map(|path| base.join(path)).collect();
+    let opa = Opa::from_paths(&paths).map_err(|error| Cause::Wrong(error.to_string()))?;
+    Ok(Some(Arc::new(opa)))
+}
+
+#[cfg(not(feature = "opa"))]
+fn authorizer(manifest: &Manifest, _: &Path) -> Result<Option<Arc<dyn Authorizer>>, Cause> {
+    if manifest.policies.is_empty() {
+        return Ok(None);
+    }
+    Err(Cause::Wrong("this program was built without the feature `opa`".to_owned()))
+}
+
+async fn providers<'a>(
+    manifest: &'a Manifest,
+    base: &Path,
+) -> Result<BTreeMap<&'a str, Provider>, StartError> {
+    let mut providers = BTreeMap::new();
+    let mut files = HashMap::new();
+    for (number, provider) in manifest.providers.iter().enumerate() {
+        let place = || format!("providers[{number}]");
+        let wrong = |text: String| Err(Cause::Wrong(text)).at(place);
+        if providers.contains_key(provider.name.as_str()) {
+            return wrong(format!("there is a provider {:?} already", provider.name));
+        }
+        if let Some(path) = &provider.path
+            && let Some(other) = files.insert(path, &provider.name)
+        {
+            return wrong(format!("the file {} is that of the provider {other:?}", path.display()));
+        }
+        providers.insert(provider.name.as_str(), connect(provider, base).await.at(place)?);
+    }
+    Ok(providers)
+}
+
+async fn connect(provider: &ProviderManifest, base: &Path) -> Result<Provider, Cause> {
+    let ProviderManifest { kind, url, path, .. } = provider;
+    let (needs_url, needs_path) = match kind {
+        ProviderKind::Memory | ProviderKind::MemoryBus | ProviderKind::Extras | ProviderKind::Log => {
+            (false, false)
+        }
+        ProviderKind::Redis | ProviderKind::Nats | ProviderKind::Jetstream | ProviderKind::RedisStreams => {
+            (true, false)
+        }
+        ProviderKind::Redb => (false, true),
+    };
+    for (name, needed, given) in [("url", needs_url, url.is_some()), ("path", needs_path, path.is_some())] {
+        if needed != given {
+            let text = if needed { "needs" } else { "takes no" };
+            return Err(Cause::Wrong(format!("a provider of this kind {text} `{name}`")));
+        }
+    }
+    let (url, path) =
+        (url.as_deref().unwrap_or_default(), base.join(path.as_deref().unwrap_or(Path::new(""))));
+    Ok(match kind {
+        ProviderKind::Memory => Provider::from(Arc::new(Memory::new()) as Arc<dyn KeyValue>),
+        ProviderKind::Redis => Provider::key_value(Arc::new(Redis::connect(url).await?)),
+        ProviderKind::Redb => Provider::key_value(Arc::new(Redb::open(path)?)),
+        ProviderKind::MemoryBus => Provider::from(Arc::new(Bus::default()) as Arc<dyn Messaging>),
+        ProviderKind::Nats => Provider::messaging(Arc::new(Nats::connect(url).await?)),
+        ProviderKind::Jetstream => {
+            let streams = Streams::Made(StreamOptions::default());
+            Provider::messaging(Arc::new(JetStream::connect(url, streams).await?))
+        }
+        ProviderKind::RedisStreams => {
+            Provider::messaging(Arc::new(RedisStreams::connect(url, STREAM_LENGTH).await?))
+        }
+        ProviderKind::Extras => Provider::extras(Arc::new(Embedded::default())),
+        ProviderKind::Log => Provider::logging(Arc::new(Traced::default())),
+    })
+}
+
+impl<T, E: Into<Cause>> At<T> for Result<T, E> {
+    fn at(self, place: impl FnOnce() -> String) -> Result<T, StartError> {
+        self.map_err(|error| StartError { place: place(), cause: error.into() })
+    }
+}

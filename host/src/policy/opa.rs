@@ -1,0 +1,222 @@
+//! Open Policy Agent's policies as an authorizer, embedded: by the crate `regorus`, without a server.
+
+mod sources;
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, Value};
+use serde::Serialize;
+
+use super::{Authorizer, Decision, Invocation};
+use crate::identity::Claims;
+use sources::Sources;
+
+/// Decides by two rules of the package `pillion`:
+///
+/// - `can_load`, whose input is `{"claims": …}`: a module's claims, as they stand in its token.
+/// - `can_invoke`, whose input is `{"claims": …, "invocation": {"binding", "namespace", "operation"}}`.
+///
+/// Each is `true` to allow. `false`, or an object `{"allow": false, "reason": "…"}`, denies. So does a rule that is
+/// undefined for its input, fails, or takes too long: what a policy does not allow is denied.
+///
+/// ```
+/// use pillion_host::policy::Opa;
+///
+/// let opa = Opa::from_rego("inline.rego", r#"
+///     package pillion
+///     default can_load := true
+///     can_invoke if input.invocation.operation != "Clear"
+/// "#)?;
+/// # Ok::<(), pillion_host::policy::OpaError>(())
+/// ```
+pub struct Opa {
+    prepared: Engine,
+    /// An engine takes one input at a time.
+    idle: Mutex<Vec<Engine>>,
+    cacheable: bool,
+}
+
+/// Why policies cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpaError {
+    /// A file cannot be read.
+    #[error("the policy file {} cannot be read: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A policy or its data is not what it should be.
+    #[error("{name}: {reason}")]
+    Malformed {
+        /// The file, or its name within its bundle.
+        name: String,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// One of the two rules is not there.
+    #[error(
+        "the policies do not define {0}; write, say, `default {short} := true` in `package pillion`",
+        short = .0.trim_start_matches("data.pillion.")
+    )]
+    NoRule(&'static str),
+}
+
+#[derive(Serialize)]
+struct LoadInput<'a> {
+    claims: &'a Claims,
+}
+
+#[derive(Serialize)]
+struct InvokeInput<'a> {
+    claims: &'a Claims,
+    invocation: InvocationInput<'a>,
+}
+
+#[derive(Serialize)]
+struct InvocationInput<'a> {
+    binding: &'a str,
+    namespace: &'a str,
+    operation: &'a str,
+}
+
+const CAN_LOAD: &str = "data.pillion.can_load";
+const CAN_INVOKE: &str = "data.pillion.can_invoke";
+
+/// A decision that takes longer denies.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What answers differently at another time or place. A policy that names one of these is asked each time.
+const FICKLE: [&str; 7] =
+    ["time.", "rand.", "uuid.", "http.", "opa.runtime", "io.jwt.decode_verify", "net.lookup_ip_addr"];
+
+/// The binding that the empty one means.
+const DEFAULT: &str = "default";
+
+// === impl Opa ===
+
+impl Opa {
+    /// Reads policies (`.rego`), data (`.json`, `.yaml`) and bundles (`.tar.gz`); of a directory, all that it holds, as of
+    /// a bundle. Data of a directory or bundle is found under the path of its folder, as OPA has it. Signatures and the
+    /// roots of bundles are not looked at, and files of tests (`_test.rego`) are passed over.
+    ///
+    /// # Errors
+    /// When something cannot be read or is malformed, or one of the two rules is missing.
+    pub fn from_paths(paths: &[PathBuf]) -> Result<Self, OpaError> {
+        let mut sources = Sources::default();
+        for path in paths {
+            sources.read(path)?;
+        }
+        Self::new(&sources)
+    }
+
+    /// Takes one policy as text. The name is for errors.
+    ///
+    /// # Errors
+    /// When it is malformed, or one of the two rules is missing.
+    pub fn from_rego(name: &str, rego: &str) -> Result<Self, OpaError> {
+        let mut sources = Sources::default();
+        sources.policies.push((name.to_owned(), rego.to_owned()));
+        Self::new(&sources)
+    }
+
+    fn new(sources: &Sources) -> Result<Self, OpaError> {
+        let malformed = |name: &str, error: &dyn fmt::Display| OpaError::Malformed {
+            name: name.to_owned(),
+            reason: error.to_string(),
+        };
+        let mut engine = Engine::new();
+        engine.set_strict_builtin_errors(false);
+        for (name, rego) in &sources.policies {
+            engine.add_policy(name.clone(), rego.clone()).map_err(|error| malformed(name, &error))?;
+        }
+        for (name, data) in &sources.data {
+            engine.add_data_json(data).map_err(|error| malformed(name, &error))?;
+        }
+        for rule in [CAN_LOAD, CAN_INVOKE] {
+            engine.set_input(Value::new_object());
+            // It is asked for the error alone: a rule may well be undefined for an empty input.
+            if let Err(error) = engine.eval_rule(rule.to_owned()) {
+                let text = error.to_string();
+                if text.contains("not a valid rule path") {
+                    return Err(OpaError::NoRule(rule));
+                }
+                tracing::debug!(target: "pillion::policy", rule, error = text, "fails on an empty input");
+            }
+        }
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit: PATIENCE,
+            check_interval: NonZeroU32::MIN.saturating_add(255),
+        });
+        let fickle = |rego: &str| FICKLE.iter().any(|name| rego.contains(name));
+        let cacheable = !sources.policies.iter().any(|(_, rego)| fickle(rego));
+        Ok(Self { prepared: engine, idle: Mutex::default(), cacheable })
+    }
+
+    fn decide(&self, rule: &'static str, input: &impl Serialize) -> Decision {
+        let denied = |reason: String| Decision::Deny(reason.into());
+        let input = serde_json::to_value(input).map(Value::from);
+        let Ok(input) = input else { return denied("the input cannot be written as JSON".to_owned()) };
+        let idle = self.idle.lock().pop();
+        let mut engine = idle.unwrap_or_else(|| self.prepared.clone());
+        engine.set_input(input);
+        let decided = engine.eval_rule(rule.to_owned());
+        self.idle.lock().push(engine);
+        match decided {
+            Ok(value) => verdict(rule, &value),
+            Err(error) => denied(format!("{rule} failed: {error}")),
+        }
+    }
+}
+
+impl fmt::Debug for Opa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opa").field("cacheable", &self.cacheable).finish_non_exhaustive()
+    }
+}
+
+impl Authorizer for Opa {
+    fn can_load(&self, claims: &Claims) -> Decision {
+        self.decide(CAN_LOAD, &LoadInput { claims })
+    }
+
+    fn can_invoke(&self, claims: &Claims, invocation: &Invocation<'_>) -> Decision {
+        let Invocation { binding, namespace, operation } = *invocation;
+        let binding = if binding.is_empty() { DEFAULT } else { binding };
+        let invocation = InvocationInput { binding, namespace, operation };
+        self.decide(CAN_INVOKE, &InvokeInput { claims, invocation })
+    }
+
+    fn cacheable(&self) -> bool {
+        self.cacheable
+    }
+}
+
+/// What a rule's value means.
+fn verdict(rule: &str, value: &Value) -> Decision {
+    let allow = match value {
+        Value::Bool(allow) => *allow,
+        Value::Object(_) => matches!(value["allow"], Value::Bool(true)),
+        _ => false,
+    };
+    if allow {
+        return Decision::Allow;
+    }
+    match value {
+        Value::Undefined => Decision::Deny(format!("{rule} is undefined for it").into()),
+        Value::Object(_) => match &value["reason"] {
+            Value::String(reason) => Decision::Deny(Arc::from(&**reason)),
+            _ => Decision::Deny(format!("{rule} says no").into()),
+        },
+        Value::Bool(_) => Decision::Deny(format!("{rule} is false").into()),
+        other => Decision::Deny(format!("{rule} is neither true, false nor an object: {other}").into()),
+    }
+}

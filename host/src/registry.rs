@@ -1,0 +1,117 @@
+//! The actors of a host, and who of them has to wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::actor::ActorRef;
+use crate::error::HostError;
+use crate::identity::Claims;
+
+/// The actors of a host by their public keys. Whoever changes an actor's state holds it.
+#[derive(Default)]
+pub(crate) struct Registry {
+    actors: BTreeMap<String, ActorRef>,
+}
+
+// === impl Registry ===
+
+impl Registry {
+    pub(crate) fn insert(&mut self, actor: &ActorRef) -> Result<(), HostError> {
+        if self.actors.contains_key(actor.key()) {
+            return Err(HostError::Loaded(actor.key().to_owned()));
+        }
+        self.check_alias(&actor.claims())?;
+        self.actors.insert(actor.key().to_owned(), actor.clone());
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, actor: &ActorRef) -> Result<(), HostError> {
+        self.check(actor)?;
+        self.actors.remove(actor.key());
+        Ok(())
+    }
+
+    /// Whether the actor is on this host.
+    pub(crate) fn check(&self, actor: &ActorRef) -> Result<(), HostError> {
+        match self.actors.get(actor.key()) {
+            Some(here) if here.is(actor) => Ok(()),
+            _ => Err(HostError::NotHere(actor.key().to_owned())),
+        }
+    }
+
+    /// Whether nobody else has the alias in these claims, as alias or as public key.
+    pub(crate) fn check_alias(&self, claims: &Claims) -> Result<(), HostError> {
+        let Some(alias) = &claims.wascap.call_alias else { return Ok(()) };
+        match self.find(alias) {
+            Some(holder) if holder.key() != claims.sub => Err(HostError::AliasTaken {
+                module: claims.sub.clone(),
+                alias: alias.clone(),
+                holder: holder.key().to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn actors(&self) -> impl Iterator<Item = &ActorRef> {
+        self.actors.values()
+    }
+
+    /// By public key or alias.
+    pub(crate) fn find(&self, name: &str) -> Option<&ActorRef> {
+        let aliased = |actor: &&ActorRef| actor.claims().wascap.call_alias.as_deref() == Some(name);
+        self.actors.get(name).or_else(|| self.actors().find(aliased))
+    }
+
+    /// Works out whose links lead to actors that may have to wait, after a change of one of them. Answers whose links do
+    /// so now and did not before, in the order of the way from the changed one outwards, and whose do no longer.
+    pub(crate) fn settle(&self, changed: &ActorRef, changed_waits: bool) -> (Vec<ActorRef>, Vec<ActorRef>) {
+        let mut waits: BTreeSet<&str> = BTreeSet::new();
+        for actor in self.actors() {
+            let always = if actor.is(changed) { changed_waits } else { actor.guest().always_waits() };
+            if always || !actor.state().bindings.providers_ready() {
+                waits.insert(actor.key());
+            }
+        }
+        let mut links_wait = Vec::new();
+        loop {
+            let before = links_wait.len();
+            for actor in self.actors() {
+                let known = links_wait.iter().any(|other: &&ActorRef| other.is(actor));
+                if !known && actor.state().bindings.linked().any(|key| waits.contains(key)) {
+                    waits.insert(actor.key());
+                    links_wait.push(actor);
+                }
+            }
+            if links_wait.len() == before {
+                break;
+            }
+        }
+        let (mut waiting, mut ready) = (Vec::new(), Vec::new());
+        let others = self.actors().filter(|actor| !links_wait.iter().any(|other| other.is(actor)));
+        for actor in others {
+            if actor.state().bindings.set_links_wait(false) {
+                ready.push(actor.clone());
+            }
+        }
+        for actor in links_wait {
+            if actor.state().bindings.set_links_wait(true) {
+                waiting.push(actor.clone());
+            }
+        }
+        (waiting, ready)
+    }
+
+    /// Renews the links to an actor, whose alias may have changed; `rewire` is called for each that has one.
+    pub(crate) fn relink(&self, target: &ActorRef, rewire: impl Fn(&ActorRef)) {
+        let link = target.link();
+        for actor in self.actors() {
+            let mut state = actor.state();
+            let linked = state.bindings.linked().any(|key| key == target.key());
+            if linked {
+                // An error takes the link away: the claims grant neither key nor the new alias.
+                let _ = state.bindings.link(&link);
+                drop(state);
+                rewire(actor);
+            }
+        }
+    }
+}

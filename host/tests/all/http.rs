@@ -1,0 +1,165 @@
+//! HTTP requests to an actor.
+
+use std::net::Ipv4Addr;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use pillion_host::identity::{ActorClaims, KeyPair};
+use pillion_host::{ActorRef, Host, HostConfig, HttpOptions, HttpServer, Limits};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::guests::{Author, caps, guest, http_echo, saying};
+
+type Http = Client<HttpConnector, Full<Bytes>>;
+
+fn client(http2: bool) -> Http {
+    Client::builder(TokioExecutor::new()).http2_only(http2).build_http()
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port")
+}
+
+async fn served(wasm: &[u8], config: HostConfig, options: HttpOptions) -> (Host, ActorRef, HttpServer) {
+    let author = Author::new();
+    let host = author.host(config);
+    let actor = author.sign(&KeyPair::new_module(), wasm, caps(&["wascc:http_server"]));
+    let actor = host.load(&actor).expect("it loads");
+    let server = host.serve_http(&actor, listener().await, options).expect("it is granted");
+    (host, actor, server)
+}
+
+async fn send(client: &Http, request: Request<Full<Bytes>>) -> (StatusCode, Option<String>, Bytes) {
+    let response = client.request(request).await.expect("a response");
+    let (head, body) = response.into_parts();
+    let x = head.headers.get("x").map(|x| x.to_str().expect("text").to_owned());
+    (head.status, x, body.collect().await.expect("a body").to_bytes())
+}
+
+fn get(server: &HttpServer) -> Request<Full<Bytes>> {
+    Request::get(format!("http://{}/", server.address())).body(Full::default()).expect("a request")
+}
+
+#[tokio::test]
+async fn a_request_reaches_the_actor_whole() {
+    let (_host, _actor, server) =
+        served(&http_echo(201), HostConfig::default(), HttpOptions::default()).await;
+    for http2 in [false, true] {
+        let client = client(http2);
+        for body in [Bytes::new(), Bytes::from(vec![0xff; 100_000])] {
+            let request = Request::put(format!("http://{}/a%20b/c?d=e&f", server.address()))
+                .header("X-Once", "one")
+                .header("X-Twice", "one")
+                .header("X-Twice", "two")
+                .body(Full::new(body.clone()))
+                .expect("a request");
+            let (status, x, answer) = send(&client, request).await;
+            assert_eq!((status, x.as_deref()), (StatusCode::CREATED, Some("y")));
+            let seen = pillion_codec::Request::decode(&answer).expect("the request, as the actor got it");
+            assert_eq!((seen.method, seen.path, seen.query_string), ("PUT", "/a%20b/c", "d=e&f"));
+            assert_eq!(seen.body, body);
+            let field = |name: &str| seen.header.iter().find(|(it, _)| *it == name).map(|(_, value)| value);
+            assert_eq!((field("x-once"), field("x-twice")), (Some("one"), Some("one, two")));
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn without_its_claim_an_actor_is_not_served() {
+    let author = Author::new();
+    let host = author.host(HostConfig::default());
+    let actor = author.sign(&KeyPair::new_module(), &http_echo(200), caps(&["wascc:keyvalue"]));
+    let actor = host.load(&actor).expect("it loads");
+    let error = host.serve_http(&actor, listener().await, HttpOptions::default()).expect_err("not granted");
+    assert!(error.to_string().contains("do not grant wascc:http_server"), "{error}");
+}
+
+#[tokio::test]
+async fn an_update_that_gives_its_claim_up_is_served_no_more() {
+    let (author, module) = (Author::new(), KeyPair::new_module());
+    let host = author.host(HostConfig::default());
+    let revision = |rev: i32, granted: &[&str]| {
+        author.sign(&module, &http_echo(200), ActorClaims { rev: Some(rev), ..caps(granted) })
+    };
+    let actor = host.load(&revision(1, &["wascc:http_server"])).expect("it loads");
+    let server = host.serve_http(&actor, listener().await, HttpOptions::default()).expect("granted");
+    let client = client(false);
+    assert_eq!(send(&client, get(&server)).await.0, StatusCode::OK);
+    host.update(&actor, &revision(2, &[]), None).await.expect("it is newer");
+    assert_eq!(send(&client, get(&server)).await.0, StatusCode::FORBIDDEN);
+    host.update(&actor, &revision(3, &["wascc:http_server"]), None).await.expect("it is newer");
+    assert_eq!(send(&client, get(&server)).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_has_a_status_and_the_next_request_is_served() {
+    let limits = Limits { deadline: std::time::Duration::from_millis(20), ..Limits::default() };
+    for (wasm, expected) in [
+        (guest("unreachable"), StatusCode::INTERNAL_SERVER_ERROR),
+        (guest("(i32.const 0)"), StatusCode::INTERNAL_SERVER_ERROR),
+        (guest("(loop (br 0)) (i32.const 1)"), StatusCode::GATEWAY_TIMEOUT),
+        (saying("no response"), StatusCode::BAD_GATEWAY),
+        (http_echo(999), StatusCode::from_u16(999).expect("odd, and allowed")),
+        (http_echo(99), StatusCode::BAD_GATEWAY),
+        (http_echo(100), StatusCode::BAD_GATEWAY),
+    ] {
+        let config = HostConfig { limits, ..HostConfig::default() };
+        let (host, actor, server) = served(&wasm, config, HttpOptions::default()).await;
+        let client = client(false);
+        for _ in 0..2 {
+            assert_eq!(send(&client, get(&server)).await.0, expected);
+        }
+        host.remove(&actor).expect("it is there");
+        assert_eq!(send(&client, get(&server)).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_refused() {
+    let mut options = HttpOptions::default();
+    options.body = 10;
+    let (_host, _actor, server) = served(&http_echo(200), HostConfig::default(), options).await;
+    let client = client(false);
+    for (length, expected) in [(10, StatusCode::OK), (11, StatusCode::PAYLOAD_TOO_LARGE)] {
+        let request = Request::post(format!("http://{}/", server.address()))
+            .body(Full::new(Bytes::from(vec![b'x'; length])))
+            .expect("a request");
+        assert_eq!(send(&client, request).await.0, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_request_is_let_go() {
+    let mut options = HttpOptions::default();
+    options.patience = std::time::Duration::from_millis(50);
+    let (_host, _actor, server) = served(&http_echo(200), HostConfig::default(), options).await;
+    for (begun, expected) in [
+        ("GET / HTTP/1.1\r\nHost: x\r\n", ""),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx", "HTTP/1.1 408"),
+    ] {
+        let mut stream = TcpStream::connect(server.address()).await.expect("it listens");
+        stream.write_all(begun.as_bytes()).await.expect("it is taken");
+        let mut answer = Vec::new();
+        // Ends when the server ends the connection; were it not to, the test would hang.
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with(expected) || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+    assert_eq!(send(&client(false), get(&server)).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_server_that_is_stopped_listens_no_more() {
+    let (_host, _actor, server) =
+        served(&http_echo(200), HostConfig::default(), HttpOptions::default()).await;
+    assert_eq!(send(&client(false), get(&server)).await.0, StatusCode::OK);
+    let address = server.address();
+    server.stop().await;
+    TcpStream::connect(address).await.expect_err("nobody listens");
+}

@@ -1,0 +1,225 @@
+//! A host as a file.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use pillion_capabilities::testing::{NatsServer, RedisServer};
+use pillion_host::identity::{self, ActorClaims, Claims, KeyPair, SignerClaims};
+use pillion_host::manifest::{Manifest, ManifestError, Running};
+use tempfile::TempDir;
+
+use crate::guests::{Author, calling, caps, http_echo, keyvalue, mailbox};
+
+fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Manifest, ManifestError> {
+    let variables: HashMap<_, _> = variables.iter().copied().collect();
+    Manifest::parse(text, |name| variables.get(name).map(|value| (*value).to_owned()))
+}
+
+#[test]
+fn variables_are_expanded_in_their_places() {
+    let text = "labels:\n  a: ${A}\n  b: '${B:de:fault}'\n  c: \"$${A} ${EMPTY:}\"\ncache: ${A}/x${A}";
+    let manifest = parse(text, &[("A", "one")]).expect("a manifest");
+    let labels: Vec<_> = manifest.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(labels, [("a", "one"), ("b", "de:fault"), ("c", "${A} ")]);
+    assert_eq!(manifest.cache.as_deref(), Some(Path::new("one/xone")));
+    let json = parse(r#"{"trustedIssuers": ["${KEY}"]}"#, &[("KEY", "A1")]).expect("JSON is taken too");
+    assert_eq!(json.trusted_issuers, ["A1"]);
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line() {
+    for (text, expected) in [
+        ("labels:\n  a: ${MISSING}", "line 2: the environment variable MISSING is not set"),
+        ("labels:\n  a: ${OPEN\n  b: c}", "line 2: `${` has no `}` on its line"),
+        ("labels: {a: \"${no name}\"}", "line 1: \"no name\" is no name"),
+        ("labels: {a: \"${EVIL}\"}", "line 1: the value of EVIL has line breaks"),
+        ("actors:\n  - module: a.wasm\n    http: {port: 1}", "unknown field `port`"),
+        ("actors:\n  - module: a.wasm\n    http: {port: 1}", "line 3"),
+        ("providers:\n  - {name: a, kind: oracle}", "unknown variant `oracle`"),
+        ("actors:\n  - bindings: []", "missing field `module`"),
+        ("actors:\n  - module: x\n    limits: {instances: many}", "actors[0].limits.instances"),
+    ] {
+        let error = parse(text, &[("EVIL", "x\nactors: []")]).expect_err(text).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+/// A folder with signed modules.
+struct Folder {
+    directory: TempDir,
+    author: Author,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().expect("a directory"), author: Author::new() }
+    }
+
+    fn sign(&self, name: &str, module: &KeyPair, wasm: &[u8], claims: ActorClaims) {
+        fs::write(self.directory.path().join(name), self.author.sign(module, wasm, claims)).expect("written");
+    }
+
+    async fn start(&self, text: &str) -> Result<Running, String> {
+        let text = format!("trustedIssuers: [{}]\n{text}", self.author.public_key());
+        let manifest = parse(&text, &[]).expect("a manifest");
+        Running::start(&manifest, self.directory.path()).await.map_err(|error| error.to_string())
+    }
+}
+
+#[tokio::test]
+async fn all_that_a_manifest_says_is_there() {
+    let folder = Folder::new();
+    let (store, caller) = (KeyPair::new_module(), KeyPair::new_module());
+    let aliased = ActorClaims { call_alias: Some("demo/store".to_owned()), ..caps(&["wascc:keyvalue"]) };
+    folder.sign("store.wasm", &store, &keyvalue(), aliased);
+    folder.sign("caller.wasm", &caller, &calling("demo/store"), caps(&["demo/store"]));
+    folder.sign("http.wasm", &KeyPair::new_module(), &http_echo(200), caps(&["wascc:http_server"]));
+    let granted = caps(&["wascc:keyvalue", "wascc:messaging"]);
+    folder.sign("mailbox.wasm", &KeyPair::new_module(), &mailbox(), granted);
+    let running = folder.start(
+        r#"
+labels: {region: north}
+providers:
+  - {name: memory, kind: memory}
+  - {name: file, kind: redb, path: store.redb}
+  - {name: bus, kind: memory-bus}
+actors:
+  - module: caller.wasm
+    calls: [demo/store]
+  - module: store.wasm
+    limits: {memory: 1048576, deadlineMs: 100, instances: 3}
+    bindings: [{provider: memory}, {name: durable, provider: file}]
+  - module: http.wasm
+    http: {listen: "127.0.0.1:0", body: 100}
+  - module: mailbox.wasm
+    bindings: [{provider: memory}, {provider: bus}]
+    subscriptions: [{topic: inbox, group: all, maxDeliveries: 2, deadLetter: dead}]
+"#,
+    );
+    let running = Arc::new(running.await.expect("it starts"));
+    let inventory = running.host().inventory();
+    assert_eq!(inventory.labels["region"], "north");
+    let info = |key: &str| inventory.actors.iter().find(|it| it.key == key).expect("it is there");
+    assert_eq!(info(&caller.public_key()).links, [store.public_key()]);
+    let bindings: Vec<_> =
+        info(&store.public_key()).bindings.iter().map(|it| (&*it.binding, it.provider)).collect();
+    assert_eq!(bindings, [("default", "memory"), ("durable", "redb")]);
+    assert!(inventory.actors.iter().any(|it| it.subscriptions == ["inbox"]));
+    let (_, address) = running.addresses().next().expect("one listens");
+    tokio::net::TcpStream::connect(address).await.expect("it listens");
+    Arc::into_inner(running).expect("nobody else has it").stop().await;
+    tokio::net::TcpStream::connect(address).await.expect_err("nobody listens");
+}
+
+#[tokio::test]
+async fn providers_on_servers_are_connected_to() {
+    let (Some(nats), Some(redis)) =
+        (NatsServer::start_or_skip().expect("it starts"), RedisServer::start_or_skip().expect("it starts"))
+    else {
+        return;
+    };
+    let folder = Folder::new();
+    let granted = caps(&["wascc:keyvalue", "wascc:messaging"]);
+    folder.sign("mailbox.wasm", &KeyPair::new_module(), &mailbox(), granted);
+    let text = format!(
+        r#"
+providers:
+  - {{name: store, kind: redis, url: "{redis}"}}
+  - {{name: nats, kind: nats, url: "{nats}"}}
+  - {{name: jetstream, kind: jetstream, url: "{nats}"}}
+  - {{name: streams, kind: redis-streams, url: "{redis}"}}
+actors:
+  - module: mailbox.wasm
+    bindings:
+      - {{provider: store}}
+      - {{provider: nats}}
+      - {{name: durable, provider: jetstream}}
+      - {{name: redis, provider: streams}}
+    subscriptions:
+      - {{topic: one}}
+      - {{binding: durable, topic: two, group: all}}
+      - {{binding: redis, topic: three, group: all, deadLetter: dead}}
+"#,
+        redis = redis.url(),
+        nats = nats.url(),
+    );
+    let running = folder.start(&text).await.expect("it starts");
+    let info = &running.host().inventory().actors[0];
+    let providers: Vec<_> = info.bindings.iter().map(|it| it.provider).collect();
+    assert_eq!(providers, ["redis", "nats", "jetstream", "redis_streams"]);
+    assert_eq!(info.subscriptions, ["one", "two", "three"]);
+    running.stop().await;
+    drop((nats, redis));
+    let error = folder.start(&text).await.expect_err("the servers are gone");
+    assert!(error.starts_with("providers[0]: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_chain_of_trust_comes_from_files() {
+    let (operator, account, module) =
+        (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_module());
+    let directory = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, bytes: &[u8]| fs::write(directory.path().join(name), bytes).expect("written");
+    let body = SignerClaims::default();
+    let issue = |claims| identity::issue(&claims, &operator).expect("a token");
+    write("operator.jwt", format!("{}\n", issue(Claims::new(&operator, &operator, body.clone()))).as_bytes());
+    write("account.jwt", issue(Claims::new(&operator, &account, body)).as_bytes());
+    let claims = Claims::new(&account, &module, ActorClaims::default());
+    write("app.wasm", &identity::sign(&keyvalue(), claims, &account).expect("signed"));
+    let start = async |text: String| {
+        let manifest = parse(&text, &[]).expect("a manifest");
+        Running::start(&manifest, directory.path()).await.map_err(|error| error.to_string())
+    };
+    let operator = operator.public_key();
+    let whole = format!(
+        "trustedOperators: [{operator}]\ntokens: [operator.jwt, account.jwt]\nactors: [{{module: app.wasm}}]"
+    );
+    let running = start(whole.clone()).await.expect("it is vouched for");
+    assert_eq!(running.host().actors().len(), 1);
+    for broken in [whole.replace(", account.jwt", ""), whole.replace("trustedOperators", "trustedIssuers")] {
+        let error = start(broken).await.expect_err("nobody vouches for it");
+        assert!(error.starts_with("actors[0].module: the module is refused"), "{error}");
+    }
+    let error = start(whole.replace("account.jwt", "app.wasm")).await.expect_err("no token");
+    assert!(error.starts_with("tokens[1]: "), "{error}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_true_is_named_with_its_place() {
+    let folder = Folder::new();
+    folder.sign("plain.wasm", &KeyPair::new_module(), &keyvalue(), caps(&["wascc:keyvalue"]));
+    fs::write(folder.directory.path().join("raw.wasm"), keyvalue()).expect("written");
+    for (text, expected) in [
+        ("actors: [{module: missing.wasm}]", "actors[0].module: "),
+        ("actors: [{module: raw.wasm}]", "actors[0].module: the module is refused: the module is not signed"),
+        ("actors: [{module: plain.wasm}, {module: plain.wasm}]", "actors[1].module: the actor"),
+        (
+            "actors: [{module: plain.wasm, bindings: [{provider: nobody}]}]",
+            "actors[0].bindings[0]: there is no provider \"nobody\"",
+        ),
+        (
+            "providers: [{name: b, kind: memory-bus}]\nactors: [{module: plain.wasm, bindings: [{provider: b}]}]",
+            "actors[0].bindings[0]: the actor's claims do not grant wascc:messaging",
+        ),
+        ("actors: [{module: plain.wasm, calls: [nobody]}]", "actors[0].calls[0]: there is no actor"),
+        (
+            "actors: [{module: plain.wasm, http: {listen: \"127.0.0.1:0\"}}]",
+            "actors[0].http: the actor's claims do not grant wascc:http_server",
+        ),
+        ("providers: [{name: a, kind: redis}]", "providers[0]: a provider of this kind needs `url`"),
+        (
+            "providers: [{name: a, kind: memory, path: x}]",
+            "providers[0]: a provider of this kind takes no `path`",
+        ),
+        (
+            "providers: [{name: a, kind: memory}, {name: a, kind: memory}]",
+            "providers[1]: there is a provider \"a\"",
+        ),
+        ("policies: [missing.rego]", "policies: the policy file"),
+    ] {
+        let error = folder.start(text).await.expect_err(text);
+        assert!(error.contains(expected), "{error}");
+    }
+}
