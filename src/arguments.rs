@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
+use crate::host::arguments::HostVerb;
+use crate::module::arguments::ModuleVerb;
 
 /// Measures an in-process waSCC-style host against a Dapr-compatible sidecar, over the same providers.
 #[derive(Debug, Parser)]
@@ -50,6 +52,33 @@ pub(crate) enum Verb {
     /// Is this machine, now, fit to measure on? With remedies
     #[command(after_help = "Examples:\n  pillion doctor\n  pillion doctor --lanes sidecar-http-tcp")]
     Doctor(DoctorOptions),
+    /// The waSCC-style host by itself: run signed actors
+    #[command(after_help = concat!(
+        "Example, from keys to a request:\n",
+        "  pillion module keygen account --out account.seed            prints A…\n",
+        "  pillion module keygen module --out app.seed\n",
+        "  pillion module sign app.wasm --account-key account.seed --module-key app.seed \\\n",
+        "      --cap wascc:keyvalue --cap wascc:http_server -o app.signed.wasm\n",
+        "  pillion host run host.yaml                                  `pillion host run --help` shows one"))]
+    Host {
+        #[command(subcommand)]
+        verb: HostVerb,
+    },
+    /// Keys, signed modules, and the tokens that vouch for them
+    #[command(after_help = concat!(
+        "Example, from keys to a module that is believed:\n",
+        "  pillion module keygen operator --out operator.seed          prints O…\n",
+        "  pillion module keygen account --out account.seed            prints A…\n",
+        "  pillion module keygen module --out app.seed                 prints M…\n",
+        "  pillion module token operator --operator-key operator.seed -o operator.jwt\n",
+        "  pillion module token account --operator-key operator.seed --subject A… -o account.jwt\n",
+        "  pillion module sign app.wasm --account-key account.seed --module-key app.seed \\\n",
+        "      --cap wascc:keyvalue -o app.signed.wasm\n",
+        "  pillion module verify app.signed.wasm --operator O… --token operator.jwt --token account.jwt"))]
+    Module {
+        #[command(subcommand)]
+        verb: ModuleVerb,
+    },
 }
 
 #[derive(Clone, Debug, Args)]

@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use pillion_harness::lane::LaneError;
+use pillion_host::identity::IdentityError;
+use pillion_host::manifest::{ManifestError, StartError};
 use pillion_records::RecordError;
 use pillion_reports::{ReportError, Summary};
 
@@ -17,12 +19,18 @@ pub(crate) enum Exit {
     Void = 4,
     Refused = 5,
     Incomplete = 6,
+    Disbelieved = 7,
 }
 
 /// The environment is not fit, with what was found.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Refused(pub(crate) String);
+
+/// The user asked for what cannot be done, with what would.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
 
 /// The text of `--help`.
 pub(crate) const HELP: &str = "Exit codes:
@@ -33,6 +41,7 @@ pub(crate) const HELP: &str = "Exit codes:
   4  void: the A/A comparison tells apart what is the same
   5  the environment is refused: preflight, a missing program, no room to record
   6  incomplete: blocks failed or are missing
+  7  a module or token is not believed: unsigned, changed, expired, or its issuer not trusted
 
 Environment:
   PILLION_BINARIES  the folder of the runners and the sidecar, instead of this program's own
@@ -66,8 +75,16 @@ impl Exit {
 
 /// The code for an error: usage where the user named something that is not there, else the environment.
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
-    if error.is::<LaneError>() {
+    if error.is::<LaneError>() || error.is::<ManifestError>() || error.is::<Usage>() {
         return Exit::Usage;
+    }
+    match error.downcast_ref() {
+        Some(IdentityError::CannotSign(_) | IdentityError::Seed(_)) => return Exit::Usage,
+        Some(_) => return Exit::Disbelieved,
+        None => {}
+    }
+    if error.downcast_ref().is_some_and(StartError::is_of_identity) {
+        return Exit::Disbelieved;
     }
     match error.downcast_ref() {
         Some(ReportError::Differs { .. }) => return Exit::Verdict,

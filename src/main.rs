@@ -6,7 +6,9 @@ mod arguments;
 mod compare;
 mod doctor;
 mod exit;
+mod host;
 mod list;
+mod module;
 mod progress;
 mod report;
 mod resume;
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
         Verb::Report(options) => report::report(options),
         Verb::List => list::list(),
         Verb::Doctor(options) => doctor::doctor(options),
+        Verb::Host { verb } => host::host(verb),
+        Verb::Module { verb } => module::module(verb),
     };
     match done {
         Ok(exit) => exit.into(),

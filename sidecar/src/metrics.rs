@@ -32,7 +32,7 @@ fn text(sidecar: &Sidecar) -> String {
                     # TYPE pillion_provider_calls_total counter\n"
         .to_owned();
     for store in sidecar.stores.iter() {
-        for operation in Operation::ALL {
+        for &operation in Operation::ALL {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,

@@ -1,6 +1,8 @@
 //! Tests of the command line.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod host;
+mod module;
 mod running;
 
 use std::process::{Command, Output};
@@ -9,16 +11,24 @@ fn pillion(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pillion")).args(arguments).output().unwrap()
 }
 
+fn teaches_by_examples(verb: &[&str]) {
+    let out = pillion(&[verb, &["--help"]].concat());
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status.code(), Some(0));
+    assert!(text.contains("Example") && text.contains(&format!("pillion {}", verb.join(" "))), "{text}");
+}
+
 #[test]
 fn every_verb_teaches_by_examples() {
-    for verb in ["compare", "run", "resume", "report", "list", "doctor"] {
-        let out = pillion(&[verb, "--help"]);
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        assert_eq!(out.status.code(), Some(0));
-        assert!(text.contains("Example") && text.contains(&format!("pillion {verb}")), "{text}");
+    for verb in ["compare", "run", "resume", "report", "list", "doctor", "host", "module"] {
+        teaches_by_examples(&[verb]);
     }
+    for verb in ["keygen", "sign", "token", "inspect", "verify", "chain"] {
+        teaches_by_examples(&["module", verb]);
+    }
+    teaches_by_examples(&["host", "run"]);
     let text = String::from_utf8_lossy(&pillion(&["--help"]).stdout).into_owned();
-    assert!(text.contains("Exit codes") && text.contains("6  incomplete"), "{text}");
+    assert!(text.contains("Exit codes") && text.contains("7  a module"), "{text}");
 }
 
 #[test]

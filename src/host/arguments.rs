@@ -1,0 +1,35 @@
+//! What may be asked of the host.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HostVerb {
+    /// Run the actors that a manifest names, until the process is told to end
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  pillion host run host.yaml           ends by SIGINT or SIGTERM, after the requests under way\n",
+        "  pillion host run host.yaml --check   starts everything, prints the inventory, and ends\n\n",
+        "A manifest:\n",
+        "  trustedIssuers: [A…]\n",
+        "  providers:\n",
+        "    - {name: store, kind: redis, url: \"redis://${REDIS:127.0.0.1:6379}\"}\n",
+        "  actors:\n",
+        "    - module: counter.signed.wasm\n",
+        "      bindings: [{provider: store}]\n",
+        "      http: {listen: \"127.0.0.1:8080\"}\n\n",
+        "Kinds of providers: memory, redis, redb (keys and values); memory-bus, nats, jetstream, redis-streams (messages);\n",
+        "extras (identifiers and numbers); log. RUST_LOG sets what is logged, as \"info\"."))]
+    Run(RunOptions),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunOptions {
+    /// The manifest, in YAML or JSON
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: PathBuf,
+    /// Start everything, print the inventory as JSON, and end
+    #[arg(long)]
+    pub(crate) check: bool,
+}

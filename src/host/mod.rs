@@ -1,0 +1,15 @@
+//! `pillion host`: the host by itself, for real. One file per verb.
+
+pub(crate) mod arguments;
+mod run;
+
+use anyhow::Result;
+
+use crate::exit::Exit;
+use arguments::HostVerb;
+
+pub(crate) fn host(verb: &HostVerb) -> Result<Exit> {
+    match verb {
+        HostVerb::Run(options) => run::run(options),
+    }
+}

@@ -1,0 +1,185 @@
+//! The host by itself, as its users start it: keys, a signed module, a manifest, and requests.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use pillion_host::identity::{self, ActorClaims, Claims, KeyPair};
+use tempfile::TempDir;
+
+/// A folder with keys, a signed counter and a manifest.
+struct Folder {
+    directory: TempDir,
+}
+
+/// A running host, killed if the test fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+// === impl Folder ===
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self { directory: tempfile::tempdir().unwrap() };
+        let account = folder.good("module keygen account --out account.seed");
+        folder.good("module keygen module --out app.seed");
+        let guest = pillion_artifacts::guest().unwrap();
+        fs::copy(guest, folder.path("app.wasm")).unwrap();
+        folder.good(
+            "module sign app.wasm --account-key account.seed --module-key app.seed \
+             --cap wascc:keyvalue --cap wascc:http_server -o app.signed.wasm",
+        );
+        let manifest = format!(
+            "trustedIssuers: [{}]\n\
+             providers:\n  - {{name: store, kind: redb, path: \"${{STORE:store.redb}}\"}}\n\
+             actors:\n  - module: app.signed.wasm\n    bindings: [{{provider: store}}]\n    \
+             http: {{listen: \"127.0.0.1:0\"}}\n",
+            account.trim()
+        );
+        fs::write(folder.path("host.yaml"), manifest).unwrap();
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pillion"));
+        command.args(arguments.split_whitespace()).current_dir(&self.directory).env_remove("RUST_LOG");
+        command
+    }
+
+    fn run(&self, arguments: &str) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs what must succeed; answers standard output.
+    fn good(&self, arguments: &str) -> String {
+        let done = self.run(arguments);
+        assert!(done.status.success(), "{arguments}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// Starts the host and waits until it is ready; answers where it listens.
+    fn start(&self) -> (Running, String) {
+        let mut child = self.command("host run host.yaml").stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let running = Running(child);
+        let (mut address, mut ready) = (None, false);
+        for line in out.lines().map_while(Result::ok) {
+            match line.split(' ').collect::<Vec<_>>().as_slice() {
+                ["listening", at, _] => address = Some((*at).to_owned()),
+                ["ready"] => ready = true,
+                _ => {}
+            }
+            if ready {
+                break;
+            }
+        }
+        assert!(ready, "it ended before it was ready");
+        (running, address.unwrap())
+    }
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
+}
+
+#[test]
+fn a_manifest_is_served_and_what_it_kept_is_there_the_next_time() {
+    let folder = Folder::new();
+    for (signal, values) in [(Signal::SIGTERM, ["1", "2"]), (Signal::SIGINT, ["3", "4"])] {
+        let (mut running, address) = folder.start();
+        for value in values {
+            let response = get(&address, "/counter/one");
+            assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
+            assert!(response.ends_with(&format!(r#"{{"counter":"one","value":{value}}}"#)), "{response}");
+        }
+        kill(Pid::from_raw(running.0.id().try_into().unwrap()), signal).unwrap();
+        assert!(running.0.wait().unwrap().success());
+    }
+}
+
+/// The kB that a host of this manifest has in memory once it is ready.
+fn resident(folder: &Folder) -> usize {
+    let (running, _) = folder.start();
+    let status = fs::read_to_string(format!("/proc/{}/status", running.0.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_thousand_idle_actors_over_one_module_take_little_memory() {
+    const ACTORS: usize = 1_000;
+    let folder = Folder::new();
+    let seed = fs::read_to_string(folder.path("account.seed")).unwrap();
+    let account = KeyPair::from_seed(seed.trim()).unwrap();
+    let wasm = fs::read(folder.path("app.wasm")).unwrap();
+    let one = fs::read_to_string(folder.path("host.yaml")).unwrap();
+    let alone = resident(&folder);
+    let mut many = one;
+    for number in 1..ACTORS {
+        let actor = ActorClaims { caps: vec!["wascc:keyvalue".to_owned()], ..ActorClaims::default() };
+        let claims = Claims::new(&account, &KeyPair::new_module(), actor);
+        let name = format!("{number}.wasm");
+        fs::write(folder.path(&name), identity::sign(&wasm, claims, &account).unwrap()).unwrap();
+        many.push_str(&format!("  - module: {name}\n    bindings: [{{provider: store}}]\n"));
+    }
+    fs::write(folder.path("host.yaml"), many).unwrap();
+    let each = resident(&folder).saturating_sub(alone) / (ACTORS - 1);
+    assert!(each <= 64, "{each} kB each, beside {alone} kB for one");
+}
+
+#[test]
+fn what_would_run_is_told_without_running_it() {
+    let folder = Folder::new();
+    let inventory: serde_json::Value =
+        serde_json::from_str(&folder.good("host run host.yaml --check")).unwrap();
+    assert_eq!(inventory["actors"][0]["bindings"][0]["provider"], "redb");
+}
+
+#[test]
+fn what_keeps_it_from_running_is_said_with_its_code() {
+    let folder = Folder::new();
+    let text = fs::read_to_string(folder.path("host.yaml")).unwrap();
+    for (from, to, code, expected) in [
+        ("kind: redb", "kind: oracle", 2, "unknown variant `oracle`"),
+        (
+            "${STORE:store.redb}",
+            "${MISSING_VARIABLE}",
+            2,
+            "the environment variable MISSING_VARIABLE is not set",
+        ),
+        (
+            "app.signed.wasm",
+            "app.wasm",
+            7,
+            "actors[0].module: the module is refused: the module is not signed",
+        ),
+        ("provider: store", "provider: other", 5, "actors[0].bindings[0]: there is no provider \"other\""),
+    ] {
+        fs::write(folder.path("wrong.yaml"), text.replace(from, to)).unwrap();
+        let done = folder.run("host run wrong.yaml");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(said.contains("wrong.yaml") && said.contains(expected), "{said}");
+        assert_eq!(done.status.code(), Some(code), "{said}");
+    }
+    let done = folder.run("host run missing.yaml");
+    assert!(String::from_utf8_lossy(&done.stderr).contains("missing.yaml cannot be read"));
+}
