@@ -19,6 +19,7 @@ use pillion_codec::{GetRequest, GetResponse};
 use pillion_host::dispatch::Bindings;
 use pillion_host::engine::{Dispatch, Dispatched, Engine, EngineConfig, Guest, HostCall, Reply};
 use pillion_host::identity::{self, ActorClaims, Claims, KeyPair, TrustedIssuers};
+use pillion_host::policy::{Authorizer, Decision, Invocation, Opa};
 use pillion_host::{ActorRef, Host, HostConfig};
 use pillion_wapc_crate::PublishedHost;
 use raw_limit::RawLimit;
@@ -132,7 +133,7 @@ fn signed_guest() -> (Vec<u8>, TrustedIssuers) {
 }
 
 fn host(signed: &[u8], trusted: &TrustedIssuers, provider: &Arc<dyn KeyValue>) -> (Host, ActorRef) {
-    let config = HostConfig { trusted_issuers: trusted.clone(), ..HostConfig::default() };
+    let config = HostConfig { trust: trusted.clone().into(), ..HostConfig::default() };
     let host = Host::new(config).expect("it starts");
     let actor = host.load(signed).expect("it loads");
     host.bind(&actor, "default", Arc::clone(provider)).expect("it is granted");
@@ -178,6 +179,96 @@ fn path(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Answers with its payload.
+const ECHO: &str = r#"(module
+ (import "wapc" "__guest_request" (func $guest_request (param i32 i32)))
+ (import "wapc" "__guest_response" (func $guest_response (param i32 i32)))
+ (memory (export "memory") 8)
+ (func (export "__guest_call") (param $operation i32) (param $length i32) (result i32)
+   (call $guest_request (i32.const 1024) (i32.const 4096))
+   (call $guest_response (i32.const 4096) (local.get $length))
+   (i32.const 1)))"#;
+
+/// One actor that passes its request on to another, beside two calls of the other.
+fn actors(criterion: &mut Criterion) {
+    let account = KeyPair::new_account();
+    let host = Host::new(HostConfig {
+        trust: TrustedIssuers::from([account.public_key()]).into(),
+        ..HostConfig::default()
+    })
+    .expect("it starts");
+    let load = |text: &str, caps: Vec<String>| {
+        let wasm = wat::parse_str(text).expect("it is WebAssembly");
+        let claims = ActorClaims { caps, ..ActorClaims::default() };
+        let claims = Claims::new(&account, &KeyPair::new_module(), claims);
+        host.load(&identity::sign(&wasm, claims, &account).expect("it can be signed")).expect("it loads")
+    };
+    let echo = load(ECHO, Vec::new());
+    // The name of the contract in the forwarding guest makes room for the other's key.
+    let forwarding = FORWARDING
+        .replace(
+            "(data (i32.const 32) \"wascc:keyvalue\")",
+            &format!("(data (i32.const 128) \"{}\")", echo.key()),
+        )
+        .replace("(i32.const 32) (i32.const 14)", "(i32.const 128) (i32.const 56)");
+    let caller = load(&forwarding, vec![echo.key().to_owned()]);
+    host.link(&caller, &echo).expect("it is granted");
+    let mut response = Vec::new();
+    host.call_into(&caller, "Get", b"sixteen bytes...", &mut response).expect("it answers");
+    assert_eq!(response, b"sixteen bytes...");
+    let mut group = criterion.benchmark_group("actors");
+    group.bench_function("one-calls-another", |bencher| {
+        bencher.iter(|| {
+            host.call_into(&caller, black_box("Get"), black_box(b"sixteen bytes..."), &mut response).is_ok()
+        });
+    });
+    group.bench_function("two-plain-calls", |bencher| {
+        bencher.iter(|| {
+            let call = |response: &mut Vec<u8>| {
+                host.call_into(&echo, black_box("Get"), black_box(b"sixteen bytes..."), response).is_ok()
+            };
+            call(&mut response) && call(&mut response)
+        });
+    });
+    group.finish();
+}
+
+const POLICY: &str = r#"
+package pillion
+default can_load := true
+can_invoke if {
+    input.invocation.namespace in input.claims.wascap.caps
+    input.invocation.operation in {"Get", "Set", "Add", "KeyExists"}
+}
+"#;
+
+/// Open Policy Agent's say in `kv.get`: asked each time, and remembered.
+fn opa(criterion: &mut Criterion) {
+    let (signed, trusted) = signed_guest();
+    let opa = || Opa::from_rego("bench.rego", POLICY).expect("it is a policy");
+    let mut group = criterion.benchmark_group("opa");
+    let claims = identity::extract(&signed).expect("it is signed");
+    let evaluated = opa();
+    let invocation = Invocation { binding: "default", namespace: "wascc:keyvalue", operation: "Get" };
+    assert_eq!(evaluated.can_invoke(&claims, &invocation), Decision::Allow);
+    group.bench_function("evaluated", |bencher| {
+        bencher.iter(|| evaluated.can_invoke(black_box(&claims), black_box(&invocation)));
+    });
+    for (name, authorizer) in [("none", None), ("remembered", Some(Arc::new(opa()) as Arc<dyn Authorizer>))] {
+        let config = HostConfig { trust: trusted.clone().into(), authorizer, ..HostConfig::default() };
+        let host = Host::new(config).expect("it starts");
+        let actor = host.load(&signed).expect("it loads");
+        host.bind(&actor, "default", memory(&bytes(16))).expect("it is granted");
+        let mut response = Vec::new();
+        group.bench_function(format!("kv-get-{name}"), |bencher| {
+            bencher.iter(|| {
+                host.call_into(&actor, black_box("kv.get"), black_box(b"key"), &mut response).is_ok()
+            });
+        });
+    }
+    group.finish();
+}
+
 /// A module's whole identity, from its bytes to believed claims.
 fn claims(criterion: &mut Criterion) {
     let (signed, trusted) = signed_guest();
@@ -188,15 +279,21 @@ fn claims(criterion: &mut Criterion) {
 
 /// Grant and binding, allowed and denied; both with all that follows from them within the host.
 fn policy(criterion: &mut Criterion) {
-    let mut bindings = Bindings::new(vec!["wascc:keyvalue".to_owned()]);
-    bindings.bind("default", &memory(&bytes(16))).expect("it is granted");
+    let mut bindings = Bindings::new("M", vec!["wascc:keyvalue".to_owned()]);
+    bindings.bind("default", memory(&bytes(16))).expect("it is granted");
     let mut payload = Vec::new();
     GetRequest { key: "key" }.encode(&mut payload);
     let mut reply = Reply::default();
     for (name, namespace) in [("allowed", &b"wascc:keyvalue"[..]), ("denied", b"wascc:messaging")] {
         criterion.bench_function(&format!("policy/{name}"), |bencher| {
             bencher.iter(|| {
-                let call = HostCall { binding: b"default", namespace, operation: b"Get", payload: &payload };
+                let call = HostCall {
+                    binding: b"default",
+                    namespace,
+                    operation: b"Get",
+                    payload: &payload,
+                    depth: 0,
+                };
                 reply.reset();
                 bindings.dispatch(black_box(&call), &mut reply)
             });
@@ -243,5 +340,5 @@ fn errors(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, engine, path, claims, policy, codec, errors);
+criterion_group!(benches, engine, path, actors, opa, claims, policy, codec, errors);
 criterion_main!(benches);

@@ -66,8 +66,8 @@ impl PublishedHost {
         provider: &Arc<dyn KeyValue>,
     ) -> Result<Self, PublishedError> {
         let verified = identity::verify(signed, trusted, SystemTime::now())?;
-        let mut bindings = Bindings::new(verified.claims.wascap.caps);
-        bindings.bind("default", provider)?;
+        let mut bindings = Bindings::new(&verified.claims.sub, verified.claims.wascap.caps);
+        bindings.bind("default", Arc::clone(provider))?;
         Self::unverified(&verified.module, Arc::new(bindings))
     }
 
@@ -117,6 +117,7 @@ impl PublishedHost {
                 namespace: namespace.as_bytes(),
                 operation: operation.as_bytes(),
                 payload,
+                depth: 0,
             };
             let mut reply = Reply::default();
             if let Dispatched::Pending(pending) = dispatch.dispatch(&call, &mut reply) {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use pillion_capabilities::KeyValue;
 use pillion_harness::job::Job;
 use pillion_harness::runner::{App, Setup, serve};
+use pillion_host::identity::TrustedIssuers;
 use pillion_host::{ActorRef, Host, HostConfig};
 use pillion_native::{GrpcSidecar, SidecarKeyValue};
 use pillion_runners::{address, open, preload, provider_calls};
@@ -41,7 +42,7 @@ impl Setup for OpenHost {
         let module =
             std::fs::read(&guest.path).map_err(|error| format!("{}: {error}", guest.path.display()))?;
         let config = HostConfig {
-            trusted_issuers: [guest.issuer.clone()].into(),
+            trust: TrustedIssuers::from([guest.issuer.clone()]).into(),
             cache: Some(job.cache.clone()),
             ..HostConfig::default()
         };
