@@ -9,7 +9,7 @@ mod traced;
 use crate::{Answer, Counters, Error, Result, counters};
 
 pub use collected::{Collected, Line};
-pub use text::{LONGEST_SOURCE, LONGEST_TEXT};
+pub use text::{LONGEST_SOURCE, LONGEST_TEXT, plain};
 pub use traced::Traced;
 
 counters::operations! {

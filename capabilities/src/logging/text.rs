@@ -8,9 +8,10 @@ pub const LONGEST_SOURCE: usize = 256;
 /// How many bytes a line's text has in the log at most, its escapes included.
 pub const LONGEST_TEXT: usize = 8 << 10;
 
-/// A text without what could end its line, control a terminal or turn the direction of what follows, cut at `most`
+/// A text of an app as it may stand in a log: without what could end its line, control a terminal or turn the direction of what follows, cut at `most`
 /// bytes.
-pub(super) fn plain(text: &str, most: usize) -> String {
+#[must_use]
+pub fn plain(text: &str, most: usize) -> String {
     let mut plain = String::with_capacity(text.len().min(most));
     for (position, character) in text.char_indices() {
         let before = plain.len();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pillion_capabilities::Messaging;
+use pillion_capabilities::logging::{LONGEST_TEXT, plain};
 
 use super::link::Link;
 use super::provider::{Contract, Provider};
@@ -262,6 +263,11 @@ impl Dispatch for Bindings {
             Some(target) => target.dispatch(call, reply),
             None => self.deny(call, reply),
         }
+    }
+
+    fn log(&self, line: &str) {
+        let (source, line) = (&*self.actor, plain(line, LONGEST_TEXT));
+        tracing::info!(target: "pillion::guest", source, "{line}");
     }
 }
 

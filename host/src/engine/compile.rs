@@ -8,7 +8,8 @@ use wasmtime::{Config, ExternType, FuncType, InstancePre, Linker, Module, ValTyp
 
 use super::cache::Cache;
 use super::state::State;
-use super::{EngineConfig, EngineError, Limits, imports, ticker};
+use super::ticker::Ticker;
+use super::{EngineConfig, EngineError, Limits, imports};
 
 /// Compiles modules and runs them. Clones share everything.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ struct Inner {
     waiting: Linker<State>,
     cache: Option<Cache>,
     limits: Limits,
+    ticker: Arc<Ticker>,
     /// What is in use, by the SHA-256 of the module: actors of many identities may have the same code.
     compiled: Mutex<HashMap<[u8; 32], Weak<Compiled>>>,
 }
@@ -37,14 +39,15 @@ pub(super) struct Compiled {
     /// For calls that never wait; a module that imports WASI has none, since WASI's functions may wait.
     pub(super) ready: Option<InstancePre<State>>,
     pub(super) waiting: InstancePre<State>,
+    pub(super) ticker: Arc<Ticker>,
 }
 
-/// The bytes of native stack that one guest may use. With [`DEPTH`] guests within one another this is less than the
-/// 2 MiB that a thread has by Rust's and tokio's defaults, and a fiber by wasmtime's.
+/// The bytes of native stack that one guest may use. A guest within [`DEPTH`] others, and they, leave a quarter of the
+/// 2 MiB that a thread has by Rust's and tokio's defaults, and a fiber by wasmtime's, to what is between them.
 const STACK: usize = 256 << 10;
 
-/// How many calls of guests may be within one another.
-pub(crate) const DEPTH: u32 = 6;
+/// How many calls of guests a guest's call may be within.
+pub(crate) const DEPTH: u32 = 5;
 
 // === impl Engine ===
 
@@ -66,10 +69,10 @@ impl Engine {
         imports::link_ready(&mut ready).map_err(setup)?;
         let mut waiting = Linker::new(&wasmtime);
         imports::link_waiting(&mut waiting).map_err(setup)?;
-        ticker::start(&wasmtime)?;
+        let ticker = Ticker::start(&wasmtime)?;
         let cache = config.cache.map(Cache::open).transpose()?;
         let (limits, compiled) = (config.limits, Mutex::default());
-        Ok(Self { inner: Arc::new(Inner { wasmtime, ready, waiting, cache, limits, compiled }) })
+        Ok(Self { inner: Arc::new(Inner { wasmtime, ready, waiting, cache, limits, ticker, compiled }) })
     }
 
     /// Compiles a waPC module, unless a program of it is in use or it is in the cache.
@@ -96,6 +99,7 @@ impl Engine {
         let compiled = Arc::new(Compiled {
             ready: if wasi { None } else { Some(link(&inner.ready)?) },
             waiting: link(&inner.waiting)?,
+            ticker: Arc::clone(&inner.ticker),
         });
         let mut known = self.compiled();
         known.retain(|_, compiled| compiled.strong_count() > 0);

@@ -19,8 +19,11 @@ pub struct Limits {
     pub memory: usize,
     /// The elements of one table of an instance.
     pub table_elements: usize,
-    /// How long one call may run, waiting for pending answers not counted; in steps of 10 ms.
+    /// How long one call may run, waiting not counted; in steps of 10 ms.
     pub deadline: Duration,
+    /// How long one call may take in all, waiting included; in steps of 10 ms. A call that never waits is not measured
+    /// against it.
+    pub patience: Duration,
     /// How many instances there may be at a time: as many calls, nested ones included, can be under way.
     pub instances: usize,
 }
@@ -33,6 +36,7 @@ impl Default for Limits {
             memory: 256 << 20,
             table_elements: 100_000,
             deadline: Duration::from_secs(5),
+            patience: Duration::from_secs(60),
             instances: 1_024,
         }
     }

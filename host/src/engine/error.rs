@@ -49,6 +49,9 @@ pub enum CallFailure {
     /// The guest ran too long. Its instance is gone; the next call gets another.
     #[error("the guest ran for more than {0:?} and was stopped")]
     Deadline(Duration),
+    /// The call waited too long. Its instance is gone; the next call gets another.
+    #[error("the call took more than {0:?}, waiting included, and was given up")]
+    Patience(Duration),
     /// No instance could be made.
     #[error("no instance of the guest could be made: {0}")]
     Instantiate(String),

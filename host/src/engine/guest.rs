@@ -92,7 +92,8 @@ impl Guest {
     }
 
     /// Puts another program in this one's place, with its dispatch. Calls under way end on the old one; later calls run
-    /// the new. What the old one used is freed with the last of its calls.
+    /// the new. What the old one used is freed with the last of its calls; a thread whose call ends at the very moment of
+    /// the change may keep one instance until it calls again.
     pub fn replace(&self, program: Program, dispatch: Arc<dyn Dispatch>) {
         self.wire(Some(program), dispatch);
     }
@@ -196,23 +197,27 @@ impl Guest {
         if stamp & WAITS != 0 {
             return Err(self.refusal());
         }
-        let result = self.inner.pool.with(stamp, |slot| {
-            let instance = match slot {
-                Some(instance) if instance.stamp == stamp => instance,
-                _ => {
-                    // One of an older wiring makes room first.
+        let result = self.inner.pool.with(
+            stamp,
+            || self.stamp(),
+            |slot| {
+                let instance = match slot {
+                    Some(instance) if instance.stamp == stamp => instance,
+                    _ => {
+                        // One of an older wiring makes room first.
+                        *slot = None;
+                        slot.insert(self.instantiate(depth).map_err(Box::new)?)
+                    }
+                };
+                let result = instance.call(depth, operation, payload, response);
+                let spoilt = result.as_ref().is_err_and(|failure| failure.spoils_instance());
+                // One whose wiring was changed during the call is not kept: nobody might ever come for it.
+                if spoilt || stamp != self.stamp() {
                     *slot = None;
-                    slot.insert(self.instantiate().map_err(Box::new)?)
                 }
-            };
-            let result = instance.call(depth, operation, payload, response);
-            let spoilt = result.as_ref().is_err_and(|failure| failure.spoils_instance());
-            // One whose wiring was changed during the call is not kept: nobody might ever come for it.
-            if spoilt || stamp != self.stamp() {
-                *slot = None;
-            }
-            result
-        });
+                result
+            },
+        );
         result.map_err(|failure| *failure)
     }
 
@@ -227,25 +232,24 @@ impl Guest {
             None => match self.obtain()? {
                 Obtained::Idle(instance) => instance,
                 Obtained::Leave(wiring, permit) => {
-                    Instance::waiting(&wiring.program, wiring.dispatch, wiring.stamp, permit).await?
+                    Instance::waiting(&wiring.program, wiring.dispatch, depth, wiring.stamp, permit).await?
                 }
             },
         };
         let result = instance.call_waiting(depth, operation, payload).await;
-        if !result.as_ref().is_err_and(|failure| failure.spoils_instance()) && instance.stamp == self.stamp()
-        {
-            self.inner.pool.keep(instance);
+        if !result.as_ref().is_err_and(|failure| failure.spoils_instance()) {
+            self.inner.pool.keep(instance, || self.stamp());
         }
         result.map_err(|failure| *failure)
     }
 
     #[cold]
-    fn instantiate(&self) -> Result<Box<Instance>, CallFailure> {
+    fn instantiate(&self, depth: u32) -> Result<Box<Instance>, CallFailure> {
         match self.obtain()? {
             Obtained::Idle(instance) => Ok(instance),
             Obtained::Leave(wiring, _) if wiring.stamp & WAITS != 0 => Err(CallFailure::Waits),
             Obtained::Leave(wiring, permit) => {
-                Instance::ready(&wiring.program, wiring.dispatch, wiring.stamp, permit)
+                Instance::ready(&wiring.program, wiring.dispatch, depth, wiring.stamp, permit)
             }
         }
     }

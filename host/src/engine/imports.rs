@@ -1,7 +1,5 @@
 //! The functions that a waPC guest imports, for guests that wait and guests that do not.
 
-use std::time::Instant;
-
 use wasmtime::{Caller, Error, Linker, Result, Trap};
 
 use super::state::State;
@@ -51,11 +49,8 @@ pub(super) fn link_waiting(linker: &mut Linker<State>) -> Result<()> {
             |mut caller: Caller<'_, State>, arguments: HostCallArguments| {
                 Box::new(async move {
                     if let Some(pending) = host_call(&mut caller, arguments)? {
-                        let begun = Instant::now();
                         let reply = pending.await;
-                        let state = caller.data_mut();
-                        state.reply = reply;
-                        state.waited(begun.elapsed());
+                        caller.data_mut().reply = reply;
                     }
                     Ok::<u32, Error>(succeeded(&caller))
                 })
@@ -91,7 +86,7 @@ fn link_common(linker: &mut Linker<State>, module: &str) -> Result<()> {
     })?;
     linker.func_wrap(module, "__guest_error", |mut caller: Caller<'_, State>, at: u32, length: u32| {
         let (memory, state) = State::parts(&mut caller)?;
-        state.guest_error = Some(String::from_utf8_lossy(slice(memory, at, length)?).into_owned());
+        state.trouble().error = Some(String::from_utf8_lossy(slice(memory, at, length)?).into_owned());
         Ok(())
     })?;
     linker.func_wrap(module, "__host_response_len", |caller: Caller<'_, State>| {

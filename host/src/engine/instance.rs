@@ -4,16 +4,22 @@
     reason = "a caller's request and buffer are lent to the instance for the time of a call"
 )]
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wasmtime::{Store, TypedFunc, UpdateDeadline};
+use wasmtime::{InstancePre, Store, TypedFunc, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use super::error::DeadlinePassed;
+use super::meter::Meter;
 use super::request::{Owned, Request};
 use super::state::State;
-use super::{CallFailure, Dispatch, Limits, Program, ticker};
+use super::ticker::{self, Ticker};
+use super::{CallFailure, Dispatch, Limits, Program};
+
+/// After so many ticks, a guest that may wait is looked at, and others have their turn.
+const TURN: u64 = 1;
 
 /// Called once each, in this order, when they are there.
 const STARTS: [&str; 2] = ["_start", "wapc_init"];
@@ -23,10 +29,19 @@ pub(super) struct Instance {
     store: Store<State>,
     guest_call: TypedFunc<(u32, u32), u32>,
     limits: Limits,
+    /// When a call is looked at first, in ticks from its begin.
     deadline: u64,
+    /// For calls that may wait.
+    clock: Option<Clock>,
     /// Of which wiring it is.
     pub(super) stamp: u64,
     _permit: Permit,
+}
+
+/// What measures calls that may wait.
+struct Clock {
+    meter: Arc<Meter>,
+    ticker: Arc<Ticker>,
 }
 
 /// The right to be one of so many instances.
@@ -36,8 +51,11 @@ pub(super) struct Permit(Arc<AtomicUsize>);
 
 impl Permit {
     pub(super) fn acquire(live: &Arc<AtomicUsize>, limit: usize) -> Result<Self, CallFailure> {
-        let permit = Self(Arc::clone(live));
-        if live.fetch_add(1, Ordering::Relaxed) < limit { Ok(permit) } else { Err(CallFailure::Busy(limit)) }
+        let one_more = |count| (count < limit).then_some(count + 1);
+        match live.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
+            Ok(_) => Ok(Self(Arc::clone(live))),
+            Err(_) => Err(CallFailure::Busy(limit)),
+        }
     }
 }
 
@@ -50,63 +68,61 @@ impl Drop for Permit {
 // === impl Instance ===
 
 impl Instance {
-    /// Makes an instance whose calls never wait, and runs its start functions.
+    /// Makes an instance whose calls never wait, and runs its start functions: as part of the call that it is made for,
+    /// whose depth that is.
     pub(super) fn ready(
         program: &Program,
         dispatch: Arc<dyn Dispatch>,
+        depth: u32,
         stamp: u64,
         permit: Permit,
     ) -> Result<Box<Self>, CallFailure> {
         let pre = program.compiled.ready.as_ref().ok_or(CallFailure::Waits)?;
-        let mut store = store(pre.module().engine(), dispatch, program.limits);
+        let limits = program.limits;
+        let mut store = Store::new(pre.module().engine(), State::new(dispatch, limits, depth));
+        store.limiter(|state| state);
+        store.epoch_deadline_callback(|_| Err(DeadlinePassed.into()));
+        let deadline = deadline(limits);
+        store.set_epoch_deadline(deadline);
         let made = pre.instantiate(&mut store);
-        let instance = made.map_err(|error| failed_to_start(&mut store, &error, program.limits))?;
+        let instance = made.map_err(|error| failed_to_start(&mut store, &error, limits))?;
         store.data_mut().memory = instance.get_memory(&mut store, "memory");
         for name in STARTS {
             if let Some(start) = instance.get_func(&mut store, name) {
                 let run = start.typed::<(), ()>(&store).and_then(|start| start.call(&mut store, ()));
-                check_start(&mut store, run, program.limits)?;
+                check_start(&mut store, run, limits)?;
             }
         }
-        Self::finish(store, instance, program.limits, stamp, permit)
+        let guest_call = guest_call(&mut store, &instance)?;
+        Ok(Box::new(Self { store, guest_call, limits, deadline, clock: None, stamp, _permit: permit }))
     }
 
     /// As [`Instance::ready`], for calls that may wait.
     pub(super) async fn waiting(
         program: &Program,
         dispatch: Arc<dyn Dispatch>,
+        depth: u32,
         stamp: u64,
         permit: Permit,
     ) -> Result<Box<Self>, CallFailure> {
         let pre = &program.compiled.waiting;
-        let mut store = store(pre.module().engine(), dispatch, program.limits);
-        let made = pre.instantiate_async(&mut store).await;
-        let instance = made.map_err(|error| failed_to_start(&mut store, &error, program.limits))?;
-        store.data_mut().memory = instance.get_memory(&mut store, "memory");
-        for name in STARTS {
-            if let Some(start) = instance.get_func(&mut store, name) {
-                let run = match start.typed::<(), ()>(&store) {
-                    Ok(start) => start.call_async(&mut store, ()).await,
-                    Err(error) => Err(error),
-                };
-                check_start(&mut store, run, program.limits)?;
-            }
-        }
-        Self::finish(store, instance, program.limits, stamp, permit)
-    }
-
-    fn finish(
-        mut store: Store<State>,
-        instance: wasmtime::Instance,
-        limits: Limits,
-        stamp: u64,
-        permit: Permit,
-    ) -> Result<Box<Self>, CallFailure> {
-        let guest_call = instance
-            .get_typed_func(&mut store, "__guest_call")
-            .map_err(|error| CallFailure::Instantiate(format!("{error:#}")))?;
-        let deadline = deadline(limits);
-        Ok(Box::new(Self { store, guest_call, limits, deadline, stamp, _permit: permit }))
+        let limits = program.limits;
+        let mut store = Store::new(pre.module().engine(), State::new(dispatch, limits, depth));
+        store.limiter(|state| state);
+        let clock = Clock { meter: Arc::default(), ticker: Arc::clone(&program.compiled.ticker) };
+        let meter = Arc::clone(&clock.meter);
+        // A guest that runs on lets others have their turn on this thread. By tokio's own way to yield those are not the
+        // ready tasks alone, but sockets and timers too.
+        store.epoch_deadline_callback(move |_| match meter.elapsed() > limits.deadline {
+            true => Err(DeadlinePassed.into()),
+            false => Ok(UpdateDeadline::YieldCustom(TURN, Box::pin(tokio::task::yield_now()))),
+        });
+        store.set_epoch_deadline(TURN);
+        let starting = start_waiting(&mut store, pre, limits);
+        let instance = clock.run(limits, starting).await??;
+        let guest_call = guest_call(&mut store, &instance)?;
+        let (deadline, clock) = (TURN, Some(clock));
+        Ok(Box::new(Self { store, guest_call, limits, deadline, clock, stamp, _permit: permit }))
     }
 
     /// Runs a call; the response replaces what is in `response`.
@@ -141,7 +157,11 @@ impl Instance {
             .data_mut()
             .begin(depth, Request::Owned(Owned { operation, payload, response: Vec::new() }));
         self.store.set_epoch_deadline(self.deadline);
-        let called = self.guest_call.call_async(&mut self.store, lengths).await;
+        let call = self.guest_call.call_async(&mut self.store, lengths);
+        let called = match &self.clock {
+            Some(clock) => clock.run(self.limits, call).await?,
+            None => call.await,
+        };
         let asked = std::mem::take(&mut self.store.data_mut().request);
         self.outcome(called)?;
         let Request::Owned(owned) = asked else { unreachable!("nobody else sets what is asked") };
@@ -162,7 +182,7 @@ impl Instance {
         let state = self.store.data_mut();
         Box::new(match called {
             Ok(0) => CallFailure::Guest(
-                state.guest_error.take().unwrap_or_else(|| "no error message set".to_owned()),
+                state.trouble().error.take().unwrap_or_else(|| "no error message set".to_owned()),
             ),
             Ok(_) => CallFailure::NoResponse,
             Err(error) => trapped(state, &error, self.limits),
@@ -179,16 +199,41 @@ impl CallFailure {
     }
 }
 
-fn store(engine: &wasmtime::Engine, dispatch: Arc<dyn Dispatch>, limits: Limits) -> Store<State> {
-    let mut store = Store::new(engine, State::new(dispatch, limits));
-    store.limiter(|state| state);
-    store.epoch_deadline_callback(|mut store| match std::mem::take(&mut store.data_mut().waited) {
-        0 => Err(DeadlinePassed.into()),
-        // Time spent waiting is given back.
-        waited => Ok(UpdateDeadline::Continue(waited)),
-    });
-    store.set_epoch_deadline(deadline(limits));
-    store
+// === impl Clock ===
+
+impl Clock {
+    async fn run<T>(&self, limits: Limits, call: impl Future<Output = T>) -> Result<T, CallFailure> {
+        self.meter.run(&self.ticker, limits, call).await
+    }
+}
+
+async fn start_waiting(
+    store: &mut Store<State>,
+    pre: &InstancePre<State>,
+    limits: Limits,
+) -> Result<wasmtime::Instance, CallFailure> {
+    let made = pre.instantiate_async(&mut *store).await;
+    let instance = made.map_err(|error| failed_to_start(store, &error, limits))?;
+    store.data_mut().memory = instance.get_memory(&mut *store, "memory");
+    for name in STARTS {
+        if let Some(start) = instance.get_func(&mut *store, name) {
+            let run = match start.typed::<(), ()>(&*store) {
+                Ok(start) => start.call_async(&mut *store, ()).await,
+                Err(error) => Err(error),
+            };
+            check_start(store, run, limits)?;
+        }
+    }
+    Ok(instance)
+}
+
+fn guest_call(
+    store: &mut Store<State>,
+    instance: &wasmtime::Instance,
+) -> Result<TypedFunc<(u32, u32), u32>, CallFailure> {
+    instance
+        .get_typed_func(store, "__guest_call")
+        .map_err(|error| CallFailure::Instantiate(format!("{error:#}")))
 }
 
 /// One more than the limit says, since the first tick may come at once.
@@ -213,7 +258,7 @@ fn trapped(state: &mut State, error: &wasmtime::Error, limits: Limits) -> CallFa
     if error.is::<DeadlinePassed>() {
         return CallFailure::Deadline(limits.deadline);
     }
-    CallFailure::Trap(match state.refused.take() {
+    CallFailure::Trap(match state.trouble().refused.take() {
         Some(refused) => format!("{error:#} ({refused})"),
         None => format!("{error:#}"),
     })

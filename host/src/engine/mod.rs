@@ -13,6 +13,7 @@ mod error;
 mod guest;
 mod imports;
 mod instance;
+mod meter;
 mod pool;
 mod request;
 mod state;

@@ -38,7 +38,12 @@ impl Pool {
     /// Runs `call` on this thread's instance, or on one of the list; with neither there, on nothing. What `call` leaves
     /// there is kept. Should `call` panic, the instance is dropped: what it holds is anybody's guess.
     #[inline]
-    pub(super) fn with<T>(&self, stamp: u64, call: impl FnOnce(&mut Option<Box<Instance>>) -> T) -> T {
+    pub(super) fn with<T>(
+        &self,
+        stamp: u64,
+        current: impl Fn() -> u64,
+        call: impl FnOnce(&mut Option<Box<Instance>>) -> T,
+    ) -> T {
         let slot = self.slots.get_or_default();
         let mut instance = slot.take();
         if instance.is_none() {
@@ -46,7 +51,7 @@ impl Pool {
         }
         let result = call(&mut instance);
         if let Some(surplus) = instance.and_then(|instance| slot.put(instance)) {
-            self.keep(surplus);
+            self.keep(surplus, current);
         }
         result
     }
@@ -75,18 +80,21 @@ impl Pool {
         let older: Vec<_> = self.idle().extract_if(.., |instance| instance.stamp != stamp).collect();
         drop(older);
         for instance in self.slots.iter().filter_map(Slot::take) {
-            if instance.stamp == stamp {
-                self.keep(instance);
-            }
+            self.keep(instance, || stamp);
         }
     }
 
-    /// Puts an instance on the list, unless that is full.
-    pub(super) fn keep(&self, instance: Box<Instance>) {
+    /// Puts an instance on the list, unless that is full or it is not of the current wiring. That is looked at with the
+    /// list locked: whoever changes the wiring goes through the list afterwards.
+    pub(super) fn keep(&self, instance: Box<Instance>, current: impl Fn() -> u64) {
         let mut idle = self.idle();
-        if idle.len() < IDLE {
+        if idle.len() < IDLE && instance.stamp == current() {
             idle.push(instance);
+            return;
         }
+        // What a guest's end does is not to be done with the list locked.
+        drop(idle);
+        drop(instance);
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Box<Instance>>> {

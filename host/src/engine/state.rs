@@ -7,14 +7,13 @@
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
-use std::time::Duration;
 
 use wasmtime::{Caller, Error, Memory, ResourceLimiter, Result};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::request::Request;
-use super::{Dispatch, Limits, Reply, ticker};
+use super::{Dispatch, Limits, Reply};
 
 /// What the host keeps beside each instance.
 pub(super) struct State {
@@ -28,14 +27,20 @@ pub(super) struct State {
     /// What the last host call answered.
     pub(super) reply: Reply,
     pub(super) responded: bool,
-    pub(super) guest_error: Option<String>,
+    /// Most calls have none, and forget it by looking at one pointer.
+    pub(super) trouble: Option<Box<Trouble>>,
     pub(super) dispatch: Arc<dyn Dispatch>,
-    /// The time that the call spent waiting, in ticks: it does not count as running.
-    pub(super) waited: u64,
     limits: Limits,
-    /// What was refused last: a guest that is refused memory mostly traps for no stated reason.
-    pub(super) refused: Option<String>,
     wasi: Option<WasiP1Ctx>,
+}
+
+/// What was said of a call that will perhaps fail.
+#[derive(Default)]
+pub(super) struct Trouble {
+    /// The guest's error.
+    pub(super) error: Option<String>,
+    /// What the guest was refused: one that is refused memory mostly traps for no stated reason.
+    pub(super) refused: Option<String>,
 }
 
 /// Where a guest's memory is.
@@ -53,19 +58,17 @@ unsafe impl Sync for Place {}
 // === impl State ===
 
 impl State {
-    pub(super) fn new(dispatch: Arc<dyn Dispatch>, limits: Limits) -> Self {
+    pub(super) fn new(dispatch: Arc<dyn Dispatch>, limits: Limits, depth: u32) -> Self {
         Self {
             memory: None,
             place: None,
             request: Request::None,
-            depth: 0,
+            depth,
             reply: Reply::default(),
             responded: false,
-            guest_error: None,
+            trouble: None,
             dispatch,
-            waited: 0,
             limits,
-            refused: None,
             wasi: None,
         }
     }
@@ -102,12 +105,12 @@ impl State {
         self.depth = depth;
         self.reply.empty();
         self.responded = false;
-        self.guest_error = None;
-        self.waited = 0;
+        self.trouble = None;
     }
 
-    pub(super) fn waited(&mut self, time: Duration) {
-        self.waited = self.waited.saturating_add(ticker::ticks(time));
+    #[cold]
+    pub(super) fn trouble(&mut self) -> &mut Trouble {
+        self.trouble.get_or_insert_default()
     }
 
     /// WASI with nothing preopened, no environment, no arguments, and output thrown away.
@@ -122,8 +125,9 @@ impl ResourceLimiter for State {
         self.place = None;
         let granted = desired <= self.limits.memory;
         if !granted {
-            self.refused =
-                Some(format!("it asked for {desired} bytes of memory; its limit is {}", self.limits.memory));
+            let refused =
+                format!("it asked for {desired} bytes of memory; its limit is {}", self.limits.memory);
+            self.trouble().refused = Some(refused);
         }
         Ok(granted)
     }
@@ -131,10 +135,9 @@ impl ResourceLimiter for State {
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
         let granted = desired <= self.limits.table_elements;
         if !granted {
-            self.refused = Some(format!(
-                "it asked for {desired} table elements; its limit is {}",
-                self.limits.table_elements
-            ));
+            let limit = self.limits.table_elements;
+            self.trouble().refused =
+                Some(format!("it asked for {desired} table elements; its limit is {limit}"));
         }
         Ok(granted)
     }

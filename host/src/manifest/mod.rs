@@ -131,6 +131,9 @@ pub struct LimitsManifest {
     /// How long one call may run, in milliseconds.
     #[serde(default)]
     pub deadline_ms: Option<u64>,
+    /// How long one call may take in all, waiting included, in milliseconds.
+    #[serde(default)]
+    pub patience_ms: Option<u64>,
     /// How many instances there may be.
     #[serde(default)]
     pub instances: Option<usize>,
@@ -225,6 +228,7 @@ impl LimitsManifest {
             memory: self.memory.unwrap_or(default.memory),
             table_elements: self.table_elements.unwrap_or(default.table_elements),
             deadline: self.deadline_ms.map_or(default.deadline, Duration::from_millis),
+            patience: self.patience_ms.map_or(default.patience, Duration::from_millis),
             instances: self.instances.unwrap_or(default.instances),
         }
     }

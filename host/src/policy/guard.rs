@@ -108,6 +108,10 @@ impl Dispatch for Guard {
             }
         }
     }
+
+    fn log(&self, line: &str) {
+        self.bindings.log(line);
+    }
 }
 
 // === impl Decided ===

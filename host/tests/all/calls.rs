@@ -235,3 +235,103 @@ fn memory_that_grew_since_the_last_import_is_reached_and_no_more_than_it() {
     let failure = call(&host, &actor, b"one byte beyond").expect_err("there is no such byte");
     assert!(failure.to_string().contains("out of bounds"), "{failure}");
 }
+
+#[test]
+fn a_start_function_that_exits_with_a_failure_is_one() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let (host, actor) = loaded(&crate::guests::parse(
+        r#"(module
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (func (export "_start") (call $exit (i32.const 3)))
+            (func (export "__guest_call") (param i32 i32) (result i32) (i32.const 1)))"#,
+    ));
+    let failure = runtime.block_on(host.call(&actor, "any", b"").wait()).expect_err("it did not start");
+    assert!(matches!(&failure, CallFailure::Instantiate(text) if text.contains('3')), "{failure}");
+}
+
+/// Response and error of one host call are not there any more after the next.
+#[test]
+fn a_host_call_clears_what_the_last_one_answered() {
+    let get = |key: u32| {
+        format!(
+            "(drop (call $host_call (i32.const 16) (i32.const 7) (i32.const 32) (i32.const 14)
+               (i32.const 3000) (i32.const 3) (i32.const {key}) (i32.const 7)))"
+        )
+    };
+    let lengths = "(i32.store (i32.const 200) (call $host_response_len))
+                   (i32.store (i32.const 204) (call $host_error_len))";
+    let says = "(call $guest_response (i32.const 200) (i32.const 8)) (i32.const 1)";
+    let (host, actor) = loaded(&module(&format!(
+        r#"(data (i32.const 3000) "Get") (data (i32.const 3010) "\c1")
+           (func (export "__guest_call") (param $operation i32) (param $length i32) (result i32)
+             (if (local.get $length)
+               (then {fine} {malformed})
+               (else {malformed} {fine}))
+             {lengths} {says})"#,
+        fine = get(128),
+        malformed = get(3_010),
+    )));
+    let provider = Fake::getting(true, |_| Answer::Ready(Ok(entry("value"))));
+    host.bind(&actor, "default", Provider::key_value(provider)).expect("it is granted");
+    let lengths = |payload: &[u8]| {
+        let answer = call(&host, &actor, payload).expect("it answers");
+        let (response, error) = answer.split_at(4);
+        (response != [0; 4], error != [0; 4])
+    };
+    assert_eq!(lengths(b"x"), (false, true), "an error after a response");
+    assert_eq!(lengths(b""), (true, false), "a response after an error");
+}
+
+/// Guests of the generation after waSCC import the same nine functions under another name.
+#[test]
+fn guests_of_the_next_generation_are_served_alike() {
+    let (host, actor) = loaded(&crate::guests::of_the_next_generation(&crate::guests::forward(
+        crate::guests::DEFAULT,
+        crate::guests::KEYVALUE,
+    )));
+    let provider = Fake::getting(true, |key| match key {
+        "bad" => Answer::Ready(Err(pillion_capabilities::Error::InvalidArgument("no such key".to_owned()))),
+        _ => Answer::Ready(Ok(entry("value"))),
+    });
+    host.bind(&actor, "default", Provider::key_value(provider)).expect("it is granted");
+    let mut response = Vec::new();
+    host.call_into(&actor, "Get", &get_request("k"), &mut response).expect("it is answered");
+    assert_eq!(GetResponse::decode(&response).map(|it| it.value), Ok(&b"value"[..]));
+    let failure = host.call_into(&actor, "Get", &get_request("bad"), &mut response).expect_err("it fails");
+    assert!(failure.to_string().contains("no such key"), "{failure}");
+}
+
+#[test]
+fn what_an_actor_prints_is_one_line_under_its_key() {
+    let (host, actor) = loaded(&module(
+        r#"(data (i32.const 3000) "hello\0aERROR forged")
+           (func (export "__guest_call") (param i32 i32) (result i32)
+             (call $console_log (i32.const 3000) (i32.const 18))
+             (call $console_log (i32.const 0) (i32.const 500000))
+             (call $guest_response (i32.const 0) (i32.const 0)) (i32.const 1))"#,
+    ));
+    let written = Written::default();
+    let made = written.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || made.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || call(&host, &actor, b"").expect("it answers"));
+    let text = String::from_utf8(written.0.lock().expect("unpoisoned").clone()).expect("it is text");
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].contains(actor.key()) && lines[0].contains(r"hello\nERROR forged"), "{text}");
+    assert!(lines[1].len() < 10_000, "{} bytes", lines[1].len());
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

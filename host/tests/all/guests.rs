@@ -41,6 +41,16 @@ pub(crate) fn guest(body: &str) -> Vec<u8> {
     ))
 }
 
+/// A guest whose `__guest_call` has this body, with all imports from `wasmbus`.
+pub(crate) fn of_the_next_generation(body: &str) -> Vec<u8> {
+    let common = COMMON.replace("\"wapc\"", "\"wasmbus\"");
+    parse(&format!(
+        "(module {common}
+           (func (export \"__guest_call\") (param $operation i32) (param $length i32) (result i32)
+             (local $n i32) {body}))"
+    ))
+}
+
 /// A guest that passes its operation and payload on to its host, under the binding and namespace at these places.
 pub(crate) fn forwarding(binding: (u32, u32), namespace: (u32, u32)) -> Vec<u8> {
     guest(&forward(binding, namespace))
@@ -56,7 +66,7 @@ pub(crate) fn calling(actor: &str) -> Vec<u8> {
     ))
 }
 
-fn forward(binding: (u32, u32), namespace: (u32, u32)) -> String {
+pub(crate) fn forward(binding: (u32, u32), namespace: (u32, u32)) -> String {
     format!(
         r#"(call $guest_request (i32.const 1024) (i32.const 4096))
          (if (i32.eqz (call $host_call

@@ -148,3 +148,22 @@ fn an_idle_instance_gives_way() {
         assert_eq!(call(), Ok(()));
     }
 }
+
+/// What was refused in one call has nothing to do with why the next one fails.
+#[test]
+fn a_refusal_is_told_of_its_own_call_alone() {
+    let limits = Limits { memory: 8 * 65_536, ..Limits::default() };
+    let (host, actor) = loaded_with(
+        &guest(
+            "(drop (memory.grow (local.get $length)))
+             (if (i32.eqz (local.get $length)) (then unreachable))
+             (call $guest_response (i32.const 16) (i32.const 7)) (i32.const 1)",
+        ),
+        config(limits),
+        &[],
+    );
+    let mut response = Vec::new();
+    host.call_into(&actor, "any", b"x", &mut response).expect("it lives with the refusal");
+    let failure = host.call_into(&actor, "any", b"", &mut response).expect_err("it traps").to_string();
+    assert!(failure.contains("unreachable") && !failure.contains("memory"), "{failure}");
+}
