@@ -63,6 +63,9 @@ pub enum CallFailure {
         "the guest is bound to a provider that answers later (or uses WASI): make the call in the way that waits"
     )]
     Waits,
+    /// Middleware did not let the call in.
+    #[error("the call was not let in: {0}")]
+    Halted(String),
     /// The guest was removed from its host.
     #[error("the actor was removed from its host")]
     Removed,

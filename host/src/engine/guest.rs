@@ -4,9 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::gate::{self, Gate};
 use super::instance::{Instance, Permit};
 use super::pool::Pool;
 use super::{CallFailure, Dispatch, Limits, Program};
@@ -23,6 +25,7 @@ struct Inner {
     wiring: Mutex<Wiring>,
     pool: Pool,
     live: Arc<AtomicUsize>,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 /// What new instances are made of. Older instances are told by their stamp, and not used again.
@@ -76,12 +79,19 @@ impl Guest {
     /// Wires a program to a dispatch. Instances are made when they are first needed.
     #[must_use]
     pub fn new(program: Program, dispatch: Arc<dyn Dispatch>) -> Self {
+        Self::gated(program, dispatch, None)
+    }
+
+    /// As [`Guest::new`], with somebody at its entry.
+    #[must_use]
+    pub fn gated(program: Program, dispatch: Arc<dyn Dispatch>, gate: Option<Arc<dyn Gate>>) -> Self {
         let wiring = Wiring { stamp: waits(&program, &*dispatch), program, dispatch, closed: false };
         let inner = Inner {
             stamp: AtomicU64::new(wiring.stamp),
             wiring: Mutex::new(wiring),
             pool: Pool::default(),
             live: Arc::default(),
+            gate,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -152,9 +162,16 @@ impl Guest {
 
     /// As [`Guest::call`], for a call that another guest makes: `depth` is one more than that of its own call.
     pub fn call_at(&self, depth: u32, operation: &str, payload: &[u8]) -> Call {
+        match &self.inner.gate {
+            None => self.enter(depth, operation, payload),
+            Some(gate) => gate::pass(gate, operation, payload, || self.enter(depth, operation, payload)),
+        }
+    }
+
+    fn enter(&self, depth: u32, operation: &str, payload: &[u8]) -> Call {
         if self.always_ready() {
             let mut response = Vec::new();
-            match self.call_into_at(depth, operation, payload, &mut response) {
+            match self.enter_into(depth, operation, payload, &mut response) {
                 // Its wiring was changed just now.
                 Err(CallFailure::Waits) => {}
                 result => return Call::Ready(result.map(|()| Bytes::from(response))),
@@ -187,6 +204,40 @@ impl Guest {
     /// As [`Guest::call_into`].
     #[inline]
     pub fn call_into_at(
+        &self,
+        depth: u32,
+        operation: &str,
+        payload: &[u8],
+        response: &mut Vec<u8>,
+    ) -> Result<(), CallFailure> {
+        match &self.inner.gate {
+            None => self.enter_into(depth, operation, payload, response),
+            Some(gate) => self.pass_into(&**gate, depth, operation, payload, response),
+        }
+    }
+
+    /// A call that turns out to have to wait is as good as not made: whoever makes it anew passes the gate again.
+    #[cold]
+    fn pass_into(
+        &self,
+        gate: &dyn Gate,
+        depth: u32,
+        operation: &str,
+        payload: &[u8],
+        response: &mut Vec<u8>,
+    ) -> Result<(), CallFailure> {
+        if !self.always_ready() {
+            return Err(self.refusal());
+        }
+        gate.before(operation, payload)?;
+        let begun = Instant::now();
+        let result = self.enter_into(depth, operation, payload, response);
+        gate.after(operation, result.as_ref().map(|()| &response[..]), begun.elapsed());
+        result
+    }
+
+    #[inline]
+    fn enter_into(
         &self,
         depth: u32,
         operation: &str,

@@ -28,6 +28,7 @@
 mod chain;
 mod claims;
 mod error;
+mod invocation;
 mod key;
 mod sections;
 mod sign;
@@ -38,6 +39,7 @@ mod verify;
 pub use chain::{Chain, Link, Voucher};
 pub use claims::{ActorClaims, Claims, SignerClaims, Validity};
 pub use error::{IdentityError, LinkError};
+pub use invocation::{ForgeryError, InvocationClaims, Notary, SignedCall};
 pub use key::KeyKind;
 pub use nkeys::KeyPair;
 pub use sections::{JWT_SECTION, WASMCLOUD_JWT_SECTION};

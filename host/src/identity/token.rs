@@ -38,7 +38,7 @@ struct Subject {
 }
 
 /// A token taken apart. Its header is the one known; its claims are believed by nobody yet.
-struct Parts<'a> {
+pub(super) struct Parts<'a> {
     /// Header and claims as they were signed.
     signed: &'a str,
     claims: Vec<u8>,
@@ -144,7 +144,7 @@ impl Token {
 // === impl Parts ===
 
 impl<'a> Parts<'a> {
-    fn of(token: &'a [u8]) -> Result<Self, IdentityError> {
+    pub(super) fn of(token: &'a [u8]) -> Result<Self, IdentityError> {
         let malformed = |reason: &str| IdentityError::Malformed(reason.to_owned());
         let token = std::str::from_utf8(token).map_err(|_| malformed("it is not text"))?;
         let (signed, signature) = token.rsplit_once('.').ok_or_else(|| malformed("it has no signature"))?;
@@ -163,7 +163,7 @@ impl<'a> Parts<'a> {
         Ok(Self { signed, claims: part(claims, "claims")?, signature: part(signature, "signature")? })
     }
 
-    fn claims<T: DeserializeOwned>(&self) -> Result<T, IdentityError> {
+    pub(super) fn claims<T: DeserializeOwned>(&self) -> Result<T, IdentityError> {
         serde_json::from_slice(&self.claims).map_err(|error| {
             IdentityError::Malformed(format!("its claims are not as they should be: {error}"))
         })
@@ -192,7 +192,7 @@ impl<'a> Parts<'a> {
         Ok(claims)
     }
 
-    fn is_signed_by(&self, issuer: &KeyPair) -> bool {
+    pub(super) fn is_signed_by(&self, issuer: &KeyPair) -> bool {
         issuer.verify(self.signed.as_bytes(), &self.signature).is_ok()
     }
 }

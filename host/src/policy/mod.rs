@@ -1,5 +1,6 @@
 //! Who else has a say: an authorizer can take away what claims and bindings grant, and never add to it.
 
+mod anti_forgery;
 mod guard;
 #[cfg(feature = "opa")]
 mod opa;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 
 use crate::identity::Claims;
 
+pub use anti_forgery::AntiForgery;
+pub(crate) use anti_forgery::Notarized;
 pub(crate) use guard::Guard;
 #[cfg(feature = "opa")]
 pub use opa::{Opa, OpaError};
