@@ -97,6 +97,28 @@ fn the_published_schema_is_that_of_the_code() {
     assert!(published == schema, "write it anew: pillion host schema > docs/host.schema.json");
 }
 
+/// What `lines` of a text say after these signs, up to the first that do not begin with them.
+fn quoted(text: &str, begin: &str, signs: &str) -> String {
+    let from = text.find(begin).expect(begin) + begin.len();
+    let lines = text[from..].lines().skip(1).map_while(|line| line.trim_start().strip_prefix(signs));
+    lines.take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn the_documented_manifests_are_manifests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect(path);
+    let documented = quoted(&read("src/manifest/mod.rs"), "/// ```yaml", "/// ");
+    let help = quoted(&read("../src/host/arguments.rs"), "\"A manifest:", "\"  ");
+    let help = help.replace("\\n\\n\",", "").replace("\\n\",", "").replace("\\\"", "\"");
+    for text in [documented, help] {
+        let manifest = parse(&text, &[]).expect(&text);
+        let url = manifest.providers[0].url.as_deref();
+        assert_eq!((manifest.actors.len(), url), (1, Some("redis://127.0.0.1:6379")), "{text}");
+        assert!(manifest.actors[0].http.is_some(), "{text}");
+    }
+}
+
 /// A folder with signed modules.
 struct Folder {
     directory: TempDir,

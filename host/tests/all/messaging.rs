@@ -310,8 +310,8 @@ async fn an_actor_that_is_always_ready_deals_with_messages_on_several_threads() 
         *count += 1;
         changed.notify_all();
         let wait = changed.wait_timeout_while(count, Duration::from_secs(60), |count| *count < 2);
-        let (_, late) = wait.expect("unpoisoned");
-        if late.timed_out() {
+        let late = wait.expect("unpoisoned").1.timed_out();
+        if late {
             return Answer::Ready(Err(pillion_capabilities::Error::InvalidArgument("alone".to_owned())));
         }
         Answer::Ready(Ok(1))
