@@ -55,6 +55,10 @@ pub struct ActorInfo {
     pub subscriptions: Vec<String>,
     /// The public keys of the actors that it may call.
     pub links: Vec<String>,
+    /// When its token expires, in Unix seconds.
+    pub expires: Option<u64>,
+    /// Whether its token has expired, so that it is given no request, no message and no capability.
+    pub expired: bool,
     /// Whether every call of it is done when it returns.
     pub always_ready: bool,
 }
@@ -120,6 +124,8 @@ impl ActorRef {
             bindings: state.bindings.bound().map(binding).collect(),
             subscriptions: state.deliveries.iter().map(|it| it.topic.to_string()).collect(),
             links: state.bindings.linked().map(str::to_owned).collect(),
+            expires: state.claims.exp,
+            expired: state.claims.expired().is_some(),
             always_ready: self.inner.guest.always_ready(),
         }
     }

@@ -1,10 +1,15 @@
 //! Messages that are delivered to an actor.
 
-use pillion_capabilities::messaging::{Outcome, Received, Subscription};
-use tokio::task::AbortHandle;
+use std::time::{Duration, Instant};
 
+use pillion_capabilities::messaging::{Delivery, Outcome, Received, SubscribeOptions, Subscription};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::sleep;
+
+use crate::actor::ActorRef;
 use crate::dispatch::messaging::{DELIVER, delivered};
-use crate::engine::{CallFailure, Guest};
+use crate::engine::CallFailure;
+use crate::workers;
 
 /// A topic that an actor is subscribed to. Dropping it ends the subscription; deliveries under way are given up, and
 /// made anew to others where the provider can.
@@ -14,16 +19,34 @@ pub(crate) struct Deliveries {
     task: AbortHandle,
 }
 
+/// How long a message is held for an actor that can take none, before it counts as not dealt with.
+#[derive(Clone, Copy)]
+pub(crate) struct Hold(Duration);
+
+/// The pauses between the attempts at a message that is held double from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
+
+// === impl Hold ===
+
+impl Hold {
+    /// Half of the time to settle it in: after the whole, the provider would deliver it beside this.
+    pub(crate) fn of(options: &SubscribeOptions) -> Self {
+        Self(options.ack_wait / 2)
+    }
+}
+
 // === impl Deliveries ===
 
 impl Deliveries {
     /// Delivers what arrives from now on. To be called within a tokio runtime.
-    pub(crate) fn start(binding: &str, topic: &str, subscription: Subscription, guest: Guest) -> Self {
-        let deliver = move |received: Received| {
-            let guest = guest.clone();
-            async move { deliver(&guest, &received).await }
-        };
-        let task = tokio::spawn(subscription.handle(deliver)).abort_handle();
+    pub(crate) fn start(
+        binding: &str,
+        topic: &str,
+        subscription: Subscription,
+        hold: Hold,
+        actor: &ActorRef,
+    ) -> Self {
+        let task = tokio::spawn(run(subscription, hold, actor.clone())).abort_handle();
         Self { binding: binding.into(), topic: topic.into(), task }
     }
 }
@@ -34,16 +57,57 @@ impl Drop for Deliveries {
     }
 }
 
-/// A message that an actor did not deal with is delivered again, as often as its subscription allows.
-async fn deliver(guest: &Guest, received: &Received) -> Outcome {
-    match guest.call(DELIVER, &delivered(received)).wait().await {
-        Ok(_) => Outcome::Acknowledge,
-        Err(failure) => {
-            if failure != CallFailure::Removed {
-                let (topic, attempt) = (&*received.topic, received.attempt);
-                tracing::warn!(target: "pillion::delivery", topic, attempt, %failure, "not dealt with");
-            }
-            Outcome::Redeliver
+/// Each message is a task of its own, so that as many workers deal with them as there are. The subscription itself
+/// bounds how many are under way.
+async fn run(mut subscription: Subscription, hold: Hold, actor: ActorRef) {
+    // Dropped with this, it ends them.
+    let mut under_way = JoinSet::new();
+    loop {
+        let expired = actor.claims().expired().is_some();
+        tokio::select! {
+            delivery = subscription.next(), if !expired => match delivery {
+                Some(delivery) => { under_way.spawn(handle(delivery, hold, actor.clone())); }
+                None => break,
+            },
+            // No message is fetched for an actor that may have none; an update may give it a new token.
+            () = sleep(PAUSES.1), if expired => {}
+            Some(_) = under_way.join_next() => {}
         }
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+async fn handle(delivery: Delivery, hold: Hold, actor: ActorRef) {
+    let Delivery { received, ticket } = delivery;
+    let outcome = deliver(&actor, &received, hold).await;
+    if let Err(error) = ticket.settle(outcome).wait().await {
+        let topic = &*received.topic;
+        tracing::warn!(target: "pillion::delivery", topic, %error, "could not be settled");
+    }
+}
+
+/// A message that an actor did not deal with is delivered again, as often as its subscription allows. That it had no
+/// room, or may not run, says nothing about the message, which is held for a while instead.
+async fn deliver(actor: &ActorRef, received: &Received, hold: Hold) -> Outcome {
+    let (topic, attempt) = (&*received.topic, received.attempt);
+    let payload = delivered(received);
+    let (since, mut pause) = (Instant::now(), PAUSES.0);
+    loop {
+        let (failure, hopeful) = match actor.claims().expired() {
+            Some(expired) => (format!("the actor's token expired at {expired}"), true),
+            None => match workers::call(actor.guest(), DELIVER, &payload).await {
+                Ok(_) => return Outcome::Acknowledge,
+                // Its subscriptions ended before it was closed: others get it.
+                Err(CallFailure::Removed) => return Outcome::Redeliver,
+                Err(failure) => (failure.to_string(), matches!(failure, CallFailure::Busy(_))),
+            },
+        };
+        if !hopeful || since.elapsed() >= hold.0 {
+            tracing::warn!(target: "pillion::delivery", topic, attempt, failure, "not dealt with");
+            return Outcome::Redeliver;
+        }
+        tracing::debug!(target: "pillion::delivery", topic, attempt, failure, ?pause, "held");
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
     }
 }

@@ -1,6 +1,7 @@
 //! Why a host could not be set up, or an actor not loaded, changed or bound.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::dispatch::BindError;
 use crate::engine::{CallFailure, EngineError};
@@ -37,6 +38,18 @@ pub enum HostError {
         /// The public key of the actor that has it.
         holder: String,
     },
+    /// The call alias could be taken for something else.
+    #[error(
+        "the call alias {alias:?} of {module} looks like {like}; sign the module with another alias, as \"shop/cart\""
+    )]
+    Alias {
+        /// The module that was to be loaded.
+        module: String,
+        /// The alias.
+        alias: String,
+        /// What it looks like.
+        like: &'static str,
+    },
     /// The actor is not, or no longer, on this host.
     #[error("the actor {0} is not on this host")]
     NotHere(String),
@@ -67,6 +80,37 @@ pub enum HostError {
         actor: String,
         /// How the health request failed.
         failure: CallFailure,
+    },
+    /// An update did not say in time whether it is well. The earlier revision stays.
+    #[error(
+        "the update of the actor {actor} did not answer {operation} within {patience:?}, so that it stays as it is"
+    )]
+    NoAnswer {
+        /// The public key of the actor.
+        actor: String,
+        /// The health request's operation.
+        operation: String,
+        /// How long it had.
+        patience: Duration,
+    },
+    /// The runtime ended during an update.
+    #[error("the runtime ended before the module was checked; update the actor again")]
+    Interrupted,
+    /// Another provider came under the binding while the subscription was made.
+    #[error("the binding {binding:?} of the actor {actor} was changed meanwhile; subscribe again")]
+    Rebound {
+        /// The public key of the actor.
+        actor: String,
+        /// The binding's name.
+        binding: String,
+    },
+    /// There is no link to take away.
+    #[error("the actor {actor} is not linked to {target}")]
+    NotLinked {
+        /// The public key of the actor.
+        actor: String,
+        /// The public key of the other.
+        target: String,
     },
     /// The actor is subscribed to that topic already.
     #[error("the actor {actor} is subscribed to {topic} already")]

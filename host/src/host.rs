@@ -3,21 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
 
 use pillion_capabilities::messaging::SubscribeOptions;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::actor::{ActorInfo, ActorRef};
-use crate::delivery::Deliveries;
+use crate::admission::Admission;
+use crate::delivery::{Deliveries, Hold};
 use crate::dispatch::{BindError, Bindings, Contract, Provider};
-use crate::engine::{Call, CallFailure, Dispatch, Engine, EngineConfig, Guest, Limits, Program};
+use crate::engine::{Call, CallFailure, Dispatch, Engine, EngineConfig, EngineError, Guest, Limits, Program};
 use crate::error::HostError;
+use crate::expiry::Expiring;
 use crate::http_server::{self, HttpOptions, HttpServer};
 use crate::identity::{Claims, Trust};
-use crate::policy::{Authorizer, Decision, Guard};
+use crate::policy::{Authorizer, Guard};
 use crate::registry::Registry;
 
 /// What a host is told. The default trusts nobody, so that it loads nothing.
@@ -40,10 +43,8 @@ pub struct HostConfig {
 /// Calls take no lock of the host's. Changes are made one at a time: each is whole before the next call sees it, and
 /// calls under way end as they began.
 pub struct Host {
-    engine: Engine,
-    trust: Trust,
+    admission: Arc<Admission>,
     limits: Limits,
-    authorizer: Option<Arc<dyn Authorizer>>,
     labels: BTreeMap<String, String>,
     registry: Mutex<Registry>,
 }
@@ -65,6 +66,17 @@ pub struct HealthCheck<'a> {
     pub operation: &'a str,
     /// The request.
     pub payload: &'a [u8],
+    /// How long it may take to answer, waiting for its providers counted.
+    pub patience: Duration,
+}
+
+// === impl HealthCheck ===
+
+impl Default for HealthCheck<'_> {
+    /// An empty `HealthRequest`, to be answered within 10 s.
+    fn default() -> Self {
+        Self { operation: "HealthRequest", payload: &[], patience: Duration::from_secs(10) }
+    }
 }
 
 // === impl Host ===
@@ -77,7 +89,8 @@ impl Host {
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
         let HostConfig { trust, limits, cache, authorizer, labels } = config;
         let engine = Engine::new(EngineConfig { limits, cache })?;
-        Ok(Self { engine, trust, limits, authorizer, labels, registry: Mutex::default() })
+        let admission = Arc::new(Admission { engine, trust, authorizer });
+        Ok(Self { admission, limits, labels, registry: Mutex::default() })
     }
 
     /// Loads a signed module. Nothing of it is looked at further before its identity is verified.
@@ -93,7 +106,7 @@ impl Host {
     /// # Errors
     /// As [`Host::load`].
     pub fn load_with(&self, wasm: &[u8], limits: Limits) -> Result<ActorRef, HostError> {
-        let (claims, program) = self.admit(wasm)?;
+        let (claims, program) = self.admission.admit(wasm)?;
         let bindings = Bindings::new(&claims.sub, claims.wascap.caps.clone());
         let guest =
             Guest::new(program.with_limits(limits), self.dispatch(&bindings, &Arc::new(claims.clone())));
@@ -106,7 +119,7 @@ impl Host {
     /// new. Its bindings and links stay, but for those that the new claims no longer grant; its limits stay.
     ///
     /// With a health check, the new revision is first asked, with the same bindings; unless it answers without an error,
-    /// everything stays as it is. The call does what [`Host::load`] does, and takes as long.
+    /// everything stays as it is. Within a tokio runtime the module is checked and compiled on a thread of its own.
     ///
     /// # Errors
     /// As [`Host::load`]; and when the module is another one or not newer, or does not answer the health check.
@@ -116,20 +129,15 @@ impl Host {
         wasm: &[u8],
         health: Option<HealthCheck<'_>>,
     ) -> Result<(), HostError> {
-        let (claims, program) = self.admit(wasm)?;
+        let (claims, program) = self.admission.admit_aside(wasm, actor.guest().limits()).await?;
         if claims.sub != actor.key() {
             return Err(HostError::OtherModule { actor: actor.key().to_owned(), module: claims.sub });
         }
         check_newer(actor, &claims)?;
-        let program = program.with_limits(actor.guest().limits());
         if let Some(health) = health {
             let bindings = actor.state().bindings.regranted(claims.wascap.caps.clone());
             let probe = Guest::new(program.clone(), self.dispatch(&bindings, &Arc::new(claims.clone())));
-            probe
-                .call(health.operation, health.payload)
-                .wait()
-                .await
-                .map_err(|failure| HostError::Unhealthy { actor: actor.key().to_owned(), failure })?;
+            ask(actor, &probe, health).await?;
         }
         let registry = self.registry();
         registry.check(actor)?;
@@ -177,7 +185,9 @@ impl Host {
     /// # Errors
     /// When there is none, or the actor is not on this host.
     pub fn unbind(&self, actor: &ActorRef, binding: &str, contract: Contract) -> Result<(), HostError> {
-        self.change(actor, |bindings| bindings.unbind(binding, contract))?;
+        let registry = self.registry();
+        self.change_in(&registry, actor, |bindings| bindings.unbind(binding, contract))?;
+        // Before anybody can bind another provider under that name.
         actor.end_deliveries();
         Ok(())
     }
@@ -201,16 +211,20 @@ impl Host {
             registry.check(actor)?;
             actor.state().bindings.messaging(binding)?
         };
+        let hold = Hold::of(&options);
         let subscription = provider.subscribe(topic, options).wait().await?;
         let registry = self.registry();
         registry.check(actor)?;
         let mut state = actor.state();
-        // It may have been unbound meanwhile.
-        state.bindings.messaging(&binding)?;
+        // It may have been unbound meanwhile, and another bound in its place.
+        let (_, now) = state.bindings.messaging(&binding)?;
+        if !Arc::ptr_eq(&now, &provider) {
+            return Err(HostError::Rebound { actor: actor.key().to_owned(), binding: binding.into() });
+        }
         if state.deliveries.iter().any(|it| *it.binding == *binding && *it.topic == *topic) {
             return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
-        state.deliveries.push(Deliveries::start(&binding, topic, subscription, actor.guest().clone()));
+        state.deliveries.push(Deliveries::start(&binding, topic, subscription, hold, actor));
         Ok(())
     }
 
@@ -244,8 +258,9 @@ impl Host {
         options: HttpOptions,
     ) -> Result<HttpServer, HostError> {
         self.registry().check(actor)?;
-        if !http_server::granted(actor) {
-            return Err(HostError::HttpNotGranted { granted: actor.claims().wascap.caps.clone() });
+        let claims = actor.claims();
+        if !http_server::granted(&claims) {
+            return Err(HostError::HttpNotGranted { granted: claims.wascap.caps.clone() });
         }
         HttpServer::start(actor.clone(), listener, options).map_err(HostError::Listen)
     }
@@ -256,10 +271,27 @@ impl Host {
     /// # Errors
     /// When the claims grant neither, or one of the actors is not on this host.
     pub fn link(&self, from: &ActorRef, to: &ActorRef) -> Result<(), HostError> {
-        self.registry().check(to)?;
+        // Under one lock: a link to an actor that is removed meanwhile would stay for ever, in the way of its next one.
+        let registry = self.registry();
+        registry.check(to)?;
         // Its state is locked for this, and during a change that of the first is: they may be the same.
         let link = to.link();
-        self.change(from, |bindings| bindings.link(&link))
+        self.change_in(&registry, from, |bindings| bindings.link(&link))
+    }
+
+    /// Takes away what [`Host::link`] gave. Calls under way end as they would have.
+    ///
+    /// # Errors
+    /// When the first is not linked to the other, or not on this host.
+    pub fn unlink(&self, from: &ActorRef, to: &ActorRef) -> Result<(), HostError> {
+        let registry = self.registry();
+        registry.check(from)?;
+        let unlinked = from.state().bindings.unlink(to.key());
+        if !unlinked {
+            return Err(HostError::NotLinked { actor: from.key().to_owned(), target: to.key().to_owned() });
+        }
+        self.settle(&registry, from, None);
+        Ok(())
     }
 
     /// The actors, by their public keys.
@@ -311,31 +343,24 @@ impl Host {
         actor.guest().call_into(operation, payload, response)
     }
 
-    /// Checks all there is to check about a module, and compiles it.
-    fn admit(&self, wasm: &[u8]) -> Result<(Claims, Program), HostError> {
-        let verified = self.trust.verify(wasm, SystemTime::now())?;
-        let claims = verified.claims;
-        if claims.wascap.prov {
-            return Err(HostError::Provider(claims.sub));
-        }
-        if let Some(Decision::Deny(reason)) = self.authorizer.as_ref().map(|it| it.can_load(&claims)) {
-            tracing::warn!(target: "pillion::policy", module = claims.sub, %reason, "not loaded");
-            return Err(HostError::Denied { module: claims.sub, reason });
-        }
-        let program = self.engine.compile(&verified.module)?;
-        Ok((claims, program))
-    }
-
     /// Changes what an actor may reach.
     fn change(
         &self,
         actor: &ActorRef,
         change: impl FnOnce(&mut Bindings) -> Result<(), BindError>,
     ) -> Result<(), HostError> {
-        let registry = self.registry();
+        self.change_in(&self.registry(), actor, change)
+    }
+
+    fn change_in(
+        &self,
+        registry: &Registry,
+        actor: &ActorRef,
+        change: impl FnOnce(&mut Bindings) -> Result<(), BindError>,
+    ) -> Result<(), HostError> {
         registry.check(actor)?;
         change(&mut actor.state().bindings)?;
-        self.settle(&registry, actor, None);
+        self.settle(registry, actor, None);
         Ok(())
     }
 
@@ -367,12 +392,13 @@ impl Host {
     }
 
     fn dispatch(&self, bindings: &Bindings, claims: &Arc<Claims>) -> Arc<dyn Dispatch> {
-        match &self.authorizer {
+        let granted: Arc<dyn Dispatch> = match &self.admission.authorizer {
             None => Arc::new(bindings.clone()),
             Some(authorizer) => {
                 Arc::new(Guard::new(bindings.clone(), Arc::clone(claims), Arc::clone(authorizer)))
             }
-        }
+        };
+        Expiring::wire(granted, claims)
     }
 
     /// Undoes what ties a removed actor to others, in both directions: actors that call each other would never end.
@@ -422,4 +448,29 @@ fn check_newer(actor: &ActorRef, update: &Claims) -> Result<(), HostError> {
     } else {
         Err(HostError::Revision { actor: actor.key().to_owned(), present, update })
     }
+}
+
+/// Asks a new revision whether it is well.
+async fn ask(actor: &ActorRef, probe: &Guest, health: HealthCheck<'_>) -> Result<(), HostError> {
+    let HealthCheck { operation, payload, patience } = health;
+    // Not tokio's clock: an update may be made in any runtime. The thread ends with the answer.
+    let (answered, waits) = mpsc::channel::<()>();
+    let (late, is_late) = oneshot::channel::<()>();
+    let timer = std::thread::Builder::new().spawn(move || {
+        if waits.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+            // Nobody waits any more if it has been answered just now.
+            let _ = late.send(());
+        }
+    });
+    timer.map_err(|error| EngineError::Setup(format!("no thread can be started: {error}")))?;
+    let answer = tokio::select! {
+        biased;
+        answer = probe.call(operation, payload).wait() => answer,
+        Ok(()) = is_late => {
+            let (actor, operation) = (actor.key().to_owned(), operation.to_owned());
+            return Err(HostError::NoAnswer { actor, operation, patience });
+        }
+    };
+    drop(answered);
+    answer.map(drop).map_err(|failure| HostError::Unhealthy { actor: actor.key().to_owned(), failure })
 }

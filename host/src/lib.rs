@@ -11,6 +11,8 @@
 #[cfg(feature = "engine")]
 mod actor;
 #[cfg(feature = "engine")]
+mod admission;
+#[cfg(feature = "engine")]
 mod delivery;
 #[cfg(feature = "engine")]
 pub mod dispatch;
@@ -18,6 +20,8 @@ pub mod dispatch;
 pub mod engine;
 #[cfg(feature = "engine")]
 mod error;
+#[cfg(feature = "engine")]
+mod expiry;
 #[cfg(feature = "engine")]
 mod host;
 #[cfg(feature = "engine")]
@@ -29,6 +33,8 @@ pub mod manifest;
 pub mod policy;
 #[cfg(feature = "engine")]
 mod registry;
+#[cfg(feature = "engine")]
+mod workers;
 
 #[cfg(feature = "engine")]
 pub use actor::{ActorInfo, ActorRef, BindingInfo};

@@ -10,7 +10,7 @@ pub(crate) enum HostVerb {
     #[command(after_help = concat!(
         "Examples:\n",
         "  pillion host run host.yaml           ends by SIGINT or SIGTERM, after the requests under way\n",
-        "  pillion host run host.yaml --check   starts everything, prints the inventory, and ends\n\n",
+        "  pillion host run host.yaml --check   checks everything without serving it, and prints the inventory\n\n",
         "A manifest:\n",
         "  trustedIssuers: [A…]\n",
         "  providers:\n",
@@ -22,6 +22,8 @@ pub(crate) enum HostVerb {
         "Kinds of providers: memory, redis, redb (keys and values); memory-bus, nats, jetstream, redis-streams (messages);\n",
         "extras (identifiers and numbers); log. RUST_LOG sets what is logged, as \"info\"."))]
     Run(RunOptions),
+    /// Print the JSON schema of manifests, for editors
+    Schema,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -29,7 +31,8 @@ pub(crate) struct RunOptions {
     /// The manifest, in YAML or JSON
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
-    /// Start everything, print the inventory as JSON, and end
+    /// Check everything that running it would do, without listening, subscribing or touching files, and print the
+    /// inventory as JSON
     #[arg(long)]
     pub(crate) check: bool,
 }

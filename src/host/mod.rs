@@ -2,6 +2,7 @@
 
 pub(crate) mod arguments;
 mod run;
+mod schema;
 
 use anyhow::Result;
 
@@ -11,5 +12,6 @@ use arguments::HostVerb;
 pub(crate) fn host(verb: &HostVerb) -> Result<Exit> {
     match verb {
         HostVerb::Run(options) => run::run(options),
+        HostVerb::Schema => schema::schema(),
     }
 }

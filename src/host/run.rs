@@ -26,22 +26,24 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit> {
     runtime.block_on(async {
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let running = Running::start(&manifest, base).await.with_context(|| path.display().to_string())?;
         if options.check {
-            println!("{}", serde_json::to_string_pretty(&running.host().inventory())?);
-        } else {
-            for actor in running.host().actors() {
-                let name = actor.claims().wascap.name.clone().unwrap_or_default();
-                println!("actor {} {name}", actor.key());
-            }
-            for (actor, address) in running.addresses() {
-                println!("listening {address} {}", actor.key());
-            }
-            println!("ready");
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            let inventory =
+                Running::check(&manifest, base).await.with_context(|| path.display().to_string())?;
+            println!("{}", serde_json::to_string_pretty(&inventory)?);
+            return Ok(Exit::Fine);
+        }
+        let running = Running::start(&manifest, base).await.with_context(|| path.display().to_string())?;
+        for actor in running.host().actors() {
+            let name = actor.claims().wascap.name.clone().unwrap_or_default();
+            println!("actor {} {name}", actor.key());
+        }
+        for (actor, address) in running.addresses() {
+            println!("listening {address} {}", actor.key());
+        }
+        println!("ready");
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
         running.stop().await;
         Ok(Exit::Fine)

@@ -1,20 +1,25 @@
 //! A host as a file: which modules, which providers, and who may reach what.
 
+mod check;
 mod expand;
+mod positive;
 mod start;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use expand::Expanding;
 pub use start::{Running, StartError};
 
 /// A host as a file in YAML or JSON.
 ///
-/// `${NAME}` in it stands for an environment variable, `${NAME:DEFAULT}` for one that may be missing, and `$${` for `${`
-/// itself. Paths are seen from the manifest's folder.
+/// `${NAME}` in a scalar stands for an environment variable, `${NAME:DEFAULT}` for one that may be missing, and `$${` for
+/// `${` itself; within braces and brackets, YAML wants such a scalar quoted. Where a number is wanted, a variable may stand
+/// for it. Paths are seen from the manifest's folder.
 ///
 /// ```yaml
 /// trustedIssuers: [ACOJJN6WUP4ODD75XEBKKTCCUJJCY5ZKQ56XVKYK4BEJWGVAOOQHZMCW]
@@ -25,7 +30,7 @@ pub use start::{Running, StartError};
 ///     bindings: [{provider: store}]
 ///     http: {listen: "127.0.0.1:8080"}
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Manifest {
     /// What tells this host from others.
@@ -55,7 +60,7 @@ pub struct Manifest {
 }
 
 /// A provider.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ProviderManifest {
     /// The name by which bindings refer to it.
@@ -71,7 +76,7 @@ pub struct ProviderManifest {
 }
 
 /// The kinds of providers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ProviderKind {
@@ -96,7 +101,7 @@ pub enum ProviderKind {
 }
 
 /// An actor.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ActorManifest {
     /// The signed module.
@@ -119,28 +124,32 @@ pub struct ActorManifest {
 }
 
 /// What an actor may use; what is left out is as the host's default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct LimitsManifest {
     /// The bytes of memory of one instance.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
     pub memory: Option<usize>,
     /// The elements of one table of an instance.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
     pub table_elements: Option<usize>,
     /// How long one call may run, in milliseconds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
     pub deadline_ms: Option<u64>,
     /// How long one call may take in all, waiting included, in milliseconds.
     #[serde(default)]
     pub patience_ms: Option<u64>,
     /// How many instances there may be.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
     pub instances: Option<usize>,
 }
 
 /// A binding.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct BindingManifest {
     /// Its name.
@@ -151,7 +160,7 @@ pub struct BindingManifest {
 }
 
 /// A subscription.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct SubscriptionManifest {
     /// The binding's name.
@@ -163,7 +172,8 @@ pub struct SubscriptionManifest {
     #[serde(default)]
     pub group: Option<String>,
     /// How often a message is delivered before it is dead.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
     pub max_deliveries: Option<u32>,
     /// The topic for dead messages.
     #[serde(default)]
@@ -171,37 +181,30 @@ pub struct SubscriptionManifest {
 }
 
 /// Where an actor serves HTTP.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct HttpManifest {
     /// Address and port, as `127.0.0.1:8080`; port 0 takes any.
     pub listen: String,
     /// The bytes of a request's body.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
     pub body: Option<usize>,
+    /// The bytes of all bodies that are held at a time.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub bodies: Option<usize>,
+    /// How many connections there may be.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub connections: Option<usize>,
 }
 
 /// Why a manifest is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// A variable is needed and not there.
-    #[error("line {line}: the environment variable {name} is not set; set it, or write ${{{name}:DEFAULT}}")]
-    Variable {
-        /// The variable.
-        name: String,
-        /// The line, from 1.
-        line: usize,
-    },
-    /// A variable is written wrongly, or has a value that does not fit.
-    #[error("line {line}: {reason}")]
-    Expansion {
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The text is no manifest. The error names key, line and column.
+    /// The text is no manifest, or a variable in it is missing or written wrongly. The error names key, line and column.
     #[error("{0}")]
     Syntax(String),
 }
@@ -214,9 +217,15 @@ impl Manifest {
     /// # Errors
     /// When a variable is missing, or the text is no manifest.
     pub fn parse(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ManifestError> {
-        let expanded = expand::expand(text, variable)?;
         // YAML is a superset of JSON.
-        serde_norway::from_str(&expanded).map_err(|error| ManifestError::Syntax(error.to_string()))
+        let parser = Expanding::new(serde_norway::Deserializer::from_str(text), &variable);
+        Self::deserialize(parser).map_err(|error| ManifestError::Syntax(error.to_string()))
+    }
+
+    /// The JSON schema of manifests, for editors.
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
     }
 }
 

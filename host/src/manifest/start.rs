@@ -11,9 +11,10 @@ use pillion_capabilities::messaging::{
     JetStream, Memory as Bus, Nats, RedisStreams, StreamOptions, Streams, SubscribeOptions,
 };
 use pillion_capabilities::{KeyValue, Memory, Messaging, Redb, Redis};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::{ActorManifest, Manifest, ProviderKind, ProviderManifest};
+use super::{ActorManifest, HttpManifest, Manifest, ProviderKind, ProviderManifest, SubscriptionManifest};
 use crate::dispatch::Provider;
 use crate::identity::{Trust, TrustedIssuers};
 use crate::policy::Authorizer;
@@ -38,8 +39,25 @@ pub struct StartError {
     cause: Cause,
 }
 
+/// What a host is prepared for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Run,
+    /// Nothing that lasts may be changed.
+    Check,
+}
+
+/// A host that lets nothing in yet.
+pub(super) struct Prepared<'a> {
+    pub(super) host: Host,
+    /// With their numbers in the manifest.
+    pub(super) actors: Vec<(usize, &'a ActorManifest, ActorRef)>,
+    /// Where files are that stand in for those of providers.
+    pub(super) stand_ins: Vec<TempDir>,
+}
+
 #[derive(Debug, thiserror::Error)]
-enum Cause {
+pub(super) enum Cause {
     #[error("{0}")]
     Wrong(String),
     #[error(transparent)]
@@ -51,7 +69,7 @@ enum Cause {
 }
 
 /// Adds the place in the manifest to an error.
-trait At<T> {
+pub(super) trait At<T> {
     fn at(self, place: impl FnOnce() -> String) -> Result<T, StartError>;
 }
 
@@ -77,47 +95,8 @@ impl Running {
     /// # Errors
     /// With the place in the manifest that could not be made true.
     pub async fn start(manifest: &Manifest, base: &Path) -> Result<Self, StartError> {
-        let host = Host::new(HostConfig {
-            trust: trust(manifest, base)?,
-            limits: Limits::default(),
-            cache: manifest.cache.as_ref().map(|path| base.join(path)),
-            authorizer: authorizer(manifest, base).at(|| "policies".to_owned())?,
-            labels: manifest.labels.clone(),
-        })
-        .at(|| "the host".to_owned())?;
-        let providers = providers(manifest, base).await?;
+        let Prepared { host, actors, .. } = Prepared::of(manifest, base, Purpose::Run).await?;
         let mut running = Self { host, servers: Vec::new() };
-        let mut actors = Vec::new();
-        for (number, actor) in manifest.actors.iter().enumerate() {
-            let place = |of: &str| format!("actors[{number}]{of}");
-            let path = base.join(&actor.module);
-            let wasm = tokio::fs::read(&path).await.map_err(|error| Cause::Io(path, error));
-            let wasm = wasm.at(|| place(".module"))?;
-            let limits = actor.limits.over(Limits::default());
-            let loaded = running.host.load_with(&wasm, limits).at(|| place(".module"))?;
-            for (at, binding) in actor.bindings.iter().enumerate() {
-                let place = || place(&format!(".bindings[{at}]"));
-                let provider = providers.get(binding.provider.as_str()).cloned().ok_or_else(|| {
-                    Cause::Wrong(format!(
-                        "there is no provider {:?}; there are {:?}",
-                        binding.provider,
-                        providers.keys().collect::<Vec<_>>()
-                    ))
-                });
-                let provider = provider.at(place)?;
-                running.host.bind(&loaded, &binding.name, provider).at(place)?;
-            }
-            actors.push((number, actor, loaded));
-        }
-        // Calls go both ways, and nobody is asked for anything before all are there.
-        for (number, actor, loaded) in &actors {
-            for (at, name) in actor.calls.iter().enumerate() {
-                let place = || format!("actors[{number}].calls[{at}]");
-                let wrong = || Cause::Wrong(format!("there is no actor of the key or alias {name:?}"));
-                let target = running.host.actor(name).ok_or_else(wrong).at(place)?;
-                running.host.link(loaded, &target).at(place)?;
-            }
-        }
         for (number, actor, loaded) in actors {
             running.open(number, actor, &loaded).await?;
         }
@@ -154,27 +133,109 @@ impl Running {
         loaded: &ActorRef,
     ) -> Result<(), StartError> {
         for (at, subscription) in actor.subscriptions.iter().enumerate() {
-            let defaults = SubscribeOptions::default();
-            let options = SubscribeOptions {
-                group: subscription.group.clone(),
-                max_deliveries: subscription.max_deliveries.unwrap_or(defaults.max_deliveries),
-                dead_letter: subscription.dead_letter.clone(),
-                ..defaults
-            };
+            let topic = &subscription.topic;
             let subscribed =
-                self.host.subscribe(loaded, &subscription.binding, &subscription.topic, options).await;
+                self.host.subscribe(loaded, &subscription.binding, topic, subscription.options()).await;
             subscribed.at(|| format!("actors[{number}].subscriptions[{at}]"))?;
         }
         if let Some(http) = &actor.http {
             let place = || format!("actors[{number}].http");
-            let mut options = HttpOptions::default();
-            options.body = http.body.unwrap_or(options.body);
             let listener = TcpListener::bind(&http.listen).await;
             let listener = listener.map_err(|error| Cause::Wrong(format!("{}: {error}", http.listen)));
-            let server = self.host.serve_http(loaded, listener.at(place)?, options).at(place)?;
+            let server = self.host.serve_http(loaded, listener.at(place)?, http.options()).at(place)?;
             self.servers.push((loaded.clone(), server));
         }
         Ok(())
+    }
+}
+
+// === impl Prepared ===
+
+impl<'a> Prepared<'a> {
+    pub(super) async fn of(
+        manifest: &'a Manifest,
+        base: &Path,
+        purpose: Purpose,
+    ) -> Result<Self, StartError> {
+        let host = Host::new(HostConfig {
+            trust: trust(manifest, base)?,
+            limits: Limits::default(),
+            cache: cache(manifest, base, purpose).at(|| "cache".to_owned())?,
+            authorizer: authorizer(manifest, base).at(|| "policies".to_owned())?,
+            labels: manifest.labels.clone(),
+        })
+        .at(|| "the host".to_owned())?;
+        let (providers, stand_ins) = providers(manifest, base, purpose).await?;
+        let mut actors = Vec::new();
+        for (number, actor) in manifest.actors.iter().enumerate() {
+            let place = |of: &str| format!("actors[{number}]{of}");
+            let path = base.join(&actor.module);
+            let wasm = tokio::fs::read(&path).await.map_err(|error| Cause::Io(path, error));
+            let wasm = wasm.at(|| place(".module"))?;
+            let limits = actor.limits.over(Limits::default());
+            let loaded = host.load_with(&wasm, limits).at(|| place(".module"))?;
+            for (at, binding) in actor.bindings.iter().enumerate() {
+                let place = || place(&format!(".bindings[{at}]"));
+                let provider = providers.get(binding.provider.as_str()).cloned().ok_or_else(|| {
+                    Cause::Wrong(format!(
+                        "there is no provider {:?}; there are {:?}",
+                        binding.provider,
+                        providers.keys().collect::<Vec<_>>()
+                    ))
+                });
+                let provider = provider.at(place)?;
+                host.bind(&loaded, &binding.name, provider).at(place)?;
+            }
+            actors.push((number, actor, loaded));
+        }
+        // Calls go both ways, and nobody is asked for anything before all are there.
+        for (number, actor, loaded) in &actors {
+            for (at, name) in actor.calls.iter().enumerate() {
+                let place = || format!("actors[{number}].calls[{at}]");
+                let wrong = || Cause::Wrong(format!("there is no actor of the key or alias {name:?}"));
+                let target = host.actor(name).ok_or_else(wrong).at(place)?;
+                host.link(loaded, &target).at(place)?;
+            }
+        }
+        Ok(Self { host, actors, stand_ins })
+    }
+}
+
+// === impl SubscriptionManifest ===
+
+impl SubscriptionManifest {
+    pub(super) fn options(&self) -> SubscribeOptions {
+        let defaults = SubscribeOptions::default();
+        SubscribeOptions {
+            group: self.group.clone(),
+            max_deliveries: self.max_deliveries.unwrap_or(defaults.max_deliveries),
+            dead_letter: self.dead_letter.clone(),
+            ..defaults
+        }
+    }
+}
+
+// === impl HttpManifest ===
+
+impl HttpManifest {
+    fn options(&self) -> HttpOptions {
+        let mut options = HttpOptions::default();
+        options.body = self.body.unwrap_or(options.body);
+        options.bodies = self.bodies.unwrap_or(options.bodies);
+        options.connections = self.connections.unwrap_or(options.connections);
+        options
+    }
+}
+
+/// The cache of a host that runs. A check leaves no entries in it.
+fn cache(manifest: &Manifest, base: &Path, purpose: Purpose) -> Result<Option<PathBuf>, Cause> {
+    let Some(path) = manifest.cache.as_ref().map(|path| base.join(path)) else { return Ok(None) };
+    match purpose {
+        Purpose::Run => Ok(Some(path)),
+        Purpose::Check if path.exists() && !path.is_dir() => {
+            Err(Cause::Wrong(format!("{} is no folder", path.display())))
+        }
+        Purpose::Check => Ok(None),
     }
 }
 
@@ -211,8 +272,9 @@ fn authorizer(manifest: &Manifest, _: &Path) -> Result<Option<Arc<dyn Authorizer
 async fn providers<'a>(
     manifest: &'a Manifest,
     base: &Path,
-) -> Result<BTreeMap<&'a str, Provider>, StartError> {
-    let mut providers = BTreeMap::new();
+    purpose: Purpose,
+) -> Result<(BTreeMap<&'a str, Provider>, Vec<TempDir>), StartError> {
+    let (mut providers, mut stand_ins) = (BTreeMap::new(), Vec::new());
     let mut files = HashMap::new();
     for (number, provider) in manifest.providers.iter().enumerate() {
         let place = || format!("providers[{number}]");
@@ -225,12 +287,30 @@ async fn providers<'a>(
         {
             return wrong(format!("the file {} is that of the provider {other:?}", path.display()));
         }
-        providers.insert(provider.name.as_str(), connect(provider, base).await.at(place)?);
+        let stand_in = match (&provider.path, purpose) {
+            (Some(path), Purpose::Check) => Some(stand_in(&base.join(path)).at(place)?),
+            _ => None,
+        };
+        let base = stand_in.as_ref().map_or(base, TempDir::path);
+        providers.insert(provider.name.as_str(), connect(provider, base, purpose).await.at(place)?);
+        stand_ins.extend(stand_in);
     }
-    Ok(providers)
+    Ok((providers, stand_ins))
 }
 
-async fn connect(provider: &ProviderManifest, base: &Path) -> Result<Provider, Cause> {
+/// A folder for a file in place of one that is not to be touched, and may well be in use.
+fn stand_in(path: &Path) -> Result<TempDir, Cause> {
+    if path.is_dir() {
+        return Err(Cause::Wrong(format!("{} is a folder; name a file", path.display())));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Cause::Wrong(format!("there is no folder {}; make it first", folder.display())));
+    }
+    TempDir::new().map_err(|error| Cause::Io(std::env::temp_dir(), error))
+}
+
+async fn connect(provider: &ProviderManifest, base: &Path, purpose: Purpose) -> Result<Provider, Cause> {
     let ProviderManifest { kind, url, path, .. } = provider;
     let (needs_url, needs_path) = match kind {
         ProviderKind::Memory | ProviderKind::MemoryBus | ProviderKind::Extras | ProviderKind::Log => {
@@ -249,6 +329,10 @@ async fn connect(provider: &ProviderManifest, base: &Path) -> Result<Provider, C
     }
     let (url, path) =
         (url.as_deref().unwrap_or_default(), base.join(path.as_deref().unwrap_or(Path::new(""))));
+    let path = match purpose {
+        Purpose::Run => path,
+        Purpose::Check => base.join("stand-in"),
+    };
     Ok(match kind {
         ProviderKind::Memory => Provider::from(Arc::new(Memory::new()) as Arc<dyn KeyValue>),
         ProviderKind::Redis => Provider::key_value(Arc::new(Redis::connect(url).await?)),

@@ -1,11 +1,13 @@
 //! Asks the authorizer about each call that claims and bindings grant, before it is made.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use parking_lot::RwLock;
 
+use super::notices::Notices;
 use super::{Authorizer, Decision, Invocation};
 use crate::dispatch::Bindings;
 use crate::engine::{Dispatch, Dispatched, HostCall, Reply};
@@ -18,6 +20,7 @@ pub(crate) struct Guard {
     authorizer: Arc<dyn Authorizer>,
     hasher: DefaultHashBuilder,
     decided: RwLock<HashTable<Decided>>,
+    notices: Notices,
 }
 
 struct Decided {
@@ -30,6 +33,9 @@ struct Decided {
 /// So many decisions are remembered: a guest may make up any number of names.
 const REMEMBERED: usize = 1_024;
 
+/// Only decisions about names of so many bytes together are remembered: a guest may make up names of any length.
+const NAMES: usize = 256;
+
 // === impl Guard ===
 
 impl Guard {
@@ -40,18 +46,31 @@ impl Guard {
             authorizer,
             hasher: DefaultHashBuilder::default(),
             decided: RwLock::default(),
+            notices: Notices::default(),
         }
     }
 
     fn decide(&self, call: &HostCall<'_>) -> Decision {
-        if !self.authorizer.cacheable() {
-            return self.ask(call);
+        let names = call.binding.len() + call.namespace.len() + call.operation.len();
+        if names > NAMES || !self.authorizer.cacheable() {
+            return self.ask_once(call);
         }
         let hash = self.hash(call);
-        if let Some(decided) = self.decided.read().find(hash, |decided| decided.is(call)) {
-            return decided.decision.clone();
+        {
+            let table = self.decided.read();
+            if let Some(decided) = table.find(hash, |decided| decided.is(call)) {
+                return decided.decision.clone();
+            }
+            if table.len() >= REMEMBERED {
+                drop(table);
+                return self.ask_once(call);
+            }
         }
         let decision = self.ask(call);
+        if matches!(decision, Decision::Fail(_)) {
+            self.notices.bounded(|passed_over| self.notice(call, &decision, passed_over));
+            return decision;
+        }
         let mut table = self.decided.write();
         if table.len() < REMEMBERED && table.find(hash, |decided| decided.is(call)).is_none() {
             let decided = Decided {
@@ -61,6 +80,20 @@ impl Guard {
                 decision: decision.clone(),
             };
             table.insert_unique(hash, decided, |decided| self.hash(&decided.call()));
+            drop(table);
+            // Each of these once, and there is only so much room for them.
+            self.notice(call, &decision, 0);
+        }
+        decision
+    }
+
+    /// Asks about a call of which nothing is remembered.
+    #[cold]
+    fn ask_once(&self, call: &HostCall<'_>) -> Decision {
+        let decision = self.ask(call);
+        match decision {
+            Decision::Allow => self.notice(call, &decision, 0),
+            _ => self.notices.bounded(|passed_over| self.notice(call, &decision, passed_over)),
         }
         decision
     }
@@ -74,18 +107,24 @@ impl Guard {
             // The engine makes it a trap.
             return Decision::Deny("a name in the call is not UTF-8".into());
         };
-        let decision =
-            self.authorizer.can_invoke(&self.claims, &Invocation { binding, namespace, operation });
-        let actor = self.claims.sub.as_str();
-        match &decision {
-            Decision::Allow => {
-                tracing::debug!(target: "pillion::policy", actor, binding, namespace, operation, "allowed");
-            }
-            Decision::Deny(reason) => tracing::warn!(
-                target: "pillion::policy", actor, binding, namespace, operation, %reason, "denied"
-            ),
-        }
-        decision
+        self.authorizer.can_invoke(&self.claims, &Invocation { binding, namespace, operation })
+    }
+
+    /// Logs a decision, and how many refusals before it were not logged.
+    #[cold]
+    fn notice(&self, call: &HostCall<'_>, decision: &Decision, passed_over: u64) {
+        let (actor, binding) = (self.claims.sub.as_str(), clipped(call.binding));
+        let (namespace, operation) = (clipped(call.namespace), clipped(call.operation));
+        let Some(reason) = decision.refusal() else {
+            tracing::debug!(target: "pillion::policy", actor, %binding, %namespace, %operation, "allowed");
+            return;
+        };
+        let reason = clipped(reason.as_bytes());
+        let failed = matches!(decision, Decision::Fail(_));
+        tracing::warn!(
+            target: "pillion::policy",
+            actor, %binding, %namespace, %operation, %reason, failed, passed_over, "denied"
+        );
     }
 
     fn hash(&self, call: &HostCall<'_>) -> u64 {
@@ -102,7 +141,7 @@ impl Dispatch for Guard {
         let Some(target) = self.bindings.find(call) else { return self.bindings.deny(call, reply) };
         match self.decide(call) {
             Decision::Allow => target.dispatch(call, reply),
-            Decision::Deny(reason) => {
+            Decision::Deny(reason) | Decision::Fail(reason) => {
                 reply.fail(format_args!("denied by policy: {reason}"));
                 Dispatched::Done
             }
@@ -127,4 +166,9 @@ impl Decided {
         let Self { binding, namespace, operation, .. } = self;
         HostCall { binding, namespace, operation, payload: &[], depth: 0 }
     }
+}
+
+/// As much of a name as a log needs.
+fn clipped(name: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&name[..name.len().min(NAMES)])
 }

@@ -2,6 +2,7 @@
 
 mod anti_forgery;
 mod guard;
+mod notices;
 #[cfg(feature = "opa")]
 mod opa;
 
@@ -24,7 +25,7 @@ pub trait Authorizer: Send + Sync + 'static {
     fn can_invoke(&self, claims: &Claims, invocation: &Invocation<'_>) -> Decision;
 
     /// Whether [`Authorizer::can_invoke`] gives the same decision for the same claims and invocation as long as an actor
-    /// stays as it is, so that it need not be asked again.
+    /// stays as it is, so that it need not be asked again. [`Decision::Fail`] is never remembered.
     fn cacheable(&self) -> bool;
 }
 
@@ -46,4 +47,19 @@ pub enum Decision {
     Allow,
     /// It may not, for this reason.
     Deny(Arc<str>),
+    /// There was no decision, for this reason. It may not this time, and is asked anew the next.
+    Fail(Arc<str>),
+}
+
+// === impl Decision ===
+
+impl Decision {
+    /// Why it may not, if it may not.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Allow => None,
+            Self::Deny(reason) | Self::Fail(reason) => Some(reason),
+        }
+    }
 }

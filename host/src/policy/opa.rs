@@ -94,9 +94,12 @@ const CAN_INVOKE: &str = "data.pillion.can_invoke";
 /// A decision that takes longer denies.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What answers differently at another time or place. A policy that names one of these is asked each time.
-const FICKLE: [&str; 7] =
-    ["time.", "rand.", "uuid.", "http.", "opa.runtime", "io.jwt.decode_verify", "net.lookup_ip_addr"];
+/// The families of functions of which some answer differently at another time or place. A policy that uses one of them
+/// is asked each time.
+const FICKLE: [&str; 5] = ["time", "rand", "uuid", "http", "opa"];
+
+/// Single functions that do so.
+const FICKLE_ONES: [&str; 2] = ["decode_verify", "lookup_ip_addr"];
 
 /// The binding that the empty one means.
 const DEFAULT: &str = "default";
@@ -156,15 +159,13 @@ impl Opa {
             limit: PATIENCE,
             check_interval: NonZeroU32::MIN.saturating_add(255),
         });
-        let fickle = |rego: &str| FICKLE.iter().any(|name| rego.contains(name));
         let cacheable = !sources.policies.iter().any(|(_, rego)| fickle(rego));
         Ok(Self { prepared: engine, idle: Mutex::default(), cacheable })
     }
 
     fn decide(&self, rule: &'static str, input: &impl Serialize) -> Decision {
-        let denied = |reason: String| Decision::Deny(reason.into());
         let input = serde_json::to_value(input).map(Value::from);
-        let Ok(input) = input else { return denied("the input cannot be written as JSON".to_owned()) };
+        let Ok(input) = input else { return Decision::Fail("the input cannot be written as JSON".into()) };
         let idle = self.idle.lock().pop();
         let mut engine = idle.unwrap_or_else(|| self.prepared.clone());
         engine.set_input(input);
@@ -172,7 +173,8 @@ impl Opa {
         self.idle.lock().push(engine);
         match decided {
             Ok(value) => verdict(rule, &value),
-            Err(error) => denied(format!("{rule} failed: {error}")),
+            // It may be for want of time on a busy machine.
+            Err(error) => Decision::Fail(format!("{rule} failed: {error}").into()),
         }
     }
 }
@@ -198,6 +200,21 @@ impl Authorizer for Opa {
     fn cacheable(&self) -> bool {
         self.cacheable
     }
+}
+
+/// Whether a policy names what is fickle. It may do so in a comment, and is then asked more often than need be.
+fn fickle(rego: &str) -> bool {
+    let inside = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let word = |name: &'static str| {
+        rego.match_indices(name).filter_map(move |(at, _)| {
+            let (before, after) = (&rego[..at], &rego[at + name.len()..]);
+            // As in `runtime` or `data.time`.
+            let apart = !before.ends_with(|it: char| inside(it) || it == '.') && !after.starts_with(inside);
+            apart.then(|| after.trim_start())
+        })
+    };
+    FICKLE.into_iter().any(|name| word(name).any(|after| after.starts_with(['.', '['])))
+        || FICKLE_ONES.iter().any(|name| rego.contains(name))
 }
 
 /// What a rule's value means.

@@ -249,3 +249,60 @@ fn who_calls_an_actor_that_waits_waits() {
     host.bind(&target, "default", Provider::key_value(Fake::map())).expect("granted");
     call(&host, &caller, &get_request("k")).expect("at once again");
 }
+
+#[test]
+fn an_alias_cannot_be_taken_for_a_contract_or_another_actor() {
+    let author = Author::new();
+    let host = author.host(HostConfig::default());
+    let aliased =
+        |alias: &str, rev| ActorClaims { call_alias: Some(alias.to_owned()), rev: Some(rev), ..caps(&[]) };
+    let (absent, module) = (KeyPair::new_module().public_key(), KeyPair::new_module());
+    let actor = host.load(&author.sign(&module, &echo(), aliased("demo/echo", 1))).expect("it loads");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    for (alias, expected) in [
+        (&*absent, "looks like a public key"),
+        (&*KeyPair::new_account().public_key(), "looks like a public key"),
+        ("wascc:keyvalue", "looks like the name of a contract"),
+        ("any:thing", "looks like the name of a contract"),
+    ] {
+        let error = host.load(&author.sign(&KeyPair::new_module(), &echo(), aliased(alias, 1)));
+        let error = error.expect_err(alias).to_string();
+        assert!(error.contains(expected) && error.contains(alias), "{error}");
+        let update = author.sign(&module, &echo(), aliased(alias, 2));
+        let error = runtime.block_on(host.update(&actor, &update, None)).expect_err(alias).to_string();
+        assert!(error.contains(expected), "{error}");
+        assert!(host.actor(alias).is_none());
+    }
+}
+
+#[test]
+fn a_link_can_be_taken_away() {
+    let (host, caller, target) = pair(&echo(), caps(&[]));
+    host.link(&caller, &target).expect("its claims grant it");
+    host.unlink(&caller, &target).expect("it is linked");
+    assert!(caller.info().links.is_empty());
+    call(&host, &caller, b"hello").expect_err("not linked any more");
+    let error = host.unlink(&caller, &target).expect_err("it is not").to_string();
+    assert!(error.contains("is not linked to"), "{error}");
+}
+
+/// A link that came in between would stay for ever, and be in the way of the actor's next one.
+#[test]
+fn nobody_stays_linked_to_an_actor_that_is_removed_at_that_moment() {
+    let author = Author::new();
+    let host = author.host(HostConfig::default());
+    let module = KeyPair::new_module();
+    let key = module.public_key();
+    let wasm = author.sign(&module, &echo(), caps(&[]));
+    let caller = author.sign(&KeyPair::new_module(), &calling(&key), caps(&[&key]));
+    let caller = host.load(&caller).expect("it loads");
+    for _ in 0..300 {
+        let target = host.load(&wasm).expect("it is not there");
+        std::thread::scope(|scope| {
+            // Until it is refused, so that the last link and the removal meet.
+            scope.spawn(|| while host.link(&caller, &target).is_ok() {});
+            host.remove(&target).expect("it is there");
+        });
+        assert!(caller.info().links.is_empty());
+    }
+}

@@ -190,6 +190,20 @@ pub(crate) fn http_echo(status: u16) -> Vec<u8> {
     ))
 }
 
+/// A guest that asks the default key-value binding for a value, whatever it is asked, and answers with what it got.
+pub(crate) fn asking() -> Vec<u8> {
+    guest(
+        r#"(i32.store8 (i32.const 3000) (i32.const 71)) (i32.store8 (i32.const 3001) (i32.const 101))
+           (i32.store8 (i32.const 3002) (i32.const 116))
+           (drop (call $host_call (i32.const 16) (i32.const 7) (i32.const 32) (i32.const 14)
+             (i32.const 3000) (i32.const 3) (i32.const 128) (i32.const 7)))
+           (local.set $n (call $host_response_len))
+           (call $host_response (i32.const 65536))
+           (call $guest_response (i32.const 65536) (local.get $n))
+           (i32.const 1)"#,
+    )
+}
+
 /// A guest that answers with its payload.
 pub(crate) fn echo() -> Vec<u8> {
     guest(

@@ -1,6 +1,7 @@
 //! HTTP requests to an actor.
 
 use std::net::Ipv4Addr;
+use std::sync::{Arc, Condvar, Mutex};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -8,12 +9,17 @@ use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use pillion_capabilities::Answer;
+use pillion_capabilities::keyvalue::Entry;
+use pillion_host::dispatch::Provider;
 use pillion_host::identity::{ActorClaims, KeyPair};
 use pillion_host::{ActorRef, Host, HostConfig, HttpOptions, HttpServer, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
-use crate::guests::{Author, caps, guest, http_echo, saying};
+use crate::guests::{Author, asking, caps, guest, http_echo, saying};
+use crate::provider::Fake;
 
 type Http = Client<HttpConnector, Full<Bytes>>;
 
@@ -65,6 +71,8 @@ async fn a_request_reaches_the_actor_whole() {
             assert_eq!(seen.body, body);
             let field = |name: &str| seen.header.iter().find(|(it, _)| *it == name).map(|(_, value)| value);
             assert_eq!((field("x-once"), field("x-twice")), (Some("one"), Some("one, two")));
+            let host = server.address().to_string();
+            assert_eq!(field("host"), Some(&*host), "also where HTTP/2 does not name it among the fields");
         }
     }
     server.stop().await;
@@ -140,6 +148,10 @@ async fn a_client_that_never_ends_its_request_is_let_go() {
     options.patience = std::time::Duration::from_millis(50);
     let (_host, _actor, server) = served(&http_echo(200), HostConfig::default(), options).await;
     for (begun, expected) in [
+        ("", ""),
+        // As HTTP/2 begins.
+        ("PRI * HT", ""),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""),
         ("GET / HTTP/1.1\r\nHost: x\r\n", ""),
         ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx", "HTTP/1.1 408"),
     ] {
@@ -149,7 +161,9 @@ async fn a_client_that_never_ends_its_request_is_let_go() {
         // Ends when the server ends the connection; were it not to, the test would hang.
         let _ = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8_lossy(&answer).into_owned();
-        assert!(answer.starts_with(expected) || answer.starts_with("HTTP/1.1 408"), "{answer}");
+        // HTTP/2 says goodbye in frames.
+        let frames = begun.starts_with("PRI * HTTP");
+        assert!(frames || answer.starts_with(expected) || answer.starts_with("HTTP/1.1 408"), "{answer}");
     }
     assert_eq!(send(&client(false), get(&server)).await.0, StatusCode::OK);
 }
@@ -162,4 +176,161 @@ async fn a_server_that_is_stopped_listens_no_more() {
     let address = server.address();
     server.stop().await;
     TcpStream::connect(address).await.expect_err("nobody listens");
+}
+
+async fn read(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    // Ends when the server ends the connection, however it does.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_limit_is_told_so() {
+    let mut options = HttpOptions::default();
+    options.connections = 1;
+    let (_host, _actor, server) = served(&http_echo(200), HostConfig::default(), options).await;
+    let mut first = TcpStream::connect(server.address()).await.expect("it listens");
+    first.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is taken");
+    first.read_exact(&mut [0; 12]).await.expect("it is answered");
+    let mut second = TcpStream::connect(server.address()).await.expect("it listens");
+    second.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is taken");
+    let answer = read(second).await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("as many connections as"), "{answer}");
+    drop(first);
+    loop {
+        let mut third = TcpStream::connect(server.address()).await.expect("it listens");
+        third
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .expect("it is taken");
+        if read(third).await.starts_with("HTTP/1.1 200") {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn bodies_take_up_only_so_much_room_together() {
+    let mut options = HttpOptions::default();
+    (options.body, options.bodies) = (10, 15);
+    let (_host, _actor, server) = served(&http_echo(200), HostConfig::default(), options).await;
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n";
+    let mut slow = TcpStream::connect(server.address()).await.expect("it listens");
+    slow.write_all(format!("{head}123456789").as_bytes()).await.expect("it is taken");
+    // Until the nine are there.
+    loop {
+        let mut other = TcpStream::connect(server.address()).await.expect("it listens");
+        other.write_all(format!("{head}1234567890").as_bytes()).await.expect("it is taken");
+        let answer = read(other).await;
+        if answer.starts_with("HTTP/1.1 503") {
+            assert!(answer.contains("as many bytes of requests as"), "{answer}");
+            break;
+        }
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    slow.write_all(b"0").await.expect("it is taken");
+    let answer = read(slow).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let client = client(false);
+    let request = Request::post(format!("http://{}/", server.address()))
+        .body(Full::new(Bytes::from_static(b"1234567890")))
+        .expect("a request");
+    assert_eq!(send(&client, request).await.0, StatusCode::OK, "there is room again");
+}
+
+/// An actor whose requests wait for a provider, which says when it is asked.
+fn waiting(
+    author: &Author,
+    always_ready: bool,
+    get: impl Fn() -> Value + Send + Sync + 'static,
+) -> (Host, ActorRef) {
+    let host = author.host(HostConfig::default());
+    let granted = caps(&["wascc:http_server", "wascc:keyvalue"]);
+    let actor = host.load(&author.sign(&KeyPair::new_module(), &asking(), granted)).expect("it loads");
+    host.bind(&actor, "default", Provider::key_value(Fake::getting(always_ready, move |_| get())))
+        .expect("granted");
+    (host, actor)
+}
+
+type Value = Answer<Option<Entry>>;
+
+#[tokio::test]
+async fn what_is_under_way_after_the_drain_is_given_up() {
+    let author = Author::new();
+    let (asked, reached) = (Arc::new(Notify::new()), Arc::new(()));
+    let (notify, held) = (Arc::clone(&asked), Arc::clone(&reached));
+    let (host, actor) = waiting(&author, false, move || {
+        let held = Arc::clone(&held);
+        notify.notify_one();
+        Answer::pending(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+            Ok(None)
+        })
+    });
+    let mut options = HttpOptions::default();
+    options.drain = std::time::Duration::from_millis(10);
+    let server = host.serve_http(&actor, listener().await, options).expect("granted");
+    let mut stream = TcpStream::connect(server.address()).await.expect("it listens");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is taken");
+    asked.notified().await;
+    assert_eq!(Arc::strong_count(&reached), 3);
+    server.stop().await;
+    assert_eq!(read(stream).await, "", "the connection is closed");
+    while Arc::strong_count(&reached) > 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(host);
+}
+
+#[tokio::test]
+async fn guests_that_do_not_end_leave_a_worker_for_others() {
+    const WORKERS: usize = 2;
+    let author = Author::new();
+    let go = Arc::new((Mutex::new(false), Condvar::new()));
+    let (asked, mut reached) = tokio::sync::mpsc::unbounded_channel();
+    let gone = Arc::clone(&go);
+    // On the guest's thread, as a loop in the guest itself would be.
+    let (host, slow) = waiting(&author, true, move || {
+        asked.send(()).expect("the test waits");
+        let (gone, changed) = &*gone;
+        drop(changed.wait_while(gone.lock().expect("unpoisoned"), |gone| !*gone).expect("unpoisoned"));
+        Answer::Ready(Ok(None))
+    });
+    let quick = author.sign(&KeyPair::new_module(), &http_echo(200), caps(&["wascc:http_server"]));
+    let quick = host.load(&quick).expect("it loads");
+    let (ready, listening) = tokio::sync::oneshot::channel();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let serve = |actor: ActorRef, listener| {
+                host.serve_http(&actor, listener, HttpOptions::default()).expect("granted")
+            };
+            let servers = (serve(slow, listener().await), serve(quick, listener().await));
+            ready.send((servers.0.address(), servers.1.address())).expect("the test waits");
+            let _ = ended.await;
+        });
+        runtime.shutdown_background();
+    });
+    let (slow, quick) = listening.await.expect("it serves");
+    let mut streams = Vec::new();
+    for _ in 0..2 * WORKERS {
+        let mut stream = TcpStream::connect(slow).await.expect("it listens");
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is taken");
+        streams.push(stream);
+        let reached = tokio::time::timeout(std::time::Duration::from_secs(60), reached.recv()).await;
+        reached.expect("it is served, however many are").expect("the provider is there");
+    }
+    let request = Request::get(format!("http://{quick}/")).body(Full::default()).expect("a request");
+    assert_eq!(send(&client(false), request).await.0, StatusCode::OK);
+    *go.0.lock().expect("unpoisoned") = true;
+    go.1.notify_all();
+    end.send(()).expect("it runs");
+    thread.join().expect("no panic");
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pillion_capabilities::testing::{NatsServer, RedisServer};
+use pillion_host::Inventory;
 use pillion_host::identity::{self, ActorClaims, Claims, KeyPair, SignerClaims};
-use pillion_host::manifest::{Manifest, ManifestError, Running};
+use pillion_host::manifest::{Manifest, ManifestError, ProviderKind, Running};
 use tempfile::TempDir;
 
 use crate::guests::{Author, calling, caps, http_echo, keyvalue, mailbox};
@@ -29,20 +30,92 @@ fn variables_are_expanded_in_their_places() {
 }
 
 #[test]
+fn a_variable_says_what_a_scalar_says_and_no_more() {
+    let text = "# ${NOT_ASKED_FOR}\nlabels:\n  a: ${A}\n  b: \"x${A}\" # ${NOR_THIS}\ncache: ${C}";
+    for value in ["\"", "one # two", "b: c", "x\nactors: []", "[1, 2]", "{", "null", "12", ""] {
+        let manifest = parse(text, &[("A", value), ("C", value)]).expect(value);
+        assert_eq!(manifest.labels["a"], value);
+        assert_eq!(manifest.labels["b"], format!("x{value}"));
+        assert_eq!(manifest.cache.as_deref(), Some(Path::new(value)));
+        assert!(manifest.actors.is_empty());
+    }
+}
+
+#[test]
+fn a_variable_may_stand_for_a_number_and_a_kind() {
+    let text = "providers:\n  - {name: a, kind: \"${KIND}\"}\nactors:\n  - module: x\n    limits:\n      \
+                memory: ${MEMORY}\n      instances: \"${INSTANCES:7}\"\n";
+    let manifest = parse(text, &[("MEMORY", "65536"), ("KIND", "memory-bus")]).expect("a manifest");
+    assert_eq!(manifest.providers[0].kind, ProviderKind::MemoryBus);
+    let limits = manifest.actors[0].limits;
+    assert_eq!((limits.memory, limits.instances, limits.deadline_ms), (Some(65_536), Some(7), None));
+    for (memory, expected) in [("much", "string \"much\""), ("0", "0 would leave nothing"), ("-1", "`-1`")] {
+        let error = parse(text, &[("MEMORY", memory), ("KIND", "memory")]).expect_err(memory).to_string();
+        assert!(error.starts_with("actors[0].limits.memory: ") && error.contains(expected), "{error}");
+        assert!(error.contains("line 6"), "{error}");
+    }
+    let error = parse(text, &[("MEMORY", "1"), ("KIND", "oracle")]).expect_err("no such kind").to_string();
+    assert!(
+        error.contains("providers[0].kind: unknown variant `oracle`") && error.contains("line 2"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_line() {
-    for (text, expected) in [
-        ("labels:\n  a: ${MISSING}", "line 2: the environment variable MISSING is not set"),
-        ("labels:\n  a: ${OPEN\n  b: c}", "line 2: `${` has no `}` on its line"),
-        ("labels: {a: \"${no name}\"}", "line 1: \"no name\" is no name"),
-        ("labels: {a: \"${EVIL}\"}", "line 1: the value of EVIL has line breaks"),
-        ("actors:\n  - module: a.wasm\n    http: {port: 1}", "unknown field `port`"),
-        ("actors:\n  - module: a.wasm\n    http: {port: 1}", "line 3"),
-        ("providers:\n  - {name: a, kind: oracle}", "unknown variant `oracle`"),
-        ("actors:\n  - bindings: []", "missing field `module`"),
-        ("actors:\n  - module: x\n    limits: {instances: many}", "actors[0].limits.instances"),
+    for (text, expected, line) in [
+        ("labels:\n  a: ${MISSING}", "labels.a: the environment variable MISSING is not set; set it, or", 2),
+        ("labels:\n  a: ${OPEN\n  b: c", "labels.a: `${` has no `}` after it", 2),
+        ("labels: {a: \"${no name}\"}", "labels.a: \"no name\" is no name", 1),
+        ("actors:\n  - module: a.wasm\n    http: {port: 1}", "unknown field `port`", 3),
+        ("providers:\n  - {name: a, kind: oracle}", "unknown variant `oracle`", 2),
+        ("actors:\n  - bindings: []", "missing field `module`", 2),
+        ("actors:\n  - module: x\n    limits: {instances: many}", "actors[0].limits.instances", 3),
+        (
+            "actors:\n  - module: x\n    limits: {instances: 0}",
+            "actors[0].limits.instances: 0 would leave",
+            3,
+        ),
+        ("actors:\n  - module: x\n    limits:\n      memory: 0", "actors[0].limits.memory: 0 would leave", 4),
+        (
+            "actors:\n  - module: x\n    limits: {deadlineMs: 0}",
+            "deadlineMs: 0 would leave nothing; give 1",
+            3,
+        ),
+        ("actors:\n  - module: x\n    http: {listen: a, connections: 0}", "http.connections: 0 would", 3),
     ] {
-        let error = parse(text, &[("EVIL", "x\nactors: []")]).expect_err(text).to_string();
-        assert!(error.contains(expected), "{error}");
+        let error = parse(text, &[]).expect_err(text).to_string();
+        assert!(error.contains(expected) && error.contains(&format!("at line {line} ")), "{error}");
+    }
+}
+
+#[test]
+fn the_published_schema_is_that_of_the_code() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/host.schema.json");
+    let schema = format!("{}\n", serde_json::to_string_pretty(&Manifest::schema()).expect("JSON"));
+    let published = fs::read_to_string(&path).unwrap_or_default();
+    assert!(published == schema, "write it anew: pillion host schema > docs/host.schema.json");
+}
+
+/// What `lines` of a text say after these signs, up to the first that do not begin with them.
+fn quoted(text: &str, begin: &str, signs: &str) -> String {
+    let from = text.find(begin).expect(begin) + begin.len();
+    let lines = text[from..].lines().skip(1).map_while(|line| line.trim_start().strip_prefix(signs));
+    lines.take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn the_documented_manifests_are_manifests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect(path);
+    let documented = quoted(&read("src/manifest/mod.rs"), "/// ```yaml", "/// ");
+    let help = quoted(&read("../src/host/arguments.rs"), "\"A manifest:", "\"  ");
+    let help = help.replace("\\n\\n\",", "").replace("\\n\",", "").replace("\\\"", "\"");
+    for text in [documented, help] {
+        let manifest = parse(&text, &[]).expect(&text);
+        let url = manifest.providers[0].url.as_deref();
+        assert_eq!((manifest.actors.len(), url), (1, Some("redis://127.0.0.1:6379")), "{text}");
+        assert!(manifest.actors[0].http.is_some(), "{text}");
     }
 }
 
@@ -65,6 +138,12 @@ impl Folder {
         let text = format!("trustedIssuers: [{}]\n{text}", self.author.public_key());
         let manifest = parse(&text, &[]).expect("a manifest");
         Running::start(&manifest, self.directory.path()).await.map_err(|error| error.to_string())
+    }
+
+    async fn check(&self, text: &str) -> Result<Inventory, String> {
+        let text = format!("trustedIssuers: [{}]\n{text}", self.author.public_key());
+        let manifest = parse(&text, &[]).expect("a manifest");
+        Running::check(&manifest, self.directory.path()).await.map_err(|error| error.to_string())
     }
 }
 
@@ -220,6 +299,49 @@ async fn what_cannot_be_made_true_is_named_with_its_place() {
         ("policies: [missing.rego]", "policies: the policy file"),
     ] {
         let error = folder.start(text).await.expect_err(text);
+        assert!(error.contains(expected), "{error}");
+        let checked = folder.check(text).await.expect_err(text);
+        assert_eq!(checked, error);
+    }
+}
+
+#[tokio::test]
+async fn a_check_has_no_effect() {
+    let folder = Folder::new();
+    let granted = caps(&["wascc:keyvalue", "wascc:messaging", "wascc:http_server"]);
+    folder.sign("app.wasm", &KeyPair::new_module(), &http_echo(200), granted);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let text = format!(
+        r#"
+cache: cache
+providers:
+  - {{name: file, kind: redb, path: store.redb}}
+  - {{name: bus, kind: memory-bus}}
+actors:
+  - module: app.wasm
+    bindings: [{{provider: file}}, {{provider: bus}}]
+    subscriptions: [{{topic: inbox, deadLetter: dead}}]
+    http: {{listen: "{}"}}
+"#,
+        taken.local_addr().expect("it listens"),
+    );
+    let inventory = folder.check(&text).await.expect("nothing is wrong with it");
+    let providers: Vec<_> = inventory.actors[0].bindings.iter().map(|it| it.provider).collect();
+    assert_eq!(providers, ["redb", "memory"]);
+    let files: Vec<_> = fs::read_dir(folder.directory.path()).expect("a folder").collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    folder.start(&text).await.expect_err("somebody listens there");
+
+    for (from, to, expected) in [
+        ("path: store.redb", "path: missing/store.redb", "providers[0]: there is no folder"),
+        ("topic: inbox", "topic: \"\"", "actors[0].subscriptions[0]: "),
+        ("topic: inbox, deadLetter: dead}", "topic: a}, {topic: a}", "actors[0].subscriptions[1]: the actor"),
+        ("topic: inbox", "topic: inbox, binding: other", "actors[0].subscriptions[0]: the actor has no"),
+        ("listen: \"127.0.0.1", "listen: \"nowhere", "actors[0].http: nowhere"),
+        ("cache: cache", "cache: app.wasm", "cache: "),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let error = folder.check(&text.replace(from, to)).await.expect_err(to);
         assert!(error.contains(expected), "{error}");
     }
 }

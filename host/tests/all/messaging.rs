@@ -1,16 +1,22 @@
 //! Messages from actors, and to them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use pillion_capabilities::messaging::{Memory as Bus, Message, Operation, SubscribeOptions};
-use pillion_capabilities::{KeyValue, Memory, Messaging};
+use hyper::body::Bytes;
+use pillion_capabilities::messaging::{
+    Guarantees, Memory as Bus, Message, Operation, SubscribeOptions, Subscription,
+};
+use pillion_capabilities::{Answer, Counters, KeyValue, Memory, Messaging, Result};
 use pillion_codec::{BrokerMessage, Item, RequestMessage};
 use pillion_host::dispatch::{Contract, Provider};
 use pillion_host::identity::KeyPair;
-use pillion_host::{ActorRef, Host, HostConfig};
+use pillion_host::{ActorRef, Host, HostConfig, Limits};
+use tokio::sync::Notify;
 
-use crate::guests::{Author, PUSH, caps, mailbox};
+use crate::guests::{Author, PUSH, caps, keyvalue, mailbox};
+use crate::provider::{Fake, entry};
+use crate::traces::Traces;
 
 /// An actor bound to a bus and a store.
 struct Fixture {
@@ -151,4 +157,173 @@ async fn a_subscription_ends_with_its_binding_and_its_actor() {
     host.subscribe(actor, "default", "inbox", options()).await.expect("it is bound");
     host.remove(actor).expect("it is there");
     assert_eq!(subscribed(), 0);
+}
+
+/// A bus that says of every call that it is answered at once, and makes a subscription only when it is let.
+struct Slow {
+    bus: Arc<Bus>,
+    asked: Arc<Notify>,
+    go: Arc<Notify>,
+}
+
+impl Messaging for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+    fn counters(&self) -> &Counters<Operation> {
+        self.bus.counters()
+    }
+    fn guarantees(&self) -> Guarantees {
+        self.bus.guarantees()
+    }
+    fn always_ready(&self, _: Operation) -> bool {
+        true
+    }
+    fn publish(&self, topic: &str, message: Message) -> Answer<()> {
+        self.bus.publish(topic, message)
+    }
+    fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Answer<Vec<Result<()>>> {
+        self.bus.publish_many(topic, messages)
+    }
+    fn request(&self, topic: &str, message: Message, timeout: Duration) -> Answer<Bytes> {
+        self.bus.request(topic, message, timeout)
+    }
+    fn subscribe(&self, topic: &str, options: SubscribeOptions) -> Answer<Subscription> {
+        let subscription = self.bus.subscribe(topic, options);
+        let (asked, go) = (Arc::clone(&self.asked), Arc::clone(&self.go));
+        Answer::pending(async move {
+            asked.notify_one();
+            go.notified().await;
+            subscription.wait().await
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_is_not_that_of_a_provider_that_was_exchanged_meanwhile() {
+    let fixture = Fixture::new();
+    let Fixture { host, actor, bus, .. } = &fixture;
+    let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let slow = Slow { bus: Arc::default(), asked: Arc::clone(&asked), go: Arc::clone(&go) };
+    host.bind(actor, "slow", Provider::messaging(Arc::new(slow))).expect("granted");
+    let exchange = async {
+        asked.notified().await;
+        host.unbind(actor, "slow", Contract::Messaging).expect("it is bound");
+        host.bind(actor, "slow", Provider::messaging(Arc::clone(bus))).expect("the name is free");
+        go.notify_one();
+    };
+    let (subscribed, ()) = tokio::join!(host.subscribe(actor, "slow", "inbox", options()), exchange);
+    let error = subscribed.expect_err("its provider is gone").to_string();
+    assert!(error.contains("\"slow\"") && error.contains("subscribe again"), "{error}");
+    assert!(actor.info().subscriptions.is_empty());
+}
+
+/// Whoever binds another provider under the name at that moment would otherwise keep the old one's subscription.
+#[tokio::test]
+async fn a_subscription_does_not_outlive_its_binding_when_another_takes_the_name() {
+    let fixture = Fixture::new();
+    let Fixture { host, actor, bus, .. } = &fixture;
+    for _ in 0..500 {
+        host.subscribe(actor, "default", "inbox", options()).await.expect("it is bound");
+        std::thread::scope(|scope| {
+            let bind = || host.bind(actor, "default", Provider::messaging(Arc::clone(bus)));
+            scope.spawn(move || while bind().is_err() {});
+            host.unbind(actor, "default", Contract::Messaging).expect("it is bound");
+        });
+        assert!(actor.info().subscriptions.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_message_waits_for_an_actor_that_has_no_room_for_it() {
+    let author = Author::new();
+    let limits = Limits { instances: 1, ..Limits::default() };
+    let host = author.host(HostConfig { limits, ..HostConfig::default() });
+    let granted = caps(&["wascc:keyvalue", "wascc:messaging"]);
+    // It answers a delivery with what its provider answers, so that one that waits keeps its only instance.
+    let actor = host.load(&author.sign(&KeyPair::new_module(), &keyvalue(), granted)).expect("it loads");
+    let bus = Arc::new(Bus::default());
+    host.bind(&actor, "default", Provider::messaging(Arc::clone(&bus))).expect("granted");
+    let go = Arc::new(Notify::new());
+    let gone = Arc::clone(&go);
+    let late = Fake::getting(false, move |_| {
+        let gone = Arc::clone(&gone);
+        Answer::pending(async move {
+            gone.notified().await;
+            Ok(entry("late"))
+        })
+    });
+    host.bind(&actor, "default", Provider::key_value(late)).expect("granted");
+    let traces = Traces::of("pillion::delivery");
+    let _default = tracing::subscriber::set_default(traces.clone());
+    let mut dead = bus.subscribe("dead", SubscribeOptions::default()).wait().await.expect("subscribed");
+    host.subscribe(&actor, "default", "inbox", options()).await.expect("it is bound");
+    let mut under_way = match host.call(&actor, "Get", b"\x81\xa3key\xa1k") {
+        pillion_host::Call::Pending(call) => call,
+        pillion_host::Call::Ready(_) => panic!("its provider waits"),
+    };
+    // Once polled, it has the only instance.
+    assert!(futures_poll(&mut under_way).await.is_none());
+    bus.publish("inbox", Message::from("x")).wait().await.expect("there is room");
+    while traces.lines().iter().filter(|line| line.contains("instances of the guest are in use")).count() < 5
+    {
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(bus.counters().of(Operation::Redeliver), 0, "no delivery was used up");
+    go.notify_one();
+    under_way.await.expect("it is answered");
+    // Its provider does not know the operation, so that it is dead after the deliveries allowed, and no sooner.
+    assert!(dead.next().await.is_some());
+    assert_eq!(bus.counters().of(Operation::Redeliver), 3);
+}
+
+/// One look at a future.
+async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    let mut future = std::pin::Pin::new(future);
+    std::future::poll_fn(move |context| {
+        std::task::Poll::Ready(match future.as_mut().poll(context) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_actor_that_is_always_ready_deals_with_messages_on_several_threads() {
+    let author = Author::new();
+    let host = author.host(HostConfig::default());
+    let granted = caps(&["wascc:keyvalue", "wascc:messaging"]);
+    let actor = host.load(&author.sign(&KeyPair::new_module(), &mailbox(), granted)).expect("it loads");
+    let bus = Arc::new(Bus::default());
+    let go = Arc::new(Notify::new());
+    go.notify_one();
+    let at_once = Slow { bus: Arc::clone(&bus), asked: Arc::default(), go };
+    host.bind(&actor, "default", Provider::messaging(Arc::new(at_once))).expect("granted");
+    // A push ends only when another is under way.
+    let meeting = Arc::new((Mutex::new(0), Condvar::new()));
+    let met = Arc::clone(&meeting);
+    let store = Fake::pushing(move || {
+        let (count, changed) = &*met;
+        let mut count = count.lock().expect("unpoisoned");
+        *count += 1;
+        changed.notify_all();
+        let wait = changed.wait_timeout_while(count, Duration::from_secs(60), |count| *count < 2);
+        let late = wait.expect("unpoisoned").1.timed_out();
+        if late {
+            return Answer::Ready(Err(pillion_capabilities::Error::InvalidArgument("alone".to_owned())));
+        }
+        Answer::Ready(Ok(1))
+    });
+    host.bind(&actor, "default", Provider::key_value(store)).expect("granted");
+    assert!(actor.always_ready());
+    host.subscribe(&actor, "default", "inbox", options()).await.expect("it is bound");
+    for value in 0..2 {
+        bus.publish("inbox", push(value).into()).wait().await.expect("there is room");
+    }
+    while bus.counters().of(Operation::Acknowledge) + bus.counters().of(Operation::Redeliver) < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bus.counters().of(Operation::Redeliver), 0, "each met the other");
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use pillion_codec::GetRequest;
 use pillion_host::dispatch::Provider;
-use pillion_host::identity::{ActorClaims, KeyPair};
-use pillion_host::policy::{Authorizer, Opa, OpaError};
+use pillion_host::identity::{ActorClaims, Claims, KeyPair};
+use pillion_host::policy::{Authorizer, Decision, Invocation, Opa, OpaError};
 use pillion_host::{ActorRef, CallFailure, Host, HostConfig};
 
 use crate::guests::{Author, caps, keyvalue};
@@ -101,6 +101,33 @@ fn what_depends_on_the_time_is_asked_each_time() {
     assert!(!opa.cacheable());
     let (host, actor, _) = loaded(opa);
     call(&host, &actor, "Get").expect("allowed");
+}
+
+#[test]
+fn only_what_is_fickle_is_asked_each_time() {
+    let head = "package pillion\ndefault can_load := true\n";
+    for (rule, cacheable) in [
+        ("can_invoke if data.time.limit != input.claims.runtime.start", true),
+        ("runtime := {\"a\": 1}\ncan_invoke if runtime.a == 1", true),
+        ("can_invoke if sprintf(\"%d\", [time.now_ns()]) != \"\"", false),
+        ("can_invoke if rand.intn(\"x\", 5) != 7", false),
+    ] {
+        assert_eq!(rego(&format!("{head}{rule}")).cacheable(), cacheable, "{rule}");
+    }
+}
+
+#[test]
+fn what_a_policy_fails_to_decide_is_no_decision() {
+    let opa = rego(
+        "package pillion\ndefault can_load := true\ncan_invoke := 1 if input.invocation.operation == \"Get\"\n\
+         can_invoke := 2 if input.claims",
+    );
+    let claims = Claims::new(&KeyPair::new_account(), &KeyPair::new_module(), ActorClaims::default());
+    let asked = |operation| {
+        opa.can_invoke(&claims, &Invocation { binding: "", namespace: "wascc:keyvalue", operation })
+    };
+    assert!(matches!(asked("Get"), Decision::Fail(_)), "{:?}", asked("Get"));
+    assert!(matches!(asked("Set"), Decision::Deny(_)), "{:?}", asked("Set"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use pillion_capabilities::keyvalue::{Change, Entry, Etag, SetOptions, When};
 use pillion_capabilities::{Answer, Counters, Error, KeyValue, Operation};
 
+type Push = Box<dyn Fn() -> Answer<u64> + Send + Sync>;
 type Get = Box<dyn Fn(&str) -> Answer<Option<Entry>> + Send + Sync>;
 
 /// Values in a map; `get` can be replaced.
@@ -14,6 +15,7 @@ pub(crate) struct Fake {
     pub(crate) counters: Counters,
     values: Mutex<HashMap<String, Bytes>>,
     get: Option<Get>,
+    push: Option<Push>,
     always_ready: bool,
 }
 
@@ -25,6 +27,18 @@ impl Fake {
             counters: Counters::default(),
             values: Mutex::default(),
             get: None,
+            push: None,
+            always_ready: true,
+        })
+    }
+
+    /// Answers at once.
+    pub(crate) fn pushing(push: impl Fn() -> Answer<u64> + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            counters: Counters::default(),
+            values: Mutex::default(),
+            get: None,
+            push: Some(Box::new(push)),
             always_ready: true,
         })
     }
@@ -34,7 +48,13 @@ impl Fake {
         get: impl Fn(&str) -> Answer<Option<Entry>> + Send + Sync + 'static,
     ) -> Arc<Self> {
         let get: Option<Get> = Some(Box::new(get));
-        Arc::new(Self { counters: Counters::default(), values: Mutex::default(), get, always_ready })
+        Arc::new(Self {
+            counters: Counters::default(),
+            values: Mutex::default(),
+            get,
+            push: None,
+            always_ready,
+        })
     }
 }
 
@@ -82,7 +102,7 @@ impl KeyValue for Fake {
         Answer::Ready(Ok(40 + delta))
     }
     fn list_push(&self, _: &str, _: Bytes) -> Answer<u64> {
-        Answer::Ready(Ok(3))
+        self.push.as_ref().map_or(Answer::Ready(Ok(3)), |push| push())
     }
     fn list_range(&self, key: &str, start: i64, stop: i64) -> Answer<Vec<Bytes>> {
         Answer::Ready(Ok(vec![format!("{key} {start} {stop}").into(), "two".into()]))

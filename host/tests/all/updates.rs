@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Weak};
 use std::thread;
+use std::time::Duration;
 
 use pillion_host::dispatch::Provider;
 use pillion_host::engine::{Dispatch, Dispatched, Engine, EngineConfig, Guest, HostCall, Reply};
-use pillion_host::identity::{ActorClaims, KeyPair};
+use pillion_host::identity::{ActorClaims, Claims, KeyPair};
+use pillion_host::policy::{Authorizer, Decision, Invocation};
 use pillion_host::{ActorRef, CallFailure, HealthCheck, Host, HostConfig, HostError};
 
 use crate::guests::{Author, calling, caps, echo, guest, keyvalue, saying};
@@ -32,7 +34,8 @@ fn update(
     runtime.block_on(host.update(actor, wasm, health))
 }
 
-const HEALTH: Option<HealthCheck<'_>> = Some(HealthCheck { operation: "HealthRequest", payload: b"" });
+const HEALTH: Option<HealthCheck<'_>> =
+    Some(HealthCheck { operation: "HealthRequest", payload: b"", patience: Duration::from_secs(60) });
 
 /// The published host reports success and goes on with the old code.
 #[test]
@@ -214,4 +217,52 @@ fn a_link_follows_the_update_of_the_called_actor() {
     update(&host, &target, &author.sign(&module, &echo(), aliased(3, "demo/renamed")), None).expect("newer");
     call(&host, &caller, b"hello").expect_err("nobody has that alias any more");
     assert_eq!(host.actor("demo/renamed").map(|it| it.key().to_owned()), Some(module.public_key()));
+}
+
+/// Says on which threads it is asked.
+struct Where(std::sync::Mutex<Vec<thread::ThreadId>>);
+
+impl Authorizer for Where {
+    fn can_load(&self, _: &Claims) -> Decision {
+        self.0.lock().expect("unpoisoned").push(thread::current().id());
+        Decision::Allow
+    }
+
+    fn can_invoke(&self, _: &Claims, _: &Invocation<'_>) -> Decision {
+        Decision::Allow
+    }
+
+    fn cacheable(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn an_update_is_checked_and_compiled_where_it_holds_nobody_up() {
+    let (author, module) = (Author::new(), KeyPair::new_module());
+    let authorizer = Arc::new(Where(std::sync::Mutex::default()));
+    let host =
+        author.host(HostConfig { authorizer: Some(Arc::clone(&authorizer) as _), ..HostConfig::default() });
+    let actor = host.load(&author.sign(&module, &saying("one"), revision(1, &[]))).expect("it loads");
+    host.update(&actor, &author.sign(&module, &saying("two"), revision(2, &[])), None).await.expect("newer");
+    let threads = authorizer.0.lock().expect("unpoisoned").clone();
+    assert_eq!(threads.len(), 2);
+    assert_eq!(threads[0], thread::current().id());
+    assert_ne!(threads[1], thread::current().id());
+}
+
+#[test]
+fn an_update_that_never_says_that_it_is_well_is_refused_in_time() {
+    let (author, module) = (Author::new(), KeyPair::new_module());
+    let host = author.host(HostConfig::default());
+    let granted = ["wascc:keyvalue"];
+    let actor = host.load(&author.sign(&module, &keyvalue(), revision(1, &granted))).expect("it loads");
+    let never = Fake::getting(false, |_| pillion_capabilities::Answer::pending(std::future::pending()));
+    host.bind(&actor, "default", Provider::key_value(never)).expect("granted");
+    let newer = author.sign(&module, &keyvalue(), revision(2, &granted));
+    let health =
+        HealthCheck { operation: "Get", payload: b"\x81\xa3key\xa1k", patience: Duration::from_millis(50) };
+    let error = update(&host, &actor, &newer, Some(health)).expect_err("it does not answer").to_string();
+    assert!(error.contains("did not answer Get within 50ms"), "{error}");
+    assert_eq!(actor.claims().wascap.rev, Some(1), "it stays as it is");
 }

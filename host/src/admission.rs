@@ -1,0 +1,73 @@
+//! What a module has to pass before it becomes an actor.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::engine::{Engine, Limits, Program};
+use crate::error::HostError;
+use crate::identity::{Claims, KeyKind, Trust};
+use crate::policy::Authorizer;
+
+/// Checks modules and compiles them. Shared, so that it can be done on a thread of its own.
+pub(crate) struct Admission {
+    pub(crate) engine: Engine,
+    pub(crate) trust: Trust,
+    pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
+}
+
+// === impl Admission ===
+
+impl Admission {
+    /// Checks all there is to check about a module, and compiles it.
+    pub(crate) fn admit(&self, wasm: &[u8]) -> Result<(Claims, Program), HostError> {
+        let verified = self.trust.verify(wasm, SystemTime::now())?;
+        let claims = verified.claims;
+        if claims.wascap.prov {
+            return Err(HostError::Provider(claims.sub));
+        }
+        check_alias(&claims)?;
+        let decision = self.authorizer.as_ref().map(|it| it.can_load(&claims));
+        if let Some(reason) = decision.as_ref().and_then(|it| it.refusal()) {
+            tracing::warn!(target: "pillion::policy", module = claims.sub, %reason, "not loaded");
+            return Err(HostError::Denied { module: claims.sub, reason: Arc::clone(reason) });
+        }
+        let program = self.engine.compile(&verified.module)?;
+        Ok((claims, program))
+    }
+
+    /// As [`Admission::admit`], with those limits, on a thread where it is in nobody's way. Outside of a tokio runtime,
+    /// on this one.
+    pub(crate) async fn admit_aside(
+        self: &Arc<Self>,
+        wasm: &[u8],
+        limits: Limits,
+    ) -> Result<(Claims, Program), HostError> {
+        let admitted = match tokio::runtime::Handle::try_current() {
+            Err(_) => self.admit(wasm),
+            Ok(runtime) => {
+                let (admission, wasm) = (Arc::clone(self), wasm.to_vec());
+                match runtime.spawn_blocking(move || admission.admit(&wasm)).await {
+                    Ok(admitted) => admitted,
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(_) => Err(HostError::Interrupted),
+                    },
+                }
+            }
+        };
+        admitted.map(|(claims, program)| (claims, program.with_limits(limits)))
+    }
+}
+
+/// An alias that another actor's key or a contract could be taken for would have its actor called in their place.
+fn check_alias(claims: &Claims) -> Result<(), HostError> {
+    let Some(alias) = &claims.wascap.call_alias else { return Ok(()) };
+    let like = if alias.contains(':') {
+        "the name of a contract, of which the colon is the mark"
+    } else if KeyKind::of(alias).is_some() {
+        "a public key"
+    } else {
+        return Ok(());
+    };
+    Err(HostError::Alias { module: claims.sub.clone(), alias: alias.clone(), like })
+}
