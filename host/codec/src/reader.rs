@@ -112,6 +112,14 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// An integer of any width that is not below 0.
+    pub(crate) fn unsigned(&mut self) -> Result<u64> {
+        if self.strip(&[0xcf]) {
+            return self.chunk().map(u64::from_be_bytes);
+        }
+        u64::try_from(self.integer()?).map_err(|_| DecodeError::OutOfRange)
+    }
+
     /// A boolean.
     #[inline]
     pub(crate) fn boolean(&mut self) -> Result<bool> {
