@@ -7,7 +7,7 @@ use hyper::http::uri::Scheme;
 use hyper::{HeaderMap, Method, StatusCode, Uri};
 
 use super::Request;
-use super::location::{join, origin};
+use super::location::{escaped, join, origin};
 use crate::{Error, Result};
 
 /// A request on its way.
@@ -124,8 +124,8 @@ impl Hop {
 // === free functions ===
 
 fn parse(url: &str) -> Option<Uri> {
-    let url = url.split('#').next().unwrap_or_default();
-    url.parse().ok().filter(is_whole)
+    let url = escaped(url.as_bytes());
+    url.split('#').next().unwrap_or_default().parse().ok().filter(is_whole)
 }
 
 /// Whether a URL has all that a request needs, and nothing that hides where it leads.
@@ -137,8 +137,9 @@ fn is_whole(url: &Uri) -> bool {
         && url.authority().is_some_and(|it| plain(it.as_str()))
 }
 
-/// A URL that is none, for an error: its beginning, without what may be a query.
+/// A URL that is none, for an error: its beginning, without what may be a password or a query.
 fn shown(url: &str) -> &str {
     let url = url.split('?').next().unwrap_or_default();
+    let url = url.rsplit_once('@').map_or(url, |(_, behind)| behind);
     &url[..url.floor_char_boundary(100)]
 }

@@ -43,8 +43,8 @@ pub(super) fn origin(url: &Uri) -> String {
     format!("{scheme}://{}:{}", host.to_ascii_lowercase(), port(url))
 }
 
-/// Servers send bytes that belong into no URL; browsers and we write them as such.
-fn escaped(location: &[u8]) -> String {
+/// Apps and servers send bytes that belong into no URL; as browsers do, we escape them.
+pub(super) fn escaped(location: &[u8]) -> String {
     let mut text = String::with_capacity(location.len());
     for &byte in location.trim_ascii() {
         if byte.is_ascii_graphic() {

@@ -5,9 +5,9 @@ use crate::DecodeError;
 /// How deep the values of an unknown field may be nested.
 const MAX_DEPTH: u8 = 32;
 
-/// The rest of a message.
+/// The rest of a message. It is public by way of a trait alone, and has no name outside of this crate.
 #[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
 }
 

@@ -125,7 +125,7 @@ fn call(
         b"StartDownload" => {
             let request = StreamRequest::decode(payload)?;
             let started = downloads.start(Arc::clone(store), caller, &request);
-            answer_in_turns(async { started?.await.map(|()| empty()) }, reply)
+            answer_in_turns(async move { started?.await.map(|()| empty()) }, reply)
         }
         _ => unknown(Contract::BlobStore, operation, reply),
     })
@@ -156,11 +156,10 @@ async fn list(store: Arc<dyn BlobStore>, container: String) -> Result<Reply> {
             break;
         }
     }
-    let blob = |info| {
-        let BlobInfo { name, size, .. } = info;
-        Blob { id: name, container: &container, byte_size: *size }
-    };
-    let blobs: Vec<Blob<'_>> = found.iter().map(blob).collect();
+    let blobs: Vec<Blob<'_>> = found
+        .iter()
+        .map(|BlobInfo { name, size, .. }| Blob { id: name, container: &container, byte_size: *size })
+        .collect();
     let mut reply = Reply::default();
     BlobList { blobs: Messages::new(&blobs) }.encode(reply.respond());
     Ok(reply)

@@ -3,12 +3,15 @@
 
 mod actors;
 mod bindings;
+mod blobstore;
 mod cache;
 mod calls;
 mod chain;
+mod eventstreams;
 mod guests;
 mod hostile;
 mod http;
+mod http_client;
 mod identity;
 mod limits;
 mod manifest;

@@ -11,7 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response, Version, header};
+use hyper::{Method, Request, Response, Version, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
@@ -121,6 +121,7 @@ async fn answer(request: Request<Incoming>, seen: &Seen) -> Response<Body> {
         "/unfinished" => streamed(stream::iter([chunk(100)]).chain(stream::pending())),
         "/hang" => std::future::pending().await,
         "/broken" => streamed(stream::iter([chunk(100), Err("broken".into())])),
+        _ if head.method == Method::HEAD => whole(Bytes::new()),
         _ => whole(body),
     });
     if let Some(status) = first.strip_prefix("/status/") {

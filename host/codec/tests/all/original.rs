@@ -347,13 +347,14 @@ fn event_messages_are_those_of_the_original() {
 fn blob_messages_are_those_of_the_original() {
     both!(Container { id: text("c") }, Container, Container, ours::Container { id: "c" });
     let theirs = || Blob { id: text("o"), container: text("c"), byte_size: u64::MAX };
+    let blobs = [ours::Blob { id: "o", container: "c", byte_size: u64::MAX }; 2];
     let blob = ours::Blob { id: "o", container: "c", byte_size: u64::MAX };
     both!(theirs(), Blob, Blob, blob);
     both!(
         BlobList { blobs: vec![theirs(), theirs()] },
         BlobList,
         BlobList,
-        ours::BlobList { blobs: ours::Messages::new(&[blob, blob]) }
+        ours::BlobList { blobs: ours::Messages::new(&blobs) }
     );
     let chunk = |context: Option<&str>| FileChunk {
         sequence_no: 5,
