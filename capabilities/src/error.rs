@@ -66,6 +66,22 @@ pub enum Error {
         /// The bound.
         most: u64,
     },
+    /// The provider is told not to do this.
+    #[error("{what} is not allowed; {remedy}")]
+    Denied {
+        /// What is not allowed.
+        what: String,
+        /// What would allow it.
+        remedy: &'static str,
+    },
+    /// It took too long. Whether anything was done is not known.
+    #[error("{what} took longer than {waited:?}; wait longer, or ask for less")]
+    TimedOut {
+        /// What took too long.
+        what: String,
+        /// How long it was waited for.
+        waited: std::time::Duration,
+    },
     /// The provider cannot be reached. The call may be tried again.
     #[error("{provider} cannot be reached: {reason}")]
     Unavailable {

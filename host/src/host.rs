@@ -107,9 +107,11 @@ impl Host {
     /// As [`Host::load`].
     pub fn load_with(&self, wasm: &[u8], limits: Limits) -> Result<ActorRef, HostError> {
         let (claims, program) = self.admission.admit(wasm)?;
-        let bindings = Bindings::new(&claims.sub, claims.wascap.caps.clone());
+        let mut bindings = Bindings::new(&claims.sub, claims.wascap.caps.clone());
         let guest =
             Guest::new(program.with_limits(limits), self.dispatch(&bindings, &Arc::new(claims.clone())));
+        // A circle from the first binding on, which ends with the actor's removal.
+        bindings.set_guest(&guest);
         let actor = ActorRef::new(claims, guest, bindings);
         self.registry().insert(&actor)?;
         Ok(actor)

@@ -10,6 +10,7 @@ mod conformance;
 mod eventstreams;
 mod expiry;
 mod extras;
+mod httpclient;
 mod log;
 mod logging;
 mod messaging;

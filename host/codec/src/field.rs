@@ -8,8 +8,14 @@ const NIL: u8 = 0xc0;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
+/// What a field that is not there means: nothing, and so an error, if it must be there.
+pub(crate) fn required<T>() -> Option<T> {
+    None
+}
+
 /// A text.
 pub(crate) mod text {
+    pub(crate) use super::required as missing;
     use super::*;
 
     #[inline]
@@ -27,6 +33,10 @@ pub(crate) mod text {
 pub(crate) mod optional_text {
     use super::*;
 
+    pub(crate) fn missing<'a>() -> Option<Option<&'a str>> {
+        Some(None)
+    }
+
     #[inline]
     pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a str>> {
         if reader.strip(&[NIL]) { Ok(None) } else { reader.text().map(Some) }
@@ -43,6 +53,7 @@ pub(crate) mod optional_text {
 
 /// Bytes that actors hold as a string.
 pub(crate) mod value {
+    pub(crate) use super::required as missing;
     use super::*;
 
     #[inline]
@@ -59,6 +70,7 @@ pub(crate) mod value {
 
 /// Bytes that actors hold as bytes.
 pub(crate) mod body {
+    pub(crate) use super::required as missing;
     use super::*;
 
     #[inline]
@@ -73,8 +85,18 @@ pub(crate) mod body {
     }
 }
 
+/// Bytes that actors hold as bytes, and that are none where they are not there.
+pub(crate) mod body_or_none {
+    pub(crate) use super::body::{read, write};
+
+    pub(crate) fn missing<'a>() -> Option<&'a [u8]> {
+        Some(&[])
+    }
+}
+
 /// A number.
 pub(crate) mod integer {
+    pub(crate) use super::required as missing;
     use super::*;
 
     #[inline]
@@ -88,8 +110,44 @@ pub(crate) mod integer {
     }
 }
 
+/// A number that is not below 0.
+pub(crate) mod unsigned {
+    pub(crate) use super::required as missing;
+    use super::*;
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<u64> {
+        reader.unsigned()
+    }
+
+    pub(crate) fn write(value: &u64, out: &mut Vec<u8>) {
+        writer::unsigned(*value, out);
+    }
+}
+
+/// A message within a message, that may not be there.
+pub(crate) mod optional_message {
+    use super::*;
+    use crate::messages::Nested;
+
+    pub(crate) fn missing<M>() -> Option<Option<M>> {
+        Some(None)
+    }
+
+    pub(crate) fn read<'a, M: Nested<'a>>(reader: &mut Reader<'a>) -> Result<Option<M>> {
+        if reader.strip(&[NIL]) { Ok(None) } else { M::read(reader).map(Some) }
+    }
+
+    pub(crate) fn write<'a, M: Nested<'a>>(message: &Option<M>, out: &mut Vec<u8>) {
+        match message {
+            Some(message) => message.write(out),
+            None => out.push(NIL),
+        }
+    }
+}
+
 /// Yes or no.
 pub(crate) mod boolean {
+    pub(crate) use super::required as missing;
     use super::*;
 
     #[inline]

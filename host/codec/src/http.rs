@@ -101,6 +101,8 @@ impl fmt::Debug for Headers<'_> {
 
 /// How header fields are read and written.
 mod headers {
+    pub(crate) use field::required as missing;
+
     use super::*;
 
     pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Headers<'a>, DecodeError> {

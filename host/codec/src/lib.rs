@@ -19,7 +19,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod blobstore;
 mod error;
+pub mod eventstreams;
 pub mod extras;
 mod field;
 pub mod http;
@@ -27,14 +29,18 @@ pub mod keyvalue;
 mod list;
 pub mod logging;
 mod message;
+mod messages;
 pub mod messaging;
 mod reader;
 mod writer;
 
+pub use blobstore::{Blob, BlobList, Container, FileChunk, StreamRequest};
 pub use error::DecodeError;
+pub use eventstreams::{Event, EventValues, StreamQuery, StreamResults, TimeRange, WriteResponse};
 pub use extras::{GeneratorRequest, GeneratorResult};
 pub use http::{Headers, Request, Response};
 pub use keyvalue::*;
 pub use list::List;
 pub use logging::WriteLogRequest;
+pub use messages::Messages;
 pub use messaging::{BrokerMessage, RequestMessage};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub(crate) use crate::field::required as missing;
 use crate::reader::Reader;
 use crate::{DecodeError, writer};
 

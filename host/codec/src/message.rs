@@ -73,8 +73,17 @@ macro_rules! message {
 
                 #[cold]
                 fn decode_any(bytes: message!(@bytes $($life)?)) -> Result<Self, $crate::DecodeError> {
-                    use $crate::reader::{Reader, Shape};
-                    let mut reader = Reader::new(bytes);
+                    let mut reader = $crate::reader::Reader::new(bytes);
+                    let message = Self::read_any(&mut reader)?;
+                    reader.finish()?;
+                    Ok(message)
+                }
+
+                /// Reads the message, behind which others may follow.
+                pub(crate) fn read_any(
+                    reader: &mut message!(@reader $($life)?),
+                ) -> Result<Self, $crate::DecodeError> {
+                    use $crate::reader::Shape;
                     $(let mut $field: Option<$type> = None;)+
                     match reader.shape()? {
                         Shape::Map(count) => {
@@ -84,7 +93,7 @@ macro_rules! message {
                                         if $field.is_some() {
                                             return Err($crate::DecodeError::DuplicateField($wire));
                                         }
-                                        $field = Some({ use $codec as codec; codec::read(&mut reader)? });
+                                        $field = Some({ use $codec as codec; codec::read(reader)? });
                                     })+
                                     _ => reader.skip()?,
                                 }
@@ -94,21 +103,26 @@ macro_rules! message {
                             let mut left = count;
                             $(
                                 left = left.checked_sub(1).ok_or($crate::DecodeError::MissingField($wire))?;
-                                $field = Some({ use $codec as codec; codec::read(&mut reader)? });
+                                $field = Some({ use $codec as codec; codec::read(reader)? });
                             )+
                             for _ in 0..left {
                                 reader.skip()?;
                             }
                         }
                     }
-                    reader.finish()?;
-                    Ok(Self { $($field: $field.ok_or($crate::DecodeError::MissingField($wire))?),+ })
+                    Ok(Self {
+                        $($field: $field
+                            .or_else(|| { use $codec as codec; codec::missing() })
+                            .ok_or($crate::DecodeError::MissingField($wire))?),+
+                    })
                 }
             }
         };
     };
     (@bytes $life:lifetime) => { &$life [u8] };
     (@bytes) => { &[u8] };
+    (@reader $life:lifetime) => { $crate::reader::Reader<$life> };
+    (@reader) => { $crate::reader::Reader<'_> };
 }
 
 pub(crate) use message;

@@ -5,9 +5,9 @@ use crate::DecodeError;
 /// How deep the values of an unknown field may be nested.
 const MAX_DEPTH: u8 = 32;
 
-/// The rest of a message.
+/// The rest of a message. It is public by way of a trait alone, and has no name outside of this crate.
 #[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
@@ -110,6 +110,14 @@ impl<'a> Reader<'a> {
             0xd3 => i64::from_be_bytes(self.chunk()?),
             marker => return Err(DecodeError::WrongKind { expected: "an integer", marker }),
         })
+    }
+
+    /// An integer of any width that is not below 0.
+    pub(crate) fn unsigned(&mut self) -> Result<u64> {
+        if self.strip(&[0xcf]) {
+            return self.chunk().map(u64::from_be_bytes);
+        }
+        u64::try_from(self.integer()?).map_err(|_| DecodeError::OutOfRange)
     }
 
     /// A boolean.

@@ -32,6 +32,13 @@ pub(crate) fn integer(value: i64, out: &mut Vec<u8>) {
     }
 }
 
+pub(crate) fn unsigned(value: u64, out: &mut Vec<u8>) {
+    match i64::try_from(value) {
+        Ok(value) => integer(value, out),
+        Err(_) => wide(0xcf, value.to_be_bytes(), out),
+    }
+}
+
 /// The head of a text of `length` bytes.
 #[inline]
 pub(crate) fn text_head(length: usize, out: &mut Vec<u8>) {

@@ -1,5 +1,8 @@
 //! From a provider's answer to a reply.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
 use pillion_capabilities::Answer;
 use pillion_codec::DecodeError;
 
@@ -34,6 +37,28 @@ pub(super) fn answer<T: Send + 'static>(
         }
     }
     Dispatched::Done
+}
+
+/// As [`answer`], for what may take several calls of a provider. What answers each at once is done when this returns.
+pub(super) fn answer_in_turns(
+    work: impl Future<Output = pillion_capabilities::Result<Reply>> + Send + 'static,
+    reply: &mut Reply,
+) -> Dispatched {
+    let mut work: Pin<Box<dyn Future<Output = Reply> + Send>> = Box::pin(async {
+        work.await.unwrap_or_else(|error| {
+            let mut reply = Reply::default();
+            reply.fail(error);
+            reply
+        })
+    });
+    // Whoever awaits it later looks anew, and is woken.
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => {
+            *reply = done;
+            Dispatched::Done
+        }
+        Poll::Pending => Dispatched::Pending(work),
+    }
 }
 
 #[cold]

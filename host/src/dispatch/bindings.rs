@@ -5,9 +5,10 @@ use std::sync::Arc;
 use pillion_capabilities::Messaging;
 use pillion_capabilities::logging::{LONGEST_TEXT, plain};
 
+use super::caller::Caller;
 use super::link::Link;
 use super::provider::{Contract, Provider};
-use crate::engine::{Dispatch, Dispatched, HostCall, Reply};
+use crate::engine::{Dispatch, Dispatched, Guest, HostCall, Reply};
 
 /// What the empty binding of AssemblyScript actors means.
 const DEFAULT: &str = "default";
@@ -18,8 +19,8 @@ const DEFAULT: &str = "default";
 /// that a call pays for no more than finding its route.
 #[derive(Clone, Debug, Default)]
 pub struct Bindings {
-    /// The actor's public key, for providers that tell actors apart.
-    actor: Arc<str>,
+    /// The actor, for providers that tell actors apart or call back.
+    caller: Caller,
     /// The contracts and actors that the claims grant.
     granted: Vec<String>,
     routes: Vec<Route>,
@@ -38,8 +39,8 @@ struct Route {
 
 /// Where a call goes.
 pub(crate) enum Target<'a> {
-    /// On behalf of the actor of that key.
-    Provider(&'a Provider, &'a str),
+    /// On behalf of that actor.
+    Provider(&'a Provider, &'a Caller),
     Actor(&'a Link),
 }
 
@@ -94,7 +95,12 @@ impl Bindings {
     /// No bindings yet, for the actor of that public key, whose claims grant these capabilities.
     #[must_use]
     pub fn new(actor: &str, granted: Vec<String>) -> Self {
-        Self { actor: actor.into(), granted, ..Self::default() }
+        Self { caller: Caller::new(actor), granted, ..Self::default() }
+    }
+
+    /// Lets providers call the actor back, which is that guest.
+    pub(crate) fn set_guest(&mut self, guest: &Guest) {
+        self.caller.guest = Some(guest.clone());
     }
 
     /// Binds a provider under a name; the empty name is `default`. One contract can be bound under several names.
@@ -102,7 +108,10 @@ impl Bindings {
     /// # Errors
     /// When the claims do not grant the contract, or it has a provider under that name.
     pub fn bind(&mut self, binding: &str, provider: impl Into<Provider>) -> Result<(), BindError> {
-        let (binding, provider) = (or_default(binding), provider.into());
+        self.bind_opened(or_default(binding), provider.into().opened())
+    }
+
+    fn bind_opened(&mut self, binding: &str, provider: Provider) -> Result<(), BindError> {
         let contract = provider.contract();
         if self.routes.iter().any(|route| route.is(binding, contract)) {
             return Err(BindError::Taken { contract, binding: binding.to_owned() });
@@ -166,11 +175,11 @@ impl Bindings {
     /// The same bindings for claims that grant other capabilities: what these do not grant is not there any more.
     #[must_use]
     pub(crate) fn regranted(&self, granted: Vec<String>) -> Self {
-        let actor = Arc::clone(&self.actor);
-        let mut new = Self { actor, granted, links_wait: self.links_wait, ..Self::default() };
+        let caller = self.caller.clone();
+        let mut new = Self { caller, granted, links_wait: self.links_wait, ..Self::default() };
         for (binding, provider) in self.bound() {
             // An error is a contract that is no longer granted.
-            let _ = new.bind(binding, provider.clone());
+            let _ = new.bind_opened(binding, provider.clone());
         }
         for (_, link) in &self.links {
             let _ = new.link(link);
@@ -224,7 +233,7 @@ impl Bindings {
         let binding = or_default_bytes(call.binding);
         for route in &self.routes {
             if route.binding.as_bytes() == binding && route.namespace.as_bytes() == call.namespace {
-                return Some(Target::Provider(&route.provider, &self.actor));
+                return Some(Target::Provider(&route.provider, &self.caller));
             }
         }
         // The binding of a call from actor to actor says nothing.
@@ -277,7 +286,9 @@ impl Target<'_> {
     #[inline]
     pub(crate) fn dispatch(&self, call: &HostCall<'_>, reply: &mut Reply) -> Dispatched {
         match self {
-            Self::Provider(provider, actor) => provider.dispatch(actor, call.operation, call.payload, reply),
+            Self::Provider(provider, caller) => {
+                provider.dispatch(caller, call.operation, call.payload, reply)
+            }
             Self::Actor(link) => link.dispatch(call, reply),
         }
     }

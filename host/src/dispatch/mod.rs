@@ -2,7 +2,11 @@
 
 mod answer;
 mod bindings;
+mod blobstore;
+mod caller;
+mod eventstreams;
 mod extras;
+mod http_client;
 mod keyvalue;
 mod link;
 mod logging;
@@ -10,5 +14,6 @@ pub(crate) mod messaging;
 mod provider;
 
 pub use bindings::{BindError, Bindings};
+pub use blobstore::Blobs;
 pub(crate) use link::Link;
 pub use provider::{Contract, Provider};

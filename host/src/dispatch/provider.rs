@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use pillion_capabilities::messaging::Operation;
-use pillion_capabilities::{Extras, KeyValue, Logging, Messaging};
+use pillion_capabilities::{BlobStore, EventStreams, Extras, HttpClient, KeyValue, Logging, Messaging};
 
-use super::{extras, keyvalue, logging, messaging};
+use super::blobstore::Blobs;
+use super::caller::Caller;
+use super::{blobstore, eventstreams, extras, http_client, keyvalue, logging, messaging};
 use crate::engine::{Dispatched, Reply};
 
 /// A capability contract.
@@ -21,6 +23,12 @@ pub enum Contract {
     Extras,
     /// Lines in the host's log.
     Logging,
+    /// Requests to servers elsewhere.
+    HttpClient,
+    /// Events, written down in their order and read again.
+    EventStreams,
+    /// Objects in containers, in chunks.
+    BlobStore,
 }
 
 /// A provider of a contract.
@@ -35,6 +43,12 @@ pub enum Provider {
     Extras(Arc<dyn Extras>),
     /// Of [`Contract::Logging`].
     Logging(Arc<dyn Logging>),
+    /// Of [`Contract::HttpClient`].
+    HttpClient(Arc<dyn HttpClient>),
+    /// Of [`Contract::EventStreams`].
+    EventStreams(Arc<dyn EventStreams>),
+    /// Of [`Contract::BlobStore`].
+    BlobStore(Blobs),
 }
 
 // === impl Contract ===
@@ -54,6 +68,9 @@ impl Contract {
             Self::Messaging => &["wascc:messaging", "wasmcloud:messaging"],
             Self::Extras => &["wascc:extras"],
             Self::Logging => &["wascc:logging"],
+            Self::HttpClient => &["wascc:http_client"],
+            Self::EventStreams => &["wascc:eventstreams"],
+            Self::BlobStore => &["wascc:blobstore"],
         }
     }
 }
@@ -91,6 +108,25 @@ impl Provider {
         Self::Logging(provider)
     }
 
+    /// A provider of [`Contract::HttpClient`].
+    #[must_use]
+    pub fn http_client(provider: Arc<impl HttpClient>) -> Self {
+        Self::HttpClient(provider)
+    }
+
+    /// A provider of [`Contract::EventStreams`].
+    #[must_use]
+    pub fn event_streams(provider: Arc<impl EventStreams>) -> Self {
+        Self::EventStreams(provider)
+    }
+
+    /// A provider of [`Contract::BlobStore`]. What actors download is delivered to them on the tokio runtime that this
+    /// is called within; without one, downloads fail.
+    #[must_use]
+    pub fn blob_store(provider: Arc<impl BlobStore>) -> Self {
+        Self::BlobStore(Blobs::new(provider))
+    }
+
     /// What it is a provider of.
     #[must_use]
     pub fn contract(&self) -> Contract {
@@ -99,6 +135,9 @@ impl Provider {
             Self::Messaging(_) => Contract::Messaging,
             Self::Extras(_) => Contract::Extras,
             Self::Logging(_) => Contract::Logging,
+            Self::HttpClient(_) => Contract::HttpClient,
+            Self::EventStreams(_) => Contract::EventStreams,
+            Self::BlobStore(_) => Contract::BlobStore,
         }
     }
 
@@ -110,6 +149,9 @@ impl Provider {
             Self::Messaging(provider) => provider.name(),
             Self::Extras(provider) => provider.name(),
             Self::Logging(provider) => provider.name(),
+            Self::HttpClient(provider) => provider.name(),
+            Self::EventStreams(provider) => provider.name(),
+            Self::BlobStore(blobs) => blobs.store().name(),
         }
     }
 
@@ -124,13 +166,24 @@ impl Provider {
             }
             Self::Extras(provider) => provider.always_ready(),
             Self::Logging(provider) => provider.always_ready(),
+            Self::HttpClient(provider) => provider.always_ready(),
+            Self::EventStreams(provider) => provider.always_ready(),
+            Self::BlobStore(blobs) => blobs.store().always_ready(),
+        }
+    }
+
+    /// The provider with what it keeps of each binding, for a new one.
+    pub(super) fn opened(self) -> Self {
+        match self {
+            Self::BlobStore(blobs) => Self::BlobStore(blobs.opened()),
+            provider => provider,
         }
     }
 
     #[inline]
     pub(super) fn dispatch(
         &self,
-        actor: &str,
+        caller: &Caller,
         operation: &[u8],
         payload: &[u8],
         reply: &mut Reply,
@@ -139,7 +192,12 @@ impl Provider {
             Self::KeyValue(provider) => keyvalue::dispatch(&**provider, operation, payload, reply),
             Self::Messaging(provider) => messaging::dispatch(&**provider, operation, payload, reply),
             Self::Extras(provider) => extras::dispatch(&**provider, operation, payload, reply),
-            Self::Logging(provider) => logging::dispatch(&**provider, actor, operation, payload, reply),
+            Self::Logging(provider) => {
+                logging::dispatch(&**provider, caller.key(), operation, payload, reply)
+            }
+            Self::HttpClient(provider) => http_client::dispatch(&**provider, operation, payload, reply),
+            Self::EventStreams(provider) => eventstreams::dispatch(&**provider, operation, payload, reply),
+            Self::BlobStore(blobs) => blobstore::dispatch(blobs, caller, operation, payload, reply),
         }
     }
 }

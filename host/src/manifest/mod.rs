@@ -70,9 +70,16 @@ pub struct ProviderManifest {
     /// The server's URL, for those that have one.
     #[serde(default)]
     pub url: Option<String>,
-    /// The file, for those that have one.
+    /// The file or folder, for those that have one.
     #[serde(default)]
     pub path: Option<PathBuf>,
+    /// The hosts that an `http-client` may reach: `example.com`, `*.example.com` or an address, each with or without
+    /// `:PORT`.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Whether an `http-client` may reach addresses that are not public, as those of this machine and its network.
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 /// The kinds of providers.
@@ -98,6 +105,16 @@ pub enum ProviderKind {
     Extras,
     /// Lines in this process's log.
     Log,
+    /// Requests over HTTP, to the hosts that `allow` names.
+    HttpClient,
+    /// Events in memory.
+    MemoryEvents,
+    /// Events in Redis; needs `url`.
+    RedisEvents,
+    /// Objects in memory.
+    MemoryBlobs,
+    /// Objects in a folder; needs `path`.
+    Files,
 }
 
 /// An actor.

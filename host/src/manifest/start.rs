@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pillion_capabilities::blobstore::{Files, Memory as Blobs};
+use pillion_capabilities::eventstreams::{Memory as Events, Redis as RedisEvents};
 use pillion_capabilities::extras::Embedded;
+use pillion_capabilities::httpclient::{Hyper, Options};
 use pillion_capabilities::logging::Traced;
 use pillion_capabilities::messaging::{
     JetStream, Memory as Bus, Nats, RedisStreams, StreamOptions, Streams, SubscribeOptions,
@@ -75,6 +78,12 @@ pub(super) trait At<T> {
 
 /// How many messages a stream in Redis holds that not every group has settled.
 const STREAM_LENGTH: u32 = 100_000;
+
+/// How many events of each stream are kept.
+const EVENTS: usize = 100_000;
+
+/// How many bytes events, and objects, take up in memory.
+const ROOM: u64 = 256 << 20;
 
 // === impl StartError ===
 
@@ -313,14 +322,25 @@ fn stand_in(path: &Path) -> Result<TempDir, Cause> {
 async fn connect(provider: &ProviderManifest, base: &Path, purpose: Purpose) -> Result<Provider, Cause> {
     let ProviderManifest { kind, url, path, .. } = provider;
     let (needs_url, needs_path) = match kind {
-        ProviderKind::Memory | ProviderKind::MemoryBus | ProviderKind::Extras | ProviderKind::Log => {
-            (false, false)
-        }
-        ProviderKind::Redis | ProviderKind::Nats | ProviderKind::Jetstream | ProviderKind::RedisStreams => {
-            (true, false)
-        }
-        ProviderKind::Redb => (false, true),
+        ProviderKind::Memory
+        | ProviderKind::MemoryBus
+        | ProviderKind::Extras
+        | ProviderKind::Log
+        | ProviderKind::HttpClient
+        | ProviderKind::MemoryEvents
+        | ProviderKind::MemoryBlobs => (false, false),
+        ProviderKind::Redis
+        | ProviderKind::Nats
+        | ProviderKind::Jetstream
+        | ProviderKind::RedisStreams
+        | ProviderKind::RedisEvents => (true, false),
+        ProviderKind::Redb | ProviderKind::Files => (false, true),
     };
+    let reaches = !provider.allow.is_empty() || provider.allow_private;
+    if reaches && *kind != ProviderKind::HttpClient {
+        let text = "a provider of this kind takes neither `allow` nor `allowPrivate`";
+        return Err(Cause::Wrong(text.to_owned()));
+    }
     for (name, needed, given) in [("url", needs_url, url.is_some()), ("path", needs_path, path.is_some())] {
         if needed != given {
             let text = if needed { "needs" } else { "takes no" };
@@ -348,7 +368,21 @@ async fn connect(provider: &ProviderManifest, base: &Path, purpose: Purpose) -> 
         }
         ProviderKind::Extras => Provider::extras(Arc::new(Embedded::default())),
         ProviderKind::Log => Provider::logging(Arc::new(Traced::default())),
+        ProviderKind::HttpClient => Provider::http_client(Arc::new(http_client(provider)?)),
+        ProviderKind::MemoryEvents => Provider::event_streams(Arc::new(Events::new(EVENTS, ROOM))),
+        ProviderKind::RedisEvents => {
+            Provider::event_streams(Arc::new(RedisEvents::connect(url, EVENTS).await?))
+        }
+        ProviderKind::MemoryBlobs => Provider::blob_store(Arc::new(Blobs::new(ROOM))),
+        ProviderKind::Files => Provider::blob_store(Arc::new(Files::open(path)?)),
     })
+}
+
+fn http_client(provider: &ProviderManifest) -> Result<Hyper, Cause> {
+    let mut options = Options::default();
+    options.allow = provider.allow.iter().map(|rule| rule.parse()).collect::<Result<_, _>>()?;
+    options.allow_private = provider.allow_private;
+    Ok(Hyper::new(options)?)
 }
 
 impl<T, E: Into<Cause>> At<T> for Result<T, E> {

@@ -3,13 +3,16 @@
 
 mod actors;
 mod bindings;
+mod blobstore;
 mod cache;
 mod calls;
 mod chain;
 mod expiry;
+mod eventstreams;
 mod guests;
 mod hostile;
 mod http;
+mod http_client;
 mod identity;
 mod limits;
 mod manifest;

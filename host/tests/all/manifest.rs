@@ -193,6 +193,39 @@ actors:
 }
 
 #[tokio::test]
+async fn servers_events_and_blobs_are_bound() {
+    let folder = Folder::new();
+    let granted = caps(&["wascc:http_client", "wascc:eventstreams", "wascc:blobstore"]);
+    folder.sign("plain.wasm", &KeyPair::new_module(), &keyvalue(), granted);
+    fs::create_dir(folder.directory.path().join("objects")).expect("made");
+    let running = folder.start(
+        r#"
+providers:
+  - {name: web, kind: http-client, allow: [example.com, "*.example.com:443"], allowPrivate: true}
+  - {name: events, kind: memory-events}
+  - {name: blobs, kind: memory-blobs}
+  - {name: objects, kind: files, path: objects}
+actors:
+  - module: plain.wasm
+    bindings: [{provider: web}, {provider: events}, {provider: blobs}, {name: files, provider: objects}]
+"#,
+    );
+    let running = running.await.expect("it starts");
+    let info = &running.host().inventory().actors[0];
+    let bindings: Vec<_> = info.bindings.iter().map(|it| (&*it.binding, it.contract, it.provider)).collect();
+    assert_eq!(
+        bindings,
+        [
+            ("default", "wascc:http_client", "hyper"),
+            ("default", "wascc:eventstreams", "memory"),
+            ("default", "wascc:blobstore", "memory"),
+            ("files", "wascc:blobstore", "files"),
+        ]
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn providers_on_servers_are_connected_to() {
     let (Some(nats), Some(redis)) =
         (NatsServer::start_or_skip().expect("it starts"), RedisServer::start_or_skip().expect("it starts"))
@@ -200,7 +233,7 @@ async fn providers_on_servers_are_connected_to() {
         return;
     };
     let folder = Folder::new();
-    let granted = caps(&["wascc:keyvalue", "wascc:messaging"]);
+    let granted = caps(&["wascc:keyvalue", "wascc:messaging", "wascc:eventstreams"]);
     folder.sign("mailbox.wasm", &KeyPair::new_module(), &mailbox(), granted);
     let text = format!(
         r#"
@@ -209,6 +242,7 @@ providers:
   - {{name: nats, kind: nats, url: "{nats}"}}
   - {{name: jetstream, kind: jetstream, url: "{nats}"}}
   - {{name: streams, kind: redis-streams, url: "{redis}"}}
+  - {{name: events, kind: redis-events, url: "{redis}"}}
 actors:
   - module: mailbox.wasm
     bindings:
@@ -216,6 +250,7 @@ actors:
       - {{provider: nats}}
       - {{name: durable, provider: jetstream}}
       - {{name: redis, provider: streams}}
+      - {{provider: events}}
     subscriptions:
       - {{topic: one}}
       - {{binding: durable, topic: two, group: all}}
@@ -227,7 +262,7 @@ actors:
     let running = folder.start(&text).await.expect("it starts");
     let info = &running.host().inventory().actors[0];
     let providers: Vec<_> = info.bindings.iter().map(|it| it.provider).collect();
-    assert_eq!(providers, ["redis", "nats", "jetstream", "redis_streams"]);
+    assert_eq!(providers, ["redis", "nats", "jetstream", "redis_streams", "redis"]);
     assert_eq!(info.subscriptions, ["one", "two", "three"]);
     running.stop().await;
     drop((nats, redis));
@@ -296,6 +331,15 @@ async fn what_cannot_be_made_true_is_named_with_its_place() {
             "providers: [{name: a, kind: memory}, {name: a, kind: memory}]",
             "providers[1]: there is a provider \"a\"",
         ),
+        (
+            "providers: [{name: a, kind: memory, allowPrivate: true}]",
+            "providers[0]: a provider of this kind takes neither `allow` nor `allowPrivate`",
+        ),
+        (
+            "providers: [{name: a, kind: http-client, allow: [\"http://example.com\"]}]",
+            "providers[0]: \"http://example.com\" names no host that may be reached",
+        ),
+        ("providers: [{name: a, kind: files}]", "providers[0]: a provider of this kind needs `path`"),
         ("policies: [missing.rego]", "policies: the policy file"),
     ] {
         let error = folder.start(text).await.expect_err(text);

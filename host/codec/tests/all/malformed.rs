@@ -1,8 +1,9 @@
 //! Bytes that are no message: an error each, quickly, and never a panic.
 
 use pillion_codec::{
-    AddRequest, AddResponse, DecodeError, GetRequest, GetResponse, Headers, Item, Keys, NewCount,
-    RangeRequest, Request, Response, SetRequest, SetResponse, Values,
+    AddRequest, AddResponse, Blob, BlobList, DecodeError, Event, EventValues, FileChunk, GetRequest,
+    GetResponse, Headers, Item, Keys, Messages, NewCount, RangeRequest, Request, Response, SetRequest,
+    SetResponse, StreamQuery, StreamResults, Values,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,6 +19,15 @@ fn decode_as_everything(bytes: &[u8]) {
     let _ = RangeRequest::decode(bytes);
     let _ = Item::decode(bytes);
     let _ = NewCount::decode(bytes);
+    let _ = FileChunk::decode(bytes);
+    let _ = StreamQuery::decode(bytes);
+    if let Ok(BlobList { blobs }) = BlobList::decode(bytes) {
+        assert_eq!(blobs.iter().count(), blobs.len());
+    }
+    if let Ok(StreamResults { events }) = StreamResults::decode(bytes) {
+        assert_eq!(events.iter().count(), events.len());
+        assert!(events.iter().all(|event| event.values.iter().count() == event.values.len()));
+    }
     for list in [Keys::decode(bytes).map(|it| it.keys), Values::decode(bytes).map(|it| it.values)]
         .into_iter()
         .flatten()
@@ -47,6 +57,17 @@ proptest! {
             method: "GET", path: "/", query_string: "", header: Headers::new(&[("a", "b")]), body: b"body",
         }
         .encode(&mut encoded);
+        let values = [("name", &b"value"[..])];
+        let events = [Event { event_id: "1-0", stream: "s", values: EventValues::new(&values) }; 2];
+        let mut others = Vec::new();
+        StreamResults { events: Messages::new(&events) }.encode(&mut others);
+        let split = others.len();
+        let blobs = [Blob { id: "o", container: "c", byte_size: 7 }; 2];
+        BlobList { blobs: Messages::new(&blobs) }.encode(&mut others);
+        let place = at.index(others.len());
+        others[place] = to;
+        decode_as_everything(&others[..split]);
+        decode_as_everything(&others[split..]);
         let place = at.index(encoded.len());
         encoded[place] = to;
         decode_as_everything(&encoded);

@@ -1,9 +1,10 @@
 //! What is encoded is decoded, whatever the fields hold.
 
 use pillion_codec::{
-    AddRequest, AddResponse, BrokerMessage, GeneratorRequest, GeneratorResult, GetRequest, GetResponse,
-    Headers, Item, Keys, List, NewCount, RangeRequest, Request, RequestMessage, Response, SetRequest,
-    SetResponse, Values, WriteLogRequest,
+    AddRequest, AddResponse, Blob, BlobList, BrokerMessage, Event, EventValues, FileChunk, GeneratorRequest,
+    GeneratorResult, GetRequest, GetResponse, Headers, Item, Keys, List, Messages, NewCount, RangeRequest,
+    Request, RequestMessage, Response, SetRequest, SetResponse, StreamQuery, StreamRequest, StreamResults,
+    TimeRange, Values, WriteLogRequest,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -67,6 +68,31 @@ proptest! {
             guid: guid.as_deref(), sequence_number: number, random_number: small,
         });
         comes_back!(WriteLogRequest, WriteLogRequest { level: small, body: subject });
+    }
+
+    #[test]
+    fn event_and_blob_messages_come_back(
+        texts in vec(".*", 2), body in vec(any::<u8>(), 0..400), numbers: [u64; 3],
+        context in proptest::option::of(".*"), range: bool,
+        pairs in vec((".*", vec(any::<u8>(), 0..40)), 0..20), count in 0..20_usize,
+    ) {
+        let (one, other) = (&*texts[0], &*texts[1]);
+        let [first, second, third] = numbers;
+        let pairs: Vec<(&str, &[u8])> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let event = Event { event_id: one, stream: other, values: EventValues::new(&pairs) };
+        comes_back!(Event, event);
+        let events = vec![event; count];
+        comes_back!(StreamResults, StreamResults { events: Messages::new(&events) });
+        let range = range.then_some(TimeRange { min_time: first, max_time: second });
+        comes_back!(StreamQuery, StreamQuery { stream_id: one, range, count: third });
+        let blobs = vec![Blob { id: one, container: other, byte_size: first }; count];
+        comes_back!(BlobList, BlobList { blobs: Messages::new(&blobs) });
+        let context = context.as_deref();
+        comes_back!(StreamRequest, StreamRequest { id: one, container: other, chunk_size: first, context });
+        comes_back!(FileChunk, FileChunk {
+            sequence_no: first, container: one, id: other, total_bytes: second, chunk_size: third, context,
+            chunk_bytes: &body,
+        });
     }
 
     #[test]

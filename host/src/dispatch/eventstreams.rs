@@ -1,0 +1,79 @@
+//! The contract `wascc:eventstreams` in MessagePack, over a provider.
+
+use bytes::Bytes;
+use pillion_capabilities::EventStreams;
+use pillion_capabilities::eventstreams::{Event, MOST_EVENTS, Query};
+use pillion_codec::{
+    DecodeError, Event as ActorEvent, EventValues, Messages, StreamQuery, StreamResults, TimeRange,
+    WriteResponse,
+};
+
+use super::Contract;
+use super::answer::{answer, malformed, unknown};
+use crate::engine::{Dispatched, Reply};
+
+/// Makes one call of the contract.
+pub(super) fn dispatch(
+    provider: &dyn EventStreams,
+    operation: &[u8],
+    payload: &[u8],
+    reply: &mut Reply,
+) -> Dispatched {
+    match call(provider, operation, payload, reply) {
+        Ok(dispatched) => dispatched,
+        Err(error) => malformed(Contract::EventStreams, operation, error, reply),
+    }
+}
+
+fn call(
+    provider: &dyn EventStreams,
+    operation: &[u8],
+    payload: &[u8],
+    reply: &mut Reply,
+) -> Result<Dispatched, DecodeError> {
+    Ok(match operation {
+        b"WriteEvent" => {
+            // The id is the stream's to give.
+            let ActorEvent { stream, values, .. } = ActorEvent::decode(payload)?;
+            let value = |(name, value): (&str, &[u8])| (name.to_owned(), Bytes::copy_from_slice(value));
+            answer(
+                provider.write(stream, values.iter().map(value).collect()),
+                payload,
+                reply,
+                |id, _, reply| WriteResponse { event_id: &id.to_string() }.encode(reply.respond()),
+            )
+        }
+        b"QueryStream" => {
+            let StreamQuery { stream_id, range, count } = StreamQuery::decode(payload)?;
+            answer(provider.query(stream_id, query(range, count)), payload, reply, found)
+        }
+        _ => unknown(Contract::EventStreams, operation, reply),
+    })
+}
+
+/// Actors know seconds, of which the last one is meant to its end.
+fn query(range: Option<TimeRange>, count: u64) -> Query {
+    let all = Query::default();
+    let (from, to) = range.map_or((all.from, all.to), |TimeRange { min_time, max_time }| {
+        (min_time.saturating_mul(1_000), max_time.saturating_mul(1_000).saturating_add(999))
+    });
+    let count = if count == 0 { MOST_EVENTS } else { usize::try_from(count).unwrap_or(usize::MAX) };
+    Query { from, to, after: None, count }
+}
+
+fn found(events: Vec<Event>, payload: &[u8], reply: &mut Reply) {
+    // It was decoded before.
+    let stream = StreamQuery::decode(payload).map_or("", |query| query.stream_id);
+    let texts: Vec<(String, Vec<(&str, &[u8])>)> = events
+        .iter()
+        .map(|event| {
+            let values = event.values.iter().map(|(name, value)| (name.as_str(), &**value));
+            (event.id.to_string(), values.collect())
+        })
+        .collect();
+    let events: Vec<ActorEvent<'_>> = texts
+        .iter()
+        .map(|(id, values)| ActorEvent { event_id: id, stream, values: EventValues::new(values) })
+        .collect();
+    StreamResults { events: Messages::new(&events) }.encode(reply.respond());
+}
