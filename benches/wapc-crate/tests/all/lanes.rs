@@ -96,7 +96,11 @@ impl Lane {
         match &self.app {
             App::Direct(app) => app.call(operation, request, &mut reply).await,
             App::Host(app) => app.call(operation, request, &mut reply).await,
-            App::Published(app) => app.call(operation, request, &mut reply).await,
+            // The engine puts words of its own in front of a guest's.
+            App::Published(app) => app
+                .call(operation, request, &mut reply)
+                .await
+                .map_err(|error| error.trim_start_matches("Guest call failure: ").to_owned()),
             App::Beside(app) => app.call(operation, request, &mut reply).await,
         }
         .map(|()| reply)
