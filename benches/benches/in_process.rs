@@ -1,235 +1,229 @@
-//! What a call costs within one process: engine, whole path, identity, policy, codec, and the way of an error.
+//! What a call costs within one process: engine, guest call, host import, whole path, identity, policy, codec, and the
+//! way of an error.
 //!
 //! `engine/*` is the engine alone: a guest makes one host call with raw bytes, to an answer that is a clone of
-//! shared bytes. `path/*` is `kv.get` of the real signed guest over the memory provider, with codec and checks;
-//! there, `raw-limit` is bare wasmtime with the small guest of `engine/*` over the same provider, with neither.
+//! shared bytes. `call/echo/*` is a guest's call without any host call, `import/*` the same guest with no host call and
+//! with 64 of them, each 16 bytes there and back: a host import by itself is a 64th of what lies between. `path/*` is
+//! `kv.get` of the real signed guest over the memory provider, with codec and checks; there, `raw-limit` is bare wasmtime
+//! with the small guest of `engine/*` over the same provider, with neither.
+//!
+//! At the end the `ratio` lines are printed, each beside its goal: see the module `ratio`.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run ends")]
 
+mod ratio;
 mod raw_limit;
+mod ways;
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pillion_capabilities::keyvalue::SetOptions;
-use pillion_capabilities::{Answer, KeyValue, Memory};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use pillion_codec::{GetRequest, GetResponse};
 use pillion_host::dispatch::Bindings;
-use pillion_host::engine::{Dispatch, Dispatched, Engine, EngineConfig, Guest, HostCall, Reply};
+use pillion_host::engine::{Dispatch, Engine, EngineConfig, Guest, HostCall, Reply};
 use pillion_host::identity::{self, ActorClaims, Claims, KeyPair, TrustedIssuers};
 use pillion_host::policy::{Authorizer, Decision, Invocation, Opa};
 use pillion_host::{ActorRef, Host, HostConfig};
 use pillion_wapc_crate::PublishedHost;
-use raw_limit::RawLimit;
+use ratio::{Goal, Lines, Way};
+use ways::{
+    ECHO, EngineWays, FORWARDING, PathWays, REPEATING, Shared, bytes, call, host, memory, signed_guest,
+};
 
 const SIZES: [(&str, usize); 3] = [("16B", 16), ("1KiB", 1 << 10), ("64KiB", 64 << 10)];
+/// Host calls of one request, to tell what one of them costs.
+const IMPORTS: u8 = 64;
+const SIXTEEN: &[u8; 16] = b"sixteen bytes...";
 
-/// Passes its request on to the host and answers with what it gets. On failure it answers the host's error.
-const FORWARDING: &str = r#"(module
- (import "wapc" "__guest_request" (func $guest_request (param i32 i32)))
- (import "wapc" "__guest_response" (func $guest_response (param i32 i32)))
- (import "wapc" "__guest_error" (func $guest_error (param i32 i32)))
- (import "wapc" "__host_call" (func $host_call (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
- (import "wapc" "__host_response_len" (func $host_response_len (result i32)))
- (import "wapc" "__host_response" (func $host_response (param i32)))
- (import "wapc" "__host_error_len" (func $host_error_len (result i32)))
- (import "wapc" "__host_error" (func $host_error (param i32)))
- (memory (export "memory") 8)
- (data (i32.const 16) "default")
- (data (i32.const 32) "wascc:keyvalue")
- (data (i32.const 64) "Get")
- (func (export "__guest_call") (param $operation i32) (param $length i32) (result i32)
-   (local $n i32)
-   (call $guest_request (i32.const 1024) (i32.const 4096))
-   (if (i32.eqz (call $host_call (i32.const 16) (i32.const 7) (i32.const 32) (i32.const 14)
-          (i32.const 64) (i32.const 3) (i32.const 4096) (local.get $length)))
-     (then
-       (local.set $n (call $host_error_len))
-       (call $host_error (i32.const 131072))
-       (call $guest_error (i32.const 131072) (local.get $n))
-       (return (i32.const 0))))
-   (local.set $n (call $host_response_len))
-   (call $host_response (i32.const 131072))
-   (call $guest_response (i32.const 131072) (local.get $n))
-   (i32.const 1)))"#;
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let lines = Lines::from_args();
+    engine(&mut criterion);
+    call_alone(&mut criterion);
+    imports(&mut criterion);
+    path(&mut criterion);
+    actors(&mut criterion);
+    opa(&mut criterion);
+    claims(&mut criterion);
+    policy(&mut criterion);
+    codec(&mut criterion);
+    errors(&mut criterion);
+    criterion.final_summary();
+    ratios(&lines);
+}
 
-/// Answers every call with the same shared bytes, or with an error.
-struct Shared(Result<Bytes, String>);
-
-impl Dispatch for Shared {
-    fn always_ready(&self) -> bool {
-        true
+/// Everything that has a goal, from neighbours of one run.
+fn ratios(lines: &Lines) {
+    for (name, size) in SIZES {
+        let mut ways = engine_ways(size);
+        let [mut raw, mut ours, mut published] = ways.all();
+        let group = format!("engine/{name}");
+        lines.ratio(&group, Goal::AtLeast(4.0), [&mut published, &mut ours]);
+        lines.ratio(&group, Goal::AtMost(1.3), [&mut ours, &mut raw]);
     }
-
-    fn dispatch(&self, _: &HostCall<'_>, reply: &mut Reply) -> Dispatched {
-        match &self.0 {
-            Ok(bytes) => reply.insert(0, bytes.clone()),
-            Err(text) => reply.fail(text),
-        }
-        Dispatched::Done
+    for ((name, size), goal) in SIZES.into_iter().zip([2.5, 2.5, 2.0]) {
+        let mut ways = PathWays::new(size);
+        let [mut raw, mut host, mut published] = ways.all();
+        let group = format!("path/{name}");
+        lines.ratio(&group, Goal::AtLeast(goal), [&mut published, &mut host]);
+        lines.ratio(&group, Goal::AtMost(2.5), [&mut host, &mut raw]);
     }
+    let [mut ways, mut none, mut all] = [echo_ways(), repeating(0), repeating(IMPORTS)];
+    let [mut raw, mut ours, mut published] = ways.all();
+    lines.ratio("call/echo", Goal::Unset, [&mut published, &mut ours]);
+    lines.ratio("call/echo", Goal::Unset, [&mut ours, &mut raw]);
+    for (mut all, mut none) in all.all().into_iter().zip(none.all()) {
+        let group = format!("import/{}", all.name());
+        lines.difference(&group, Goal::Unset, IMPORTS.into(), [&mut all, &mut none]);
+    }
+    let (actors, mut responses) = (Actors::new(), [Vec::new(), Vec::new()]);
+    let [mut linked, mut plain] = actors.ways(&mut responses);
+    lines.ratio("actors", Goal::AtMost(1.3), [&mut linked, &mut plain]);
+    opa_lines(lines);
 }
 
-fn bytes(length: usize) -> Bytes {
-    Bytes::from(vec![b'v'; length])
+/// What a policy adds to a call when its word is remembered, and what asking it costs.
+fn opa_lines(lines: &Lines) {
+    let (signed, trusted) = signed_guest();
+    let provider = memory(&bytes(16));
+    let (bare, bare_actor) = host(&signed, &trusted, &provider, None);
+    let (asking, asking_actor) = host(&signed, &trusted, &provider, Some(Arc::new(opa_policy())));
+    let [mut first, mut second] = [Vec::new(), Vec::new()];
+    lines.difference(
+        "opa/remembered-minus-none",
+        Goal::AtMost(50.0),
+        1.0,
+        [
+            &mut call("remembered", &asking, &asking_actor, "kv.get", b"key", &mut first),
+            &mut call("none", &bare, &bare_actor, "kv.get", b"key", &mut second),
+        ],
+    );
+    let (policy, claims) = (opa_policy(), identity::extract(&signed).expect("it is signed"));
+    let mut evaluated = Way::new("evaluated", || policy.can_invoke(black_box(&claims), black_box(&GET)));
+    lines.duration("opa", Goal::AtMost(20.0), &mut evaluated);
 }
 
-fn forwarding() -> Vec<u8> {
-    FORWARDING.as_bytes().to_vec()
+/// A guest that makes one host call. The request is 16 bytes, the reply of the given size.
+fn engine_ways(size: usize) -> EngineWays {
+    let reply = bytes(size);
+    EngineWays::new(FORWARDING, &[b'k'; 16], &reply, &reply)
 }
 
-/// The engine alone. The request is 16 bytes, the reply of the given size.
+fn echo_ways() -> EngineWays {
+    EngineWays::new(ECHO, SIXTEEN, &bytes(16), SIXTEEN)
+}
+
+/// A guest that makes so many host calls, each with 16 bytes there and back.
+fn repeating(calls: u8) -> EngineWays {
+    let mut payload = *SIXTEEN;
+    payload[0] = calls;
+    EngineWays::new(REPEATING, &payload, &bytes(16), &payload)
+}
+
+/// The engine alone.
 fn engine(criterion: &mut Criterion) {
-    let request = [b'k'; 16];
     let mut group = criterion.benchmark_group("engine");
     for (name, size) in SIZES {
         group.throughput(Throughput::Bytes(size as u64));
-        let reply = bytes(size);
-        let shared = reply.clone();
-        let mut raw = RawLimit::new(&forwarding(), Box::new(move |_, _| shared.clone())).expect("it runs");
-        group.bench_function(BenchmarkId::new("raw-limit", name), |bencher| {
-            bencher.iter(|| raw.call(black_box("Get"), black_box(&request)).is_ok());
-        });
-
-        let engine = Engine::new(EngineConfig::default()).expect("it starts");
-        let program = engine.compile(&forwarding()).expect("it compiles");
-        let ours = Guest::new(program, Arc::new(Shared(Ok(reply.clone()))));
-        let mut response = Vec::new();
-        ours.call_into("Get", &request, &mut response).expect("it answers");
-        assert_eq!(response, reply);
-        group.bench_function(BenchmarkId::new("ours", name), |bencher| {
-            bencher.iter(|| ours.call_into(black_box("Get"), black_box(&request), &mut response).is_ok());
-        });
-
-        let published =
-            PublishedHost::unverified(&forwarding(), Arc::new(Shared(Ok(reply.clone())))).expect("it runs");
-        assert_eq!(published.call("Get", &request).expect("it answers"), reply);
-        group.bench_function(BenchmarkId::new("wapc-crate", name), |bencher| {
-            bencher.iter(|| published.call(black_box("Get"), black_box(&request)).is_ok());
-        });
+        for mut way in engine_ways(size).all() {
+            group.bench_function(BenchmarkId::new(way.name(), name), |bencher| way.bench(bencher));
+        }
     }
     group.finish();
 }
 
-fn memory(value: &Bytes) -> Arc<dyn KeyValue> {
-    let memory: Arc<dyn KeyValue> = Arc::new(Memory::new());
-    let Answer::Ready(Ok(_)) = memory.set("key", value.clone(), SetOptions::default()) else {
-        unreachable!("memory answers at once")
-    };
-    memory
+/// A guest's call alone: nothing is imported but its request and its response.
+fn call_alone(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("call/echo");
+    for mut way in echo_ways().all() {
+        group.bench_function(way.name(), |bencher| way.bench(bencher));
+    }
+    let (actors, mut response) = (Actors::new(), Vec::new());
+    let mut way = call("host", &actors.host, &actors.echo, "Get", SIXTEEN, &mut response);
+    group.bench_function(way.name(), |bencher| way.bench(bencher));
+    group.finish();
 }
 
-/// The real guest, signed with a fresh key.
-fn signed_guest() -> (Vec<u8>, TrustedIssuers) {
-    let path = pillion_artifacts::guest().expect("the guest builds");
-    let wasm = std::fs::read(path).expect("the guest was built");
-    let (account, module) = (KeyPair::new_account(), KeyPair::new_module());
-    let actor = ActorClaims { caps: vec!["wascc:keyvalue".to_owned()], ..ActorClaims::default() };
-    let signed =
-        identity::sign(&wasm, Claims::new(&account, &module, actor), &account).expect("it can be signed");
-    (signed, [account.public_key()].into())
-}
-
-fn host(signed: &[u8], trusted: &TrustedIssuers, provider: &Arc<dyn KeyValue>) -> (Host, ActorRef) {
-    let config = HostConfig { trust: trusted.clone().into(), ..HostConfig::default() };
-    let host = Host::new(config).expect("it starts");
-    let actor = host.load(signed).expect("it loads");
-    host.bind(&actor, "default", Arc::clone(provider)).expect("it is granted");
-    (host, actor)
+/// A guest's call with and without host calls.
+fn imports(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("import");
+    for calls in [0, IMPORTS] {
+        for mut way in repeating(calls).all() {
+            group.bench_function(BenchmarkId::new(way.name(), calls), |bencher| way.bench(bencher));
+        }
+    }
+    group.finish();
 }
 
 /// `kv.get` from the request's bytes to the reply's.
 fn path(criterion: &mut Criterion) {
-    let (signed, trusted) = signed_guest();
     let mut group = criterion.benchmark_group("path");
     for (name, size) in SIZES {
         group.throughput(Throughput::Bytes(size as u64));
-        let value = bytes(size);
-        let provider = memory(&value);
-
-        let store = Arc::clone(&provider);
-        let get = move |_: &[u8], key: &[u8]| match store.get(std::str::from_utf8(key).unwrap_or_default()) {
-            Answer::Ready(Ok(Some(entry))) => entry.value,
-            _ => Bytes::new(),
-        };
-        let mut raw = RawLimit::new(&forwarding(), Box::new(get)).expect("it runs");
-        assert_eq!(raw.call("kv.get", b"key").expect("it answers"), value);
-        group.bench_function(BenchmarkId::new("raw-limit", name), |bencher| {
-            bencher.iter(|| raw.call(black_box("kv.get"), black_box(b"key")).is_ok());
-        });
-
-        let (host, actor) = host(&signed, &trusted, &provider);
-        let mut response = Vec::new();
-        host.call_into(&actor, "kv.get", b"key", &mut response).expect("it answers");
-        assert_eq!(response, value);
-        group.bench_function(BenchmarkId::new("host", name), |bencher| {
-            bencher.iter(|| {
-                host.call_into(&actor, black_box("kv.get"), black_box(b"key"), &mut response).is_ok()
-            });
-        });
-
-        let published = PublishedHost::new(&signed, &trusted, &provider).expect("it runs");
-        assert_eq!(published.call("kv.get", b"key").expect("it answers"), value);
-        group.bench_function(BenchmarkId::new("wapc-crate", name), |bencher| {
-            bencher.iter(|| published.call(black_box("kv.get"), black_box(b"key")).is_ok());
-        });
+        for mut way in PathWays::new(size).all() {
+            group.bench_function(BenchmarkId::new(way.name(), name), |bencher| way.bench(bencher));
+        }
     }
     group.finish();
 }
 
-/// Answers with its payload.
-const ECHO: &str = r#"(module
- (import "wapc" "__guest_request" (func $guest_request (param i32 i32)))
- (import "wapc" "__guest_response" (func $guest_response (param i32 i32)))
- (memory (export "memory") 8)
- (func (export "__guest_call") (param $operation i32) (param $length i32) (result i32)
-   (call $guest_request (i32.const 1024) (i32.const 4096))
-   (call $guest_response (i32.const 4096) (local.get $length))
-   (i32.const 1)))"#;
+/// One actor that passes its request on to another.
+struct Actors {
+    host: Host,
+    caller: ActorRef,
+    echo: ActorRef,
+}
 
-/// One actor that passes its request on to another, beside two calls of the other.
-fn actors(criterion: &mut Criterion) {
-    let account = KeyPair::new_account();
-    let host = Host::new(HostConfig {
-        trust: TrustedIssuers::from([account.public_key()]).into(),
-        ..HostConfig::default()
-    })
-    .expect("it starts");
-    let load = |text: &str, caps: Vec<String>| {
-        let wasm = wat::parse_str(text).expect("it is WebAssembly");
-        let claims = ActorClaims { caps, ..ActorClaims::default() };
-        let claims = Claims::new(&account, &KeyPair::new_module(), claims);
-        host.load(&identity::sign(&wasm, claims, &account).expect("it can be signed")).expect("it loads")
-    };
-    let echo = load(ECHO, Vec::new());
-    // The name of the contract in the forwarding guest makes room for the other's key.
-    let forwarding = FORWARDING
-        .replace(
-            "(data (i32.const 32) \"wascc:keyvalue\")",
-            &format!("(data (i32.const 128) \"{}\")", echo.key()),
-        )
-        .replace("(i32.const 32) (i32.const 14)", "(i32.const 128) (i32.const 56)");
-    let caller = load(&forwarding, vec![echo.key().to_owned()]);
-    host.link(&caller, &echo).expect("it is granted");
-    let mut response = Vec::new();
-    host.call_into(&caller, "Get", b"sixteen bytes...", &mut response).expect("it answers");
-    assert_eq!(response, b"sixteen bytes...");
-    let mut group = criterion.benchmark_group("actors");
-    group.bench_function("one-calls-another", |bencher| {
-        bencher.iter(|| {
-            host.call_into(&caller, black_box("Get"), black_box(b"sixteen bytes..."), &mut response).is_ok()
-        });
-    });
-    group.bench_function("two-plain-calls", |bencher| {
-        bencher.iter(|| {
+impl Actors {
+    fn new() -> Self {
+        let account = KeyPair::new_account();
+        let trust = TrustedIssuers::from([account.public_key()]).into();
+        let host = Host::new(HostConfig { trust, ..HostConfig::default() }).expect("it starts");
+        let load = |text: &str, caps: Vec<String>| {
+            let wasm = wat::parse_str(text).expect("it is WebAssembly");
+            let claims = ActorClaims { caps, ..ActorClaims::default() };
+            let claims = Claims::new(&account, &KeyPair::new_module(), claims);
+            host.load(&identity::sign(&wasm, claims, &account).expect("it can be signed")).expect("it loads")
+        };
+        let echo = load(ECHO, Vec::new());
+        // The name of the contract in the forwarding guest makes room for the other's key.
+        let forwarding = FORWARDING
+            .replace(
+                "(data (i32.const 32) \"wascc:keyvalue\")",
+                &format!("(data (i32.const 128) \"{}\")", echo.key()),
+            )
+            .replace("(i32.const 32) (i32.const 14)", "(i32.const 128) (i32.const 56)");
+        let caller = load(&forwarding, vec![echo.key().to_owned()]);
+        host.link(&caller, &echo).expect("it is granted");
+        let mut response = Vec::new();
+        host.call_into(&caller, "Get", SIXTEEN, &mut response).expect("it answers");
+        assert_eq!(response, SIXTEEN);
+        Self { host, caller, echo }
+    }
+
+    /// One that calls the other, and two calls of the other.
+    fn ways<'a>(&'a self, [first, second]: &'a mut [Vec<u8>; 2]) -> [Way<'a>; 2] {
+        let plain = move || {
             let call = |response: &mut Vec<u8>| {
-                host.call_into(&echo, black_box("Get"), black_box(b"sixteen bytes..."), response).is_ok()
+                self.host.call_into(&self.echo, black_box("Get"), black_box(SIXTEEN), response).is_ok()
             };
-            call(&mut response) && call(&mut response)
-        });
-    });
+            call(second) && call(second)
+        };
+        [
+            call("one-calls-another", &self.host, &self.caller, "Get", SIXTEEN, first),
+            Way::new("two-plain-calls", plain),
+        ]
+    }
+}
+
+/// One actor that calls another, beside two calls of the other.
+fn actors(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("actors");
+    let (actors, mut responses) = (Actors::new(), [Vec::new(), Vec::new()]);
+    for mut way in actors.ways(&mut responses) {
+        group.bench_function(way.name(), |bencher| way.bench(bencher));
+    }
     group.finish();
 }
 
@@ -241,30 +235,29 @@ can_invoke if {
     input.invocation.operation in {"Get", "Set", "Add", "KeyExists"}
 }
 "#;
+const GET: Invocation<'_> = Invocation { binding: "default", namespace: "wascc:keyvalue", operation: "Get" };
+
+fn opa_policy() -> Opa {
+    Opa::from_rego("bench.rego", POLICY).expect("it is a policy")
+}
 
 /// Open Policy Agent's say in `kv.get`: asked each time, and remembered.
 fn opa(criterion: &mut Criterion) {
     let (signed, trusted) = signed_guest();
-    let opa = || Opa::from_rego("bench.rego", POLICY).expect("it is a policy");
     let mut group = criterion.benchmark_group("opa");
     let claims = identity::extract(&signed).expect("it is signed");
-    let evaluated = opa();
-    let invocation = Invocation { binding: "default", namespace: "wascc:keyvalue", operation: "Get" };
-    assert_eq!(evaluated.can_invoke(&claims, &invocation), Decision::Allow);
+    let evaluated = opa_policy();
+    assert_eq!(evaluated.can_invoke(&claims, &GET), Decision::Allow);
     group.bench_function("evaluated", |bencher| {
-        bencher.iter(|| evaluated.can_invoke(black_box(&claims), black_box(&invocation)));
+        bencher.iter(|| evaluated.can_invoke(black_box(&claims), black_box(&GET)));
     });
-    for (name, authorizer) in [("none", None), ("remembered", Some(Arc::new(opa()) as Arc<dyn Authorizer>))] {
-        let config = HostConfig { trust: trusted.clone().into(), authorizer, ..HostConfig::default() };
-        let host = Host::new(config).expect("it starts");
-        let actor = host.load(&signed).expect("it loads");
-        host.bind(&actor, "default", memory(&bytes(16))).expect("it is granted");
+    for (name, authorizer) in
+        [("kv-get-none", None), ("kv-get-remembered", Some(Arc::new(opa_policy()) as Arc<dyn Authorizer>))]
+    {
+        let (host, actor) = host(&signed, &trusted, &memory(&bytes(16)), authorizer);
         let mut response = Vec::new();
-        group.bench_function(format!("kv-get-{name}"), |bencher| {
-            bencher.iter(|| {
-                host.call_into(&actor, black_box("kv.get"), black_box(b"key"), &mut response).is_ok()
-            });
-        });
+        let mut way = call(name, &host, &actor, "kv.get", b"key", &mut response);
+        group.bench_function(name, |bencher| way.bench(bencher));
     }
     group.finish();
 }
@@ -324,12 +317,12 @@ fn codec(criterion: &mut Criterion) {
 fn errors(criterion: &mut Criterion) {
     let failing = || Arc::new(Shared(Err("no such key".to_owned())));
     let engine = Engine::new(EngineConfig::default()).expect("it starts");
-    let ours = Guest::new(engine.compile(&forwarding()).expect("it compiles"), failing());
+    let ours = Guest::new(engine.compile(FORWARDING.as_bytes()).expect("it compiles"), failing());
     let mut response = Vec::new();
     criterion.bench_function("error/guest/ours", |bencher| {
         bencher.iter(|| ours.call_into(black_box("Get"), b"key", &mut response).is_err());
     });
-    let published = PublishedHost::unverified(&forwarding(), failing()).expect("it runs");
+    let published = PublishedHost::unverified(FORWARDING.as_bytes(), failing()).expect("it runs");
     criterion.bench_function("error/guest/wapc-crate", |bencher| {
         bencher.iter(|| published.call(black_box("Get"), b"key").is_err());
     });
@@ -339,6 +332,3 @@ fn errors(criterion: &mut Criterion) {
         bencher.iter(|| ours.call_into(black_box("Get"), &huge, &mut response).is_err());
     });
 }
-
-criterion_group!(benches, engine, path, actors, opa, claims, policy, codec, errors);
-criterion_main!(benches);

@@ -4,9 +4,12 @@
 //! product's own [`Server`]; the bare one is hyper's HTTP/1.1 server or tonic's, each as its documentation has it,
 //! around the same memory provider. Either server is a thread with a current-thread runtime of its own, the client
 //! another; the client is the same for both. All threads share one processor, as waking an idle one would cost more
-//! than what is compared. At the end `ratios` are printed, from interleaved batches, since what holds on a shared
-//! machine is a ratio of neighbours. `half/*` are the parts of either side that need no socket.
+//! than what is compared. At the end the `ratio` lines are printed: see the module `ratio`. `half/*` are the parts of
+//! either side that need no socket: of the sidecar, and of the shipped clients of `pillion-native`.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run ends")]
+
+#[expect(dead_code, reason = "the other benchmark uses the rest")]
+mod ratio;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,7 +19,7 @@ use std::pin::Pin;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion};
@@ -31,10 +34,12 @@ use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 use pillion_capabilities::keyvalue::SetOptions;
 use pillion_capabilities::{Answer, KeyValue, Memory};
+use pillion_native::{Address, GrpcSidecar, HttpSidecar};
 use pillion_sidecar::http::{Call, Route, value_answer};
 use pillion_sidecar::state::{Backend, KeyPrefix, Store};
 use pillion_sidecar::{Flags, Server, Sidecar, grpc};
 use prost::Message;
+use ratio::{Goal, Lines, Way};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 use tonic::server::{Grpc, NamedService};
@@ -43,9 +48,6 @@ use tonic_prost::ProstCodec;
 
 const KEY: &str = "key";
 const VALUE: &[u8; 18] = b"\"0123456789abcdef\"";
-/// Interleaved batches for the printed ratios, and calls in each.
-const BATCHES: usize = 40;
-const BATCH: usize = 250;
 
 /// A way to a server.
 #[derive(Clone, Debug)]
@@ -120,6 +122,24 @@ impl Client {
     }
 }
 
+// === impl Lane ===
+
+impl Lane {
+    /// One get after another, of either side.
+    fn ways<'a>(&'a mut self, runtime: &'a Runtime) -> [Way<'a>; 2] {
+        let way = |name, client: &'a mut Client| {
+            Way::batched(name, move |times| {
+                runtime.block_on(async {
+                    for _ in 0..times {
+                        client.get().await;
+                    }
+                });
+            })
+        };
+        [way("sidecar", &mut self.sidecar), way("bare", &mut self.bare)]
+    }
+}
+
 // === impl BareGrpc ===
 
 impl NamedService for BareGrpc {
@@ -152,63 +172,30 @@ fn main() {
     stay_on_one_processor();
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut lanes = runtime.block_on(lanes(folder.path()));
+    let (mut lanes, shipped) = runtime.block_on(lanes(folder.path()));
     let mut criterion = Criterion::default().configure_from_args();
-    halves(&mut criterion);
+    halves(&mut criterion, &shipped);
+    let mut group = criterion.benchmark_group("get");
     for lane in &mut lanes {
-        let mut group = criterion.benchmark_group("get");
-        for (side, client) in [("sidecar", &mut lane.sidecar), ("bare", &mut lane.bare)] {
-            group.bench_function(BenchmarkId::new(lane.name, side), |bencher| {
-                bencher.iter_custom(|times| {
-                    let start = Instant::now();
-                    runtime.block_on(async {
-                        for _ in 0..times {
-                            client.get().await;
-                        }
-                    });
-                    start.elapsed()
-                });
-            });
+        let name = lane.name;
+        for mut way in lane.ways(&runtime) {
+            group.bench_function(BenchmarkId::new(name, way.name()), |bencher| way.bench(bencher));
         }
-        group.finish();
     }
+    group.finish();
     criterion.final_summary();
-    // Not when `cargo test --benches` only wants to see it run, nor when one benchmark is asked for by name.
-    if std::env::args().skip(1).all(|argument| argument == "--bench") {
-        for lane in &mut lanes {
-            print_ratio(&runtime, lane);
-        }
+    let lines = Lines::from_args();
+    for lane in &mut lanes {
+        let group = format!("get/{}", lane.name);
+        let [mut sidecar, mut bare] = lane.ways(&runtime);
+        lines.ratio(&group, Goal::Unset, [&mut sidecar, &mut bare]);
     }
 }
 
-/// The median of single calls of each side, from batches that alternate.
-fn print_ratio(runtime: &Runtime, lane: &mut Lane) {
-    let mut times = [Vec::new(), Vec::new()];
-    for batch in 0..BATCHES {
-        let mut sides = [(&mut lane.sidecar, 0), (&mut lane.bare, 1)];
-        if batch % 2 == 1 {
-            sides.reverse();
-        }
-        for (client, side) in sides {
-            runtime.block_on(async {
-                for _ in 0..BATCH {
-                    let start = Instant::now();
-                    client.get().await;
-                    times[side].push(start.elapsed());
-                }
-            });
-        }
-    }
-    let [sidecar, bare] = times.map(|mut times| {
-        times.sort_unstable();
-        times.get(times.len() / 2).copied().unwrap_or_default()
-    });
-    let ratio = sidecar.as_secs_f64() / bare.as_secs_f64();
-    eprintln!("ratio {:<9} sidecar p50 {sidecar:.2?}  bare p50 {bare:.2?}  {ratio:.3}", lane.name);
-}
-
-async fn lanes(folder: &Path) -> Vec<Lane> {
+/// All lanes, and the shipped client of the sidecar.
+async fn lanes(folder: &Path) -> (Vec<Lane>, GrpcSidecar) {
     let (sidecar_http, sidecar_grpc, ready) = start_sidecar(folder);
+    let shipped = GrpcSidecar::connect(Address::Tcp(ready.grpc.clone()), "store").await.expect("connect");
     let at = |text: &str| At::Tcp(text.to_owned());
     let mut lanes = Vec::new();
     for (name, sidecar, is_http) in [
@@ -225,7 +212,7 @@ async fn lanes(folder: &Path) -> Vec<Lane> {
         };
         lanes.push(Lane { name, sidecar, bare });
     }
-    lanes
+    (lanes, shipped)
 }
 
 fn start_sidecar(folder: &Path) -> (PathBuf, PathBuf, pillion_sidecar::Ready) {
@@ -299,7 +286,7 @@ fn serve(server: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// The parts of client and server that need no socket.
-fn halves(criterion: &mut Criterion) {
+fn halves(criterion: &mut Criterion, client: &GrpcSidecar) {
     let store = store();
     let mut group = criterion.benchmark_group("half");
     group.bench_function("http/server", |bencher| {
@@ -311,10 +298,15 @@ fn halves(criterion: &mut Criterion) {
             other => unreachable!("{other:?}"),
         });
     });
+    let http = HttpSidecar::new("127.0.0.1:3500".parse().expect("an address"), "store");
+    let answer =
+        value_answer(ready(pillion_sidecar::state::get(&store, KEY)).expect("a get").expect("a value"));
+    let (head, _) = answer.into_parts();
     group.bench_function("http/client", |bencher| {
         bencher.iter(|| {
-            let text: String = serde_json::from_slice(black_box(VALUE)).expect("JSON");
-            (http_request(), text)
+            let answer = Response::from_parts(head.clone(), Bytes::from_static(black_box(VALUE)));
+            let value = http.read_answer(KEY, answer).expect("an answer").expect("a value");
+            (http.read_request(black_box(KEY)).expect("a request"), value)
         });
     });
     let request = grpc_request().encode_to_vec();
@@ -330,7 +322,8 @@ fn halves(criterion: &mut Criterion) {
     group.bench_function("grpc/client", |bencher| {
         bencher.iter(|| {
             let answer = GetStateResponse::decode(black_box(&response[..])).expect("a response");
-            (grpc_request().encode_to_vec(), answer)
+            let value = GrpcSidecar::read_answer(answer).expect("a value");
+            (client.read_request(black_box(KEY)).get_ref().encode_to_vec(), value)
         });
     });
     group.finish();

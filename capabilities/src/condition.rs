@@ -22,6 +22,13 @@ const LONGEST_TTL: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
 
 // === free functions ===
 
+/// A version to count up from, drawn anew wherever the last one is not known: a version that was told before must not
+/// come again, or a change on its condition would overwrite what its maker never saw. Below 2⁵², so that counting stays
+/// within the 53 bits of the numbers of Lua, in which Redis counts.
+pub(crate) fn first_version() -> u64 {
+    rand::random::<u64>() >> 12
+}
+
 /// Refuses the empty key.
 #[inline]
 pub(crate) fn check_key(key: &str) -> Result<()> {

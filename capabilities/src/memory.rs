@@ -29,7 +29,7 @@ pub struct Memory {
 
 /// Keeps locks of neighbouring shards off each other's cache lines. 128 and not 64, since Intel's processors fetch
 /// lines in pairs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 struct Padded<T>(T);
 
@@ -51,7 +51,7 @@ impl Memory {
         Self {
             counters: Counters::default(),
             hasher: DefaultHashBuilder::default(),
-            shards: Box::new(std::array::from_fn(|_| Padded::default())),
+            shards: Box::new(std::array::from_fn(|_| Padded(Mutex::new(Shard::new())))),
         }
     }
 

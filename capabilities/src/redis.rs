@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, Script};
 use bytes::Bytes;
 
-use crate::condition::{check_changes, check_delete, check_key, check_keys, check_set};
+use crate::condition::{check_changes, check_delete, check_key, check_keys, check_set, first_version};
 use crate::keyvalue::{Change, Entry, Etag, KeyValue, SetOptions, When};
 use crate::{Answer, Counters, Error, Operation, Result};
 pub(crate) use link::Link;
@@ -158,7 +158,7 @@ impl KeyValue for Redis {
 
     fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Answer<Etag> {
         let mut call = call(&SCRIPTS.set, [key].into_iter());
-        call.arg(condition(options.when)).arg(&*value).arg(milliseconds(options.ttl));
+        call.arg(condition(options.when)).arg(&*value).arg(milliseconds(options.ttl)).arg(first_version());
         let script = &SCRIPTS.set;
         let version = self.script(Operation::Set, check_set(key, options), key, "value", script, call);
         unless_mismatch(version, key, Etag)
@@ -181,7 +181,7 @@ impl KeyValue for Redis {
     fn add(&self, key: &str, delta: i64) -> Answer<i64> {
         let script = &SCRIPTS.add;
         let mut call = call(script, [key].into_iter());
-        call.arg(delta);
+        call.arg(delta).arg(first_version());
         self.script(Operation::Add, check_key(key), key, "value", script, call)
     }
 
@@ -256,6 +256,7 @@ impl KeyValue for Redis {
                 Change::Delete { when, .. } => call.arg("delete").arg(condition(*when)).arg("").arg(""),
             };
         }
+        call.arg(first_version());
         self.run(Operation::Transact, check_changes(&changes), |link| async move {
             match link.script(script, &call).await {
                 Ok(0) => Ok(()),

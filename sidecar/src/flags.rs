@@ -33,6 +33,12 @@ pub struct Flags {
     /// The addresses to listen on, separated by commas. The default keeps other machines out
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', default_value = "127.0.0.1", value_parser = listen_address)]
     pub dapr_listen_addresses: Vec<IpAddr>,
+    /// A port for health and metadata alone, without the token; 0 takes a free one. There is none by default
+    #[arg(long, value_name = "PORT")]
+    pub dapr_public_port: Option<u16>,
+    /// The address for the public port. The default keeps other machines out; 0.0.0.0 is what daprd listens on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = listen_address)]
+    pub dapr_public_listen_address: IpAddr,
     /// A folder for the Unix sockets `dapr-APPID-http.socket` and `dapr-APPID-grpc.socket`, which are served besides
     /// the ports
     #[arg(long, value_name = "FOLDER")]
@@ -122,10 +128,6 @@ struct Outside {
     #[arg(long, hide_short_help = true)]
     dapr_internal_grpc_listen_address: Option<String>,
     #[arg(long, hide_short_help = true)]
-    dapr_public_port: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    dapr_public_listen_address: Option<String>,
-    #[arg(long, hide_short_help = true)]
     dapr_block_shutdown_duration: Option<String>,
     #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_profiling: Option<String>,
@@ -185,6 +187,8 @@ impl Flags {
             dapr_http_port: 0,
             dapr_grpc_port: 0,
             dapr_listen_addresses: vec![Ipv4Addr::LOCALHOST.into()],
+            dapr_public_port: None,
+            dapr_public_listen_address: Ipv4Addr::LOCALHOST.into(),
             unix_domain_socket: None,
             resources_path: Vec::new(),
             max_body_size: 4 << 20,
@@ -327,8 +331,8 @@ mod tests {
         ("--app-ssl", "true", false),
         ("--dapr-internal-grpc-port", "50003", false),
         ("--dapr-internal-grpc-listen-address", "127.0.0.1", false),
-        ("--dapr-public-port", "3502", false),
-        ("--dapr-public-listen-address", "127.0.0.1", false),
+        ("--dapr-public-port", "3502", true),
+        ("--dapr-public-listen-address", "::1", true),
         ("--dapr-block-shutdown-duration", "5s", false),
         ("--profile-port", "7777", false),
         ("--profile-listen-address", "127.0.0.1", false),
@@ -360,6 +364,10 @@ mod tests {
 
         assert_eq!((flags.app_id.as_str(), flags.log_level.as_str()), ("orders", "debug"));
         assert_eq!((flags.dapr_http_port, flags.dapr_grpc_port, flags.metrics_port), (3501, 50002, 9091));
+        assert_eq!(
+            (flags.dapr_public_port, flags.dapr_public_listen_address.to_string()),
+            (Some(3502), "::1".to_owned())
+        );
         assert!(!flags.enable_metrics && flags.enable_api_logging && flags.log_as_json);
         assert_eq!(flags.max_body_size, 10 << 20);
         assert_eq!(flags.dapr_graceful_shutdown_seconds, Duration::from_secs(7));
@@ -398,7 +406,8 @@ mod tests {
         let (flags, outside) = parse(&[]);
         assert_eq!((flags.dapr_http_port, flags.dapr_grpc_port, flags.metrics_port), (3500, 50001, 9090));
         assert_eq!(flags.max_body_size, 4 << 20);
-        assert!(flags.enable_metrics);
+        assert!(flags.enable_metrics && flags.dapr_public_port.is_none());
+        assert!(flags.dapr_public_listen_address.is_loopback());
         assert!(flags.dapr_listen_addresses.iter().all(IpAddr::is_loopback));
         assert!(outside.is_empty());
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dapr::dapr::proto::common::v1::state_options::StateConcurrency;
 use dapr::dapr::proto::common::v1::{Etag, StateItem, StateOptions};
 use dapr::dapr::proto::runtime::v1::dapr_client::DaprClient;
-use dapr::dapr::proto::runtime::v1::{GetStateRequest, SaveStateRequest};
+use dapr::dapr::proto::runtime::v1::{GetStateRequest, GetStateResponse, SaveStateRequest};
 use hyper_util::rt::TokioIo;
 use pillion_logic::{CallError, Capabilities};
 use tokio::net::UnixStream;
@@ -69,6 +69,23 @@ impl GrpcSidecar {
         Self { token, ..self }
     }
 
+    /// The request that reads a key: what the client does before anything is sent.
+    #[must_use]
+    pub fn read_request(&self, key: &str) -> Request<GetStateRequest> {
+        self.request(GetStateRequest {
+            store_name: self.store.clone(),
+            key: key.to_owned(),
+            ..GetStateRequest::default()
+        })
+    }
+
+    /// The value in the response to [`Self::read_request`], if the key is there: what the client does after all has
+    /// come.
+    #[must_use]
+    pub fn read_answer(response: GetStateResponse) -> Option<Bytes> {
+        versioned(response).map(|found| found.value)
+    }
+
     fn request<M>(&self, message: M) -> Request<M> {
         let mut request = Request::new(message);
         if let Some(token) = &self.token {
@@ -91,6 +108,12 @@ impl GrpcSidecar {
     }
 }
 
+/// What a response says of a key. One that is not there has neither value nor version.
+fn versioned(found: GetStateResponse) -> Option<Versioned> {
+    let there = !(found.data.is_empty() && found.etag.is_empty());
+    there.then(|| Versioned { value: found.data.into(), etag: found.etag })
+}
+
 /// A state item that is saved if the condition holds.
 pub(crate) fn item(key: String, value: Vec<u8>, condition: Condition<'_>) -> StateItem {
     let first = StateOptions { concurrency: StateConcurrency::ConcurrencyFirstWrite.into(), consistency: 0 };
@@ -104,16 +127,8 @@ pub(crate) fn item(key: String, value: Vec<u8>, condition: Condition<'_>) -> Sta
 
 impl State for GrpcSidecar {
     async fn read(&self, key: &str) -> Result<Option<Versioned>, CallError> {
-        let request = GetStateRequest {
-            store_name: self.store.clone(),
-            key: key.to_owned(),
-            ..GetStateRequest::default()
-        };
-        let response = self.client.clone().get_state(self.request(request)).await;
-        let found = response.map_err(|status| self.refused(&status))?.into_inner();
-        // A key that is not there has neither value nor version.
-        let there = !(found.data.is_empty() && found.etag.is_empty());
-        Ok(there.then(|| Versioned { value: found.data.into(), etag: found.etag }))
+        let response = self.client.clone().get_state(self.read_request(key)).await;
+        Ok(versioned(response.map_err(|status| self.refused(&status))?.into_inner()))
     }
 
     async fn save(&self, key: &str, value: &[u8], condition: Condition<'_>) -> Result<(), SaveError> {

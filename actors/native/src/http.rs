@@ -76,12 +76,31 @@ impl HttpSidecar {
         Self { token: Some(token.0), ..self }
     }
 
-    async fn call(&self, method: Method, path: String, body: Bytes) -> Result<Response<Bytes>, CallError> {
-        let failed = |reason: &dyn std::fmt::Display| {
-            CallError(format!("sidecar at {}: {reason}; is it running?", self.pool.address()))
-        };
+    /// The request that reads a key: what the client does before anything is sent.
+    ///
+    /// # Errors
+    /// The key makes no path.
+    pub fn read_request(&self, key: &str) -> Result<Request<Full<Bytes>>, CallError> {
+        let mut path = String::with_capacity(self.path.len() + 1 + 2 * key.len());
+        path.push_str(&self.path);
+        path.push('/');
+        path.extend(utf8_percent_encode(key, ESCAPED));
+        self.request(Method::GET, path, Bytes::new())
+    }
+
+    /// The value in the response to [`Self::read_request`], if the key is there: what the client does after all has
+    /// come.
+    ///
+    /// # Errors
+    /// The sidecar refused, or its value is not JSON.
+    pub fn read_answer(&self, key: &str, response: Response<Bytes>) -> Result<Option<Bytes>, CallError> {
+        Ok(versioned(key, response)?.map(|found| found.value))
+    }
+
+    fn request(&self, method: Method, path: String, body: Bytes) -> Result<Request<Full<Bytes>>, CallError> {
         let mut request = Request::new(Full::new(body));
-        *request.uri_mut() = Uri::from_maybe_shared(Bytes::from(path)).map_err(|error| failed(&error))?;
+        *request.uri_mut() =
+            Uri::from_maybe_shared(Bytes::from(path)).map_err(|error| self.failed(&error))?;
         request.headers_mut().insert(HOST, self.host.clone());
         if let Some(token) = &self.token {
             request.headers_mut().insert(API_TOKEN, token.clone());
@@ -90,25 +109,21 @@ impl HttpSidecar {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         *request.method_mut() = method;
-        self.pool.call(request).await.map_err(|error| failed(&error))
+        Ok(request)
+    }
+
+    async fn call(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, CallError> {
+        self.pool.call(request).await.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, reason: &dyn std::fmt::Display) -> CallError {
+        CallError(format!("sidecar at {}: {reason}; is it running?", self.pool.address()))
     }
 }
 
 impl State for HttpSidecar {
     async fn read(&self, key: &str) -> Result<Option<Versioned>, CallError> {
-        let mut path = String::with_capacity(self.path.len() + 1 + 2 * key.len());
-        path.push_str(&self.path);
-        path.push('/');
-        path.extend(utf8_percent_encode(key, ESCAPED));
-        let response = self.call(Method::GET, path, Bytes::new()).await?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NO_CONTENT => return Ok(None),
-            _ => return Err(refused(&response)),
-        }
-        let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default();
-        let etag = etag.to_owned();
-        Ok(Some(Versioned { value: text(response.into_body(), key)?, etag }))
+        versioned(key, self.call(self.read_request(key)?).await?)
     }
 
     async fn save(&self, key: &str, value: &[u8], condition: Condition<'_>) -> Result<(), SaveError> {
@@ -125,8 +140,9 @@ impl State for HttpSidecar {
         };
         let body = serde_json::to_vec(&[Item { key, value, etag, options }])
             .map_err(|error| failed(error.to_string()))?;
-        let response =
-            self.call(Method::POST, self.path.clone(), body.into()).await.map_err(SaveError::Failed)?;
+        let request =
+            self.request(Method::POST, self.path.clone(), body.into()).map_err(SaveError::Failed)?;
+        let response = self.call(request).await.map_err(SaveError::Failed)?;
         match response.status() {
             StatusCode::CONFLICT => Err(SaveError::Conflict),
             status if status.is_success() => Ok(()),
@@ -149,6 +165,18 @@ impl Capabilities for HttpSidecar {
     async fn add(&self, key: &str, delta: i64) -> Result<i64, CallError> {
         state::add(self, key, delta).await
     }
+}
+
+/// What a response says of a key.
+fn versioned(key: &str, response: Response<Bytes>) -> Result<Option<Versioned>, CallError> {
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::NO_CONTENT => return Ok(None),
+        _ => return Err(refused(&response)),
+    }
+    let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default();
+    let etag = etag.to_owned();
+    Ok(Some(Versioned { value: text(response.into_body(), key)?, etag }))
 }
 
 /// The text of a JSON string; other JSON as it is.

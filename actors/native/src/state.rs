@@ -63,7 +63,7 @@ impl From<SaveError> for CallError {
 pub(crate) async fn add<S: State>(state: &S, key: &str, delta: i64) -> Result<i64, CallError> {
     for _ in 0..MOST_ATTEMPTS {
         let old = state.read(key).await?;
-        let number = old.as_ref().map_or(Some(0), |old| str::from_utf8(&old.value).ok()?.parse::<i64>().ok());
+        let number = old.as_ref().map_or(Some(0), |old| integer(&old.value));
         let number = number
             .ok_or_else(|| CallError(format!("the value of key {key} is not an integer of 64 bits")))?;
         let sum = number.checked_add(delta).ok_or_else(|| {
@@ -77,4 +77,10 @@ pub(crate) async fn add<S: State>(state: &S, key: &str, delta: i64) -> Result<i6
         }
     }
     Err(CallError(format!("others changed key {key} {MOST_ATTEMPTS} times in a row; try again")))
+}
+
+/// The integer that a value spells in the one way that counters do: no plus, no leading zero, as every provider has it.
+fn integer(value: &[u8]) -> Option<i64> {
+    let text = str::from_utf8(value).ok()?;
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }

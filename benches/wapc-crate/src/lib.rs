@@ -5,7 +5,9 @@
 //! module is compiled once, its instance stays, and neither deadline nor memory limit is asked of it, though ours has
 //! both.
 
+mod app;
 mod block_on;
 mod published;
 
+pub use app::{OpenPublished, PublishedApp};
 pub use published::{PublishedError, PublishedHost};

@@ -8,18 +8,19 @@ use bytes::Bytes;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
-use crate::condition::{Held, check_when, expiry, positions, sum};
+use crate::condition::{Held, check_when, expiry, first_version, positions, sum};
 use crate::keyvalue::{Entry, Etag, SetOptions, When};
 use crate::{Error, Result};
 
 /// One shard of the store. Its methods take the key's hash, so that it is computed once per call.
 ///
 /// `expiries` holds exactly the values in `slots` that expire.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shard {
     slots: HashTable<Slot>,
     expiries: BTreeMap<Expiry, Box<str>>,
-    /// The last version given out. A key never changes its shard, so that none sees a version twice.
+    /// The last version given out. A key never changes its shard, so that none sees a version twice; nor does a key of
+    /// the store that a later process has, since each store counts from a number of its own.
     version: u64,
 }
 
@@ -50,6 +51,10 @@ const SWEEP: usize = 8;
 // === impl Shard ===
 
 impl Shard {
+    pub(super) fn new() -> Self {
+        Self { slots: HashTable::new(), expiries: BTreeMap::new(), version: first_version() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }

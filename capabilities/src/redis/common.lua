@@ -14,19 +14,15 @@ local function holds(condition, version)
   return condition == version
 end
 
--- A key's first version is the server's time in microseconds, and every change adds 1: a key that is deleted and
--- written anew starts above all its earlier versions, since no key changes a million times a second. `nth` tells
--- apart the changes of one script, for which time stands still.
-local function first_version(nth)
-  local time = redis.call('TIME')
-  return string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2]) + nth)
-end
-
+-- A key's first version is what the caller drew at random, the last argument; every change adds 1. So a key that is
+-- deleted and written anew has none of its earlier versions again, whatever the server's clock does. `nth` tells apart
+-- the changes of one script, which share that number.
 local function next_version(key, version, nth)
   if version then return redis.call('HINCRBY', key, 'version', 1) end
-  local first = first_version(nth)
+  local first = ARGV[#ARGV]
   redis.call('HSET', key, 'version', first)
-  return first
+  if nth == 0 then return first end
+  return redis.call('HINCRBY', key, 'version', nth)
 end
 
 local function store(key, data, ttl, nth)

@@ -1,5 +1,5 @@
--- KEYS: the key of each change. ARGV: for each change `set` or `delete`, condition, data, milliseconds to live.
--- Answers 0, or the number of the first change whose condition does not hold; then nothing was changed.
+-- KEYS: the key of each change. ARGV: for each change `set` or `delete`, condition, data, milliseconds to live; at
+-- the end a first version. Answers 0, or the number of the first change whose condition does not hold; then nothing was changed.
 local left = {}
 for i, key in ipairs(KEYS) do
   local version = left[key]

@@ -7,6 +7,7 @@ mod children;
 mod concurrency;
 mod configuration;
 mod conformance;
+mod etags;
 mod eventstreams;
 mod expiry;
 mod extras;

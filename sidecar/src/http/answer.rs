@@ -75,9 +75,14 @@ pub(super) fn error(error: &ApiError) -> Answer {
     let mut response = self::json(body.to_string());
     *response.status_mut() = error.status;
     if error.status == StatusCode::PAYLOAD_TOO_LARGE {
-        // The rest of the body may still be under way.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response = last(response);
     }
+    response
+}
+
+/// The last answer on its connection: the rest of the request's body may still be under way.
+pub(super) fn last(mut response: Answer) -> Answer {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

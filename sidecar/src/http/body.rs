@@ -13,6 +13,9 @@ use crate::ApiError;
 /// connection closes may never see the answer, so most are heard out.
 const DRAIN_BYTES: usize = 256 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// The same for a request that was refused by its head.
+const REFUSED_BYTES: usize = 4 << 20;
+const REFUSED_TIME: Duration = Duration::from_secs(2);
 
 /// Reads a body of at most `limit` bytes.
 pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, ApiError> {
@@ -20,7 +23,7 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) 
     if announced > limit as u64 {
         // This client waits for leave to send, so the answer reaches it.
         if !headers.contains_key(header::EXPECT) {
-            drain(&mut body).await;
+            drain(&mut body, DRAIN_BYTES, DRAIN_TIME).await;
         }
         return Err(too_large(limit));
     }
@@ -39,16 +42,23 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) 
         }
     }
     drop(whole);
-    drain(&mut body).await;
+    // Read to its end or not: the answer is the same.
+    drain(&mut body, DRAIN_BYTES, DRAIN_TIME).await;
     Err(too_large(limit))
 }
 
-/// Reads a body that nobody wants, within bounds.
+/// Reads the body of a refused request, if it is one that could have been taken, and answers whether it was read to its
+/// end. A client without a token gets no more than that out of the sidecar; one that waits for leave to send needs none.
 #[cold]
-pub(super) async fn discard(mut body: Incoming) {
-    if !body.is_end_stream() {
-        drain(&mut body).await;
+pub(super) async fn discard(headers: &HeaderMap, mut body: Incoming, limit: usize) -> bool {
+    if body.is_end_stream() {
+        return true;
     }
+    let limit = limit.min(REFUSED_BYTES);
+    if headers.contains_key(header::EXPECT) || body.size_hint().lower() > limit as u64 {
+        return false;
+    }
+    drain(&mut body, limit, REFUSED_TIME).await
 }
 
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
@@ -64,18 +74,19 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
     Ok(None)
 }
 
-async fn drain(body: &mut Incoming) {
+/// Reads on within bounds, and answers whether the body came to its end.
+async fn drain(body: &mut Incoming, most: usize, time: Duration) -> bool {
     let reading = async {
-        let mut left = DRAIN_BYTES;
+        let mut left = most;
         while let Ok(Some(data)) = next(body).await {
             match left.checked_sub(data.len()) {
                 Some(rest) => left = rest,
-                None => break,
+                None => return false,
             }
         }
+        true
     };
-    // Either end is fine: the answer is the same.
-    let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
+    tokio::time::timeout(time, reading).await.unwrap_or(false)
 }
 
 fn too_large(limit: usize) -> ApiError {

@@ -22,29 +22,43 @@ pub use path::{Call, Route};
 
 use crate::{ApiError, Sidecar};
 
+/// What a port offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// The whole API, to whoever has the token if there is one.
+    Whole,
+    /// Health and metadata, to anybody: Dapr's public port.
+    Public,
+}
+
 /// Answers one request.
 ///
 /// # Errors
 /// None: a failure is an answer.
 pub async fn answer(
     sidecar: &Sidecar,
+    offer: Offer,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     if !sidecar.log_requests {
-        return Ok(dispatch(sidecar, request).await);
+        return Ok(dispatch(sidecar, offer, request).await);
     }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let start = std::time::Instant::now();
-    let response = dispatch(sidecar, request).await;
+    let response = dispatch(sidecar, offer, request).await;
     let took = start.elapsed();
     tracing::info!(%method, path, code = response.status().as_u16(), ?took, "HTTP API called");
     Ok(response)
 }
 
-async fn dispatch(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn dispatch(sidecar: &Sidecar, offer: Offer, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let route = Route::find(&head.method, head.uri.path());
-    let refused = if !route.is_health() && !sidecar.admits(&head.headers) {
+    let (route, open) = match offer {
+        Offer::Whole => (route, route.is_health()),
+        Offer::Public => (route.public(), true),
+    };
+    let refused = if !open && !sidecar.admits(&head.headers) {
         answer::text(StatusCode::UNAUTHORIZED, "invalid api token")
     } else {
         match route {
@@ -61,8 +75,10 @@ async fn dispatch(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Ful
             )),
         }
     };
-    body::discard(body).await;
-    refused
+    match body::discard(&head.headers, body, sidecar.max_body_size).await {
+        true => refused,
+        false => answer::last(refused),
+    }
 }
 
 /// Performs a call. A body is read before anything else is looked at: a client that is still writing when its

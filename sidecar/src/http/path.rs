@@ -87,6 +87,14 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// What is left of it on the public port.
+    pub(super) fn public(self) -> Self {
+        match self {
+            Self::Found(Call::Health { .. } | Call::GetMetadata) => self,
+            Self::Found(_) | Self::OtherMethod(_) | Self::Unknown => Self::Unknown,
+        }
+    }
+
     /// Whether this asks for health, which needs no token.
     pub(super) fn is_health(&self) -> bool {
         matches!(self, Self::Found(Call::Health { .. }))

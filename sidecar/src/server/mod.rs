@@ -44,6 +44,8 @@ pub struct Ready {
     pub grpc_socket: Option<PathBuf>,
     /// Address and port of the metrics.
     pub metrics: Option<String>,
+    /// Address and port of health and metadata for anybody.
+    pub public: Option<String>,
 }
 
 /// Why a sidecar cannot start.
@@ -56,7 +58,7 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error("cannot listen for {what} on {address}: {reason}")]
     Listen {
-        /// HTTP, gRPC or metrics.
+        /// HTTP, gRPC, metrics or public HTTP.
         what: &'static str,
         /// The address and port, or the path.
         address: String,
@@ -111,6 +113,7 @@ impl Server {
             http_socket: None,
             grpc_socket: None,
             metrics: None,
+            public: None,
         };
         if let Some(folder) = &flags.unix_domain_socket {
             for (protocol, place) in
@@ -123,11 +126,16 @@ impl Server {
                 socket_files.push(file);
             }
         }
-        if flags.enable_metrics {
-            let address = (flags.metrics_listen_address, flags.metrics_port).into();
-            let listener = Listener::tcp(Protocol::Metrics.name(), address).await?;
-            ready.metrics = Some(listener.address());
-            listeners.push((Protocol::Metrics, listener));
+        let metrics = flags.enable_metrics.then_some((flags.metrics_listen_address, flags.metrics_port));
+        let public = flags.dapr_public_port.map(|port| (flags.dapr_public_listen_address, port));
+        for (protocol, address, place) in
+            [(Protocol::Metrics, metrics, &mut ready.metrics), (Protocol::Public, public, &mut ready.public)]
+        {
+            if let Some(address) = address {
+                let listener = Listener::tcp(protocol.name(), address.into()).await?;
+                *place = Some(listener.address());
+                listeners.push((protocol, listener));
+            }
         }
         let mut server = Self {
             sidecar,

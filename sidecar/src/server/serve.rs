@@ -11,6 +11,7 @@ use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::listen::Stream;
+use crate::http::Offer;
 use crate::{Sidecar, grpc, http, metrics};
 
 /// Requests at once on one HTTP/2 connection. One client may hold a single connection for all it does.
@@ -27,6 +28,8 @@ pub(super) enum Protocol {
     Http {
         http2: bool,
     },
+    /// Health and metadata alone, over HTTP/1.1.
+    Public,
     Grpc,
     Metrics,
 }
@@ -38,6 +41,7 @@ impl Protocol {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Http { .. } => "HTTP",
+            Self::Public => "public HTTP",
             Self::Grpc => "gRPC",
             Self::Metrics => "metrics",
         }
@@ -47,6 +51,7 @@ impl Protocol {
     pub(super) fn scheme(self) -> &'static str {
         match self {
             Self::Http { .. } => "http",
+            Self::Public => "public",
             Self::Grpc => "grpc",
             Self::Metrics => "metrics",
         }
@@ -70,7 +75,7 @@ where
         Protocol::Http { http2 } => {
             let service = service_fn(move |request| {
                 let sidecar = Arc::clone(&sidecar);
-                async move { http::answer(&sidecar, request).await }
+                async move { http::answer(&sidecar, Offer::Whole, request).await }
             });
             let mut builder = auto::Builder::new(TokioExecutor::new());
             builder.http1().pipeline_flush(true);
@@ -81,6 +86,15 @@ where
                 builder = builder.http1_only();
             }
             let connection = watcher.watch(builder.serve_connection(stream, service).into_owned());
+            drive(protocol, connection);
+        }
+        Protocol::Public => {
+            let service = service_fn(move |request| {
+                let sidecar = Arc::clone(&sidecar);
+                async move { http::answer(&sidecar, Offer::Public, request).await }
+            });
+            let connection =
+                watcher.watch(hyper::server::conn::http1::Builder::new().serve_connection(stream, service));
             drive(protocol, connection);
         }
         Protocol::Grpc => {

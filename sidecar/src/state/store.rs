@@ -51,9 +51,13 @@ impl Backend {
         }
     }
 
-    /// What the store can do, in Dapr's words.
+    /// What Dapr's component of this type says of itself, whether or not a call of this sidecar's makes use of it.
     pub(crate) const fn capabilities(self) -> &'static [&'static str] {
-        &["ETAG", "TRANSACTIONAL", "TTL"]
+        match self {
+            Self::Memory => &["ETAG", "TRANSACTIONAL", "TTL", "DELETE_WITH_PREFIX", "KEYS_LIKE"],
+            Self::Redis => &["ETAG", "TRANSACTIONAL", "TTL", "DELETE_WITH_PREFIX", "KEYS_LIKE", "ACTOR"],
+            Self::Redb => &["ETAG", "TRANSACTIONAL", "TTL"],
+        }
     }
 }
 

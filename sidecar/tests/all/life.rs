@@ -21,9 +21,12 @@ const FREE: [&str; 6] = ["--dapr-http-port", "0", "--dapr-grpc-port", "0", "--me
 fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    for (what, flag) in
-        [("HTTP", "--dapr-http-port"), ("gRPC", "--dapr-grpc-port"), ("metrics", "--metrics-port")]
-    {
+    for (what, flag) in [
+        ("HTTP", "--dapr-http-port"),
+        ("gRPC", "--dapr-grpc-port"),
+        ("metrics", "--metrics-port"),
+        ("public HTTP", "--dapr-public-port"),
+    ] {
         let others = FREE.chunks(2).filter(|pair| pair[0] != flag).flatten().copied();
         let output = bare(others.chain([flag, port.as_str()])).output().unwrap();
         let said = refusal(&output);

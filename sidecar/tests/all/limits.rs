@@ -6,6 +6,8 @@ use dapr::dapr::proto::runtime::v1::SaveStateRequest;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tonic::Code;
 
 use crate::sidecar::{MEMORY, Sidecar};
@@ -27,7 +29,7 @@ async fn a_hundred_megabytes_over_http() {
 #[tokio::test]
 async fn a_hundred_megabytes_in_chunks() {
     let sidecar = Sidecar::memory();
-    let stream = tokio::net::TcpStream::connect(sidecar.text("http")).await.unwrap();
+    let stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let chunk = Bytes::from(vec![b'['; 1_000_000]);
@@ -42,7 +44,7 @@ async fn a_hundred_megabytes_in_chunks() {
 #[tokio::test]
 async fn a_hundred_megabytes_over_http2() {
     let sidecar = Sidecar::memory();
-    let stream = tokio::net::TcpStream::connect(sidecar.text("http")).await.unwrap();
+    let stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
     let executor = hyper_util::rt::TokioExecutor::new();
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
@@ -93,6 +95,43 @@ async fn a_refused_body_is_heard_out() {
         let answer = wire::call(&at, "POST", "/v1.0/state/nope", &right, body()).await;
         answer.failed(400, "ERR_STATE_STORE_NOT_FOUND");
     }
+    assert_eq!(sidecar.reached(None).await, 0);
+}
+
+/// Whoever has no token gets an answer and no ear: neither leave to send, nor a body read that is beyond the limit.
+#[tokio::test]
+async fn a_refused_client_cannot_make_the_sidecar_read_on() {
+    let sidecar = Sidecar::with_environment(MEMORY, &[], &[("DAPR_API_TOKEN", "secret")]);
+    let head = "POST /v1.0/state/store HTTP/1.1\r\nhost: x\r\n";
+    for rest in ["content-length: 100\r\nexpect: 100-continue\r\n\r\n", "content-length: 1000000000\r\n\r\n"]
+    {
+        let mut stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
+        stream.write_all(format!("{head}{rest}").as_bytes()).await.unwrap();
+        // The connection ends, though the client has sent nothing more.
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("connection: close"), "{answer}");
+    }
+    // A body without an announced end.
+    let stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let heard = tokio::spawn(async move {
+        let mut answer = Vec::new();
+        // It may end in a reset, as the client was still writing.
+        let _ = reading.read_to_end(&mut answer).await;
+        answer
+    });
+    let mut sent = 0;
+    let chunk = [&b"100000\r\n"[..], &[b' '; 1 << 20], b"\r\n"].concat();
+    let head = format!("{head}transfer-encoding: chunked\r\n\r\n");
+    let mut outcome = writing.write_all(head.as_bytes()).await;
+    // What sockets hold comes on top of what is read.
+    while outcome.is_ok() && sent < 64 << 20 {
+        outcome = writing.write_all(&chunk).await;
+        sent += chunk.len();
+    }
+    assert!(outcome.is_err(), "{sent} bytes were taken");
+    heard.await.unwrap();
     assert_eq!(sidecar.reached(None).await, 0);
 }
 

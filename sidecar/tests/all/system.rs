@@ -1,9 +1,13 @@
 //! Health, metadata, shutdown, and what is not there.
 
+use std::sync::Arc;
+
 use dapr::dapr::proto::runtime::v1::{GetMetadataRequest, SetMetadataRequest, ShutdownRequest};
+use pillion_capabilities::testing::RedisServer;
+use pillion_sidecar::{Flags, Server};
 use serde_json::json;
 
-use crate::sidecar::Sidecar;
+use crate::sidecar::{MEMORY, Sidecar, redb, redis};
 use crate::wire::{self, At};
 
 #[tokio::test]
@@ -19,6 +23,72 @@ async fn health() {
 }
 
 #[tokio::test]
+async fn a_sidecar_that_does_not_serve_is_not_healthy() {
+    let sidecar = Arc::new(pillion_sidecar::Sidecar::new("app", Vec::new()));
+    for (path, error, said) in [
+        ("/v1.0/healthz", "ERR_HEALTH_NOT_READY", "dapr is not ready"),
+        ("/v1.0/healthz?appid=other", "ERR_HEALTH_NOT_READY", "dapr is not ready"),
+        ("/v1.0/healthz/outbound", "ERR_OUTBOUND_HEALTH_NOT_READY", "dapr outbound is not ready"),
+    ] {
+        assert_eq!(wire::call_within(&sidecar, path).await.failed(500, error), said, "{path}");
+    }
+    let server = Server::listen(&Flags::local("app"), Arc::clone(&sidecar)).await.unwrap();
+    wire::call_within(&sidecar, "/v1.0/healthz").await.is_empty();
+    wire::call_within(&sidecar, "/v1.0/healthz/outbound").await.is_empty();
+    server.run(std::future::ready(())).await;
+    wire::call_within(&sidecar, "/v1.0/healthz").await.failed(500, "ERR_HEALTH_NOT_READY");
+    wire::call_within(&sidecar, "/v1.0/healthz/outbound").await.failed(500, "ERR_OUTBOUND_HEALTH_NOT_READY");
+}
+
+#[tokio::test]
+async fn the_public_port_has_health_and_metadata_alone_and_asks_for_no_token() {
+    let token = [("DAPR_API_TOKEN", "secret")];
+    let sidecar = Sidecar::with_environment(MEMORY, &["--dapr-public-port", "0"], &token);
+    let public = sidecar.text("public");
+    assert!(public.starts_with("127.0.0.1:"), "{public}");
+    let call = async |method: &str, path: &str| {
+        wire::call(&At::Tcp(public.clone()), method, path, &[("dapr-api-token", "wrong")], "").await
+    };
+    call("GET", "/v1.0/healthz").await.is_empty();
+    call("GET", "/v1.0/healthz/outbound").await.is_empty();
+    assert_eq!(call("GET", "/v1.0/metadata").await.json()["id"], "app");
+    for (method, path) in [
+        ("GET", "/v1.0/state/store/k"),
+        ("POST", "/v1.0/state/store"),
+        ("PATCH", "/v1.0/state/store/k"),
+        ("PUT", "/v1.0/metadata/k"),
+        ("POST", "/v1.0/shutdown"),
+        ("GET", "/metrics"),
+    ] {
+        call(method, path).await.failed(404, "ERR_DIRECT_INVOKE");
+    }
+    assert_eq!(sidecar.reached(None).await, 0);
+    let everywhere = ["--dapr-public-port", "0", "--dapr-public-listen-address", "0.0.0.0"];
+    assert!(Sidecar::with("", &everywhere).text("public").starts_with("0.0.0.0:"));
+    assert!(Sidecar::memory().ready["public"].is_null());
+}
+
+#[tokio::test]
+async fn metadata_tells_what_each_type_of_component_can_do() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut components = vec![redb(&folder.path().join("store.redb"))];
+    let mut expected = vec![("state.redb", vec!["ETAG", "TRANSACTIONAL", "TTL"])];
+    let server = RedisServer::start_or_skip().unwrap();
+    if let Some(server) = &server {
+        components.push(redis(server.address()).replace("name: store\n", "name: other\n"));
+        let more = vec!["ETAG", "TRANSACTIONAL", "TTL", "DELETE_WITH_PREFIX", "KEYS_LIKE", "ACTOR"];
+        expected.push(("state.redis", more));
+    }
+    let sidecar = Sidecar::with(&components.join("---\n"), &[]);
+    let body = sidecar.call("GET", "/v1.0/metadata", "").await.json();
+    let found: Vec<_> = body["components"].as_array().unwrap().iter().collect();
+    assert_eq!(found.len(), expected.len(), "{body}");
+    for (found, (kind, capabilities)) in found.into_iter().zip(expected) {
+        assert_eq!((&found["type"], &found["capabilities"]), (&json!(kind), &json!(capabilities)));
+    }
+}
+
+#[tokio::test]
 async fn metadata_over_both_protocols() {
     let sidecar = Sidecar::memory();
     sidecar.call("PUT", "/v1.0/metadata/from%20http", "one").await.is_empty();
@@ -31,7 +101,7 @@ async fn metadata_over_both_protocols() {
     assert_eq!(
         body["components"],
         json!([{"name": "store", "type": "state.in-memory", "version": "v1",
-            "capabilities": ["ETAG", "TRANSACTIONAL", "TTL"]}])
+            "capabilities": ["ETAG", "TRANSACTIONAL", "TTL", "DELETE_WITH_PREFIX", "KEYS_LIKE"]}])
     );
     let version = body["runtimeVersion"].as_str().unwrap();
     assert_eq!(

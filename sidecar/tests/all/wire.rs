@@ -1,13 +1,16 @@
 //! Plain clients of either protocol over either transport.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use dapr::dapr::proto::runtime::v1::dapr_client::DaprClient;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use pillion_sidecar::http::{Offer, answer};
 use serde_json::Value;
 use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::Channel;
@@ -35,15 +38,37 @@ pub(crate) async fn call(
     headers: &[(&str, &str)],
     body: impl Into<Vec<u8>>,
 ) -> Answer {
-    let mut sender = match at {
+    let sender = match at {
         At::Tcp(address) => connect(TcpStream::connect(address).await.unwrap()).await,
         At::Unix(path) => connect(UnixStream::connect(path).await.unwrap()).await,
     };
+    send(sender, method, path, headers, body.into()).await
+}
+
+/// Sends one request to a sidecar in this process, as it is: nobody has made it listen.
+pub(crate) async fn call_within(sidecar: &Arc<pillion_sidecar::Sidecar>, path: &str) -> Answer {
+    let (client, server) = tokio::io::duplex(1 << 16);
+    let sidecar = Arc::clone(sidecar);
+    let service = service_fn(move |request| {
+        let sidecar = Arc::clone(&sidecar);
+        async move { answer(&sidecar, Offer::Whole, request).await }
+    });
+    tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(server), service));
+    send(connect(client).await, "GET", path, &[], Vec::new()).await
+}
+
+async fn send(
+    mut sender: http1::SendRequest<Full<Bytes>>,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Answer {
     let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Full::from(body.into())).unwrap();
+    let request = request.body(Full::from(body)).unwrap();
     let (head, body) = sender.send_request(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer { status: head.status, headers: head.headers, body }

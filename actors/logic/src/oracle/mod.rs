@@ -13,7 +13,7 @@ use std::ops::{Add, AddAssign};
 use std::str::FromStr;
 
 pub use failures::failures;
-pub use workloads::suite;
+pub use workloads::{every_suite, suite};
 
 /// What is asked of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

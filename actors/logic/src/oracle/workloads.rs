@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::Digest;
 
 use super::numbers::Numbers;
-use super::{Calls, Case, Record, Suite, Workload, order};
+use super::{Calls, Case, Record, Suite, Workload, failures, order};
 
 /// Records that reads and writes are spread over.
 const KEYS: u64 = 16;
@@ -25,6 +25,19 @@ pub fn suite(workload: Workload, payload: usize, calls: u32, seed: u64, count: u
         Workload::Order => order::suite(&mut numbers, count),
         Workload::Compute => compute(&mut numbers, payload, count),
     }
+}
+
+/// Suites of every workload at several sizes, and [`failures`]: what a test asks of a lane.
+#[must_use]
+pub fn every_suite() -> Vec<Suite> {
+    let sizes =
+        Workload::ALL.into_iter().flat_map(|workload| [1, 16, 1_024, 65_536].map(|size| (workload, size)));
+    sizes
+        // Rounds of hashing are the same code in every lane.
+        .map(|(workload, size)| (workload, if workload == Workload::Compute { size.min(10) } else { size }))
+        .map(|(workload, size)| suite(workload, size, 3, 42, 20))
+        .chain([failures()])
+        .collect()
 }
 
 fn echo(numbers: &mut Numbers, payload: usize, count: usize) -> Suite {

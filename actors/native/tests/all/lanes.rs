@@ -3,23 +3,11 @@
 use std::sync::Arc;
 
 use pillion_capabilities::{Counters, KeyValue, Memory, Operation};
-use pillion_logic::oracle::{Suite, Workload, failures, suite};
+use pillion_logic::oracle::{Suite, every_suite};
 use pillion_logic::{Capabilities, handle};
 use pillion_native::{Direct, GrpcSidecar, HttpSidecar, SidecarKeyValue};
 
 use crate::sidecar::Sidecar;
-
-fn suites() -> Vec<Suite> {
-    let sizes =
-        Workload::ALL.into_iter().flat_map(|workload| [1, 16, 1_024, 65_536].map(|size| (workload, size)));
-    let mut suites: Vec<Suite> = sizes
-        // Rounds of hashing are the same code in every lane.
-        .map(|(workload, size)| (workload, if workload == Workload::Compute { size.min(10) } else { size }))
-        .map(|(workload, size)| suite(workload, size, 3, 42, 20))
-        .collect();
-    suites.push(failures());
-    suites
-}
 
 async fn check<C: Capabilities + Sync>(capabilities: &C, suite: &Suite) {
     let mut reply = Vec::new();
@@ -43,7 +31,7 @@ async fn preload<C: Capabilities + Sync>(capabilities: &C, suite: &Suite) {
 
 /// All suites over a sidecar. An add is a get and a set there.
 async fn check_sidecar<C: Capabilities + Sync>(sidecar: &Sidecar, capabilities: &C) {
-    for suite in suites() {
+    for suite in every_suite() {
         preload(capabilities, &suite).await;
         let before = (sidecar.reached("get").await, sidecar.reached("set").await);
         check(capabilities, &suite).await;
@@ -59,7 +47,7 @@ async fn direct() {
     let memory = Arc::new(Memory::default());
     let capabilities = Direct(memory.clone());
     let counts = |of: &Counters| [Operation::Get, Operation::Set, Operation::Add].map(|each| of.of(each));
-    for suite in suites() {
+    for suite in every_suite() {
         preload(&capabilities, &suite).await;
         let before = counts(memory.counters());
         check(&capabilities, &suite).await;

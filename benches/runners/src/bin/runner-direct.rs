@@ -1,19 +1,8 @@
 //! The app called direct, over a provider in the same process; with the argument `noop`, an empty call.
 
-use std::sync::Arc;
-
-use pillion_capabilities::KeyValue;
 use pillion_harness::job::Job;
 use pillion_harness::runner::{App, Setup, serve};
-use pillion_native::Direct;
-use pillion_runners::{open, preload};
-
-struct OpenDirect;
-
-struct DirectApp {
-    store: Arc<dyn KeyValue>,
-    capabilities: Direct,
-}
+use pillion_runners::OpenDirect;
 
 struct OpenNoop;
 
@@ -25,32 +14,6 @@ fn main() -> anyhow::Result<()> {
         _ => serve(&OpenDirect)?,
     }
     Ok(())
-}
-
-// === impl DirectApp ===
-
-impl Setup for OpenDirect {
-    type App = DirectApp;
-
-    async fn open(&self, job: &Job, provider: &str) -> Result<DirectApp, String> {
-        let store = open(job, provider).await?;
-        Ok(DirectApp { capabilities: Direct(Arc::clone(&store)), store })
-    }
-}
-
-impl App for DirectApp {
-    async fn call(&self, operation: &str, request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
-        let handled = pillion_logic::handle(&self.capabilities, operation, request, reply).await;
-        handled.map(|handled| handled.finish(reply)).map_err(|error| error.to_string())
-    }
-
-    async fn preload(&self, key: &str, value: &[u8]) -> Result<(), String> {
-        preload(&*self.store, key, value).await
-    }
-
-    async fn provider_calls(&self) -> Result<u64, String> {
-        Ok(self.store.counters().total())
-    }
 }
 
 // === impl Noop ===

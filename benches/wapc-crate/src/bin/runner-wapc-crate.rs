@@ -1,63 +1,9 @@
 //! The guest on the published engine, over a provider in the same process.
 
-use std::sync::Arc;
-
-use pillion_capabilities::KeyValue;
-use pillion_harness::job::Job;
-use pillion_harness::runner::{App, Setup, serve};
-use pillion_runners::{open, preload};
-use pillion_wapc_crate::PublishedHost;
-use tokio::task::spawn_blocking;
-
-struct OpenPublished;
-
-struct PublishedApp {
-    host: Arc<PublishedHost>,
-    store: Arc<dyn KeyValue>,
-}
+use pillion_harness::runner::serve;
+use pillion_wapc_crate::OpenPublished;
 
 fn main() -> anyhow::Result<()> {
     serve(&OpenPublished)?;
     Ok(())
-}
-
-// === impl PublishedApp ===
-
-impl Setup for OpenPublished {
-    type App = PublishedApp;
-
-    async fn open(&self, job: &Job, provider: &str) -> Result<PublishedApp, String> {
-        let guest = job.guest.as_ref().ok_or("the job has no guest")?;
-        let module =
-            std::fs::read(&guest.path).map_err(|error| format!("{}: {error}", guest.path.display()))?;
-        let store = open(job, provider).await?;
-        let trusted = [guest.issuer.clone()].into();
-        let host = PublishedHost::new(&module, &trusted, &store).map_err(|error| error.to_string())?;
-        Ok(PublishedApp { host: Arc::new(host), store })
-    }
-}
-
-impl App for PublishedApp {
-    async fn call(&self, operation: &str, request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
-        let called = if self.store.always_ready() {
-            self.host.call(operation, request)
-        } else {
-            // The engine blocks the thread until the provider answers, which the runtime's own threads must be free
-            // to bring about.
-            let (host, operation, request) = (Arc::clone(&self.host), operation.to_owned(), request.to_vec());
-            spawn_blocking(move || host.call(&operation, &request))
-                .await
-                .map_err(|error| error.to_string())?
-        };
-        reply.extend_from_slice(&called.map_err(|error| error.to_string())?);
-        Ok(())
-    }
-
-    async fn preload(&self, key: &str, value: &[u8]) -> Result<(), String> {
-        preload(&*self.store, key, value).await
-    }
-
-    async fn provider_calls(&self) -> Result<u64, String> {
-        Ok(self.store.counters().total())
-    }
 }

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use pillion_host::identity::{ActorClaims, Claims, KeyPair, sign};
+use pillion_host::identity::{self, ActorClaims, Claims, KeyPair};
 
-/// Signs the module `from` into `to`, and prints the issuer's public key.
+/// Signs the module `from` into `to`, and answers the issuer's public key.
 ///
 /// # Errors
 /// A file cannot be read or written, or is no module.
-#[expect(clippy::print_stdout, reason = "the harness reads the issuer there")]
-pub(crate) fn announce(from: &Path, to: &Path) -> Result<()> {
+pub fn sign(from: &Path, to: &Path) -> Result<String> {
     let bare = std::fs::read(from).with_context(|| from.display().to_string())?;
     let (account, module) = (KeyPair::new_account(), KeyPair::new_module());
     let actor = ActorClaims {
@@ -18,8 +17,7 @@ pub(crate) fn announce(from: &Path, to: &Path) -> Result<()> {
         caps: vec!["wascc:keyvalue".into()],
         ..ActorClaims::default()
     };
-    let signed = sign(&bare, Claims::new(&account, &module, actor), &account)?;
+    let signed = identity::sign(&bare, Claims::new(&account, &module, actor), &account)?;
     std::fs::write(to, signed).with_context(|| to.display().to_string())?;
-    println!("{}", account.public_key());
-    Ok(())
+    Ok(account.public_key())
 }

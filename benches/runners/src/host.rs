@@ -1,35 +1,26 @@
 //! The guest in our host, over a provider in the same process or, where the job has a sidecar, over the sidecar.
-//! `runner-host sign IN OUT` signs a module with a fresh key and prints the issuer.
-
-mod sign;
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
 use pillion_capabilities::KeyValue;
 use pillion_harness::job::Job;
-use pillion_harness::runner::{App, Setup, serve};
+use pillion_harness::runner::{App, Setup};
 use pillion_host::identity::TrustedIssuers;
 use pillion_host::{ActorRef, Host, HostConfig};
 use pillion_native::{GrpcSidecar, SidecarKeyValue};
-use pillion_runners::{address, open, preload, provider_calls};
 
-struct OpenHost;
+use crate::{address, open, preload, provider_calls};
 
-struct HostApp {
+/// Opens a [`HostApp`].
+pub struct OpenHost;
+
+/// The guest in our host.
+pub struct HostApp {
     host: Host,
     actor: ActorRef,
     store: Arc<dyn KeyValue>,
     /// The address of the sidecar's metrics and the component, where there is a sidecar.
     metrics: Option<(String, String)>,
-}
-
-fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match &arguments[..] {
-        [verb, from, to] if verb == "sign" => sign::announce(from.as_ref(), to.as_ref()),
-        _ => serve(&OpenHost).context("the harness has gone"),
-    }
 }
 
 // === impl HostApp ===
@@ -63,6 +54,7 @@ impl Setup for OpenHost {
 }
 
 impl App for HostApp {
+    #[inline]
     async fn call(&self, operation: &str, request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
         if self.actor.always_ready() {
             let called = self.host.call_into(&self.actor, operation, request, reply);

@@ -1,0 +1,230 @@
+//! Ways to do the same beside each other, in interleaved batches, and what came of it beside its goal.
+//!
+//! What holds on a shared machine is a ratio of neighbours: whatever slows one batch down slows the next one too. So
+//! batches of about a millisecond alternate, A B B A, and a line tells the ratio of the medians of their means, with the
+//! quartiles of the ratios within each pair, which are the noise.
+//!
+//! A line is asked for as a benchmark of Criterion's is, by a part of its name: `cargo bench --bench in_process -- ratio`
+//! measures all of them and nothing else.
+
+use std::env;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::Bencher;
+
+/// Pairs of batches for one line, and how long one batch takes.
+const PAIRS: usize = 1_000;
+const BATCH: Duration = Duration::from_millis(1);
+/// Switches of Criterion's that no value follows, in front of a name.
+const SWITCHES: [&str; 12] = [
+    "--bench",
+    "--test",
+    "--exact",
+    "--noplot",
+    "-n",
+    "--verbose",
+    "-v",
+    "--quiet",
+    "--quick",
+    "--discard-baseline",
+    "--ignored",
+    "--nocapture",
+];
+
+/// One way to do it.
+pub(crate) struct Way<'a> {
+    name: &'static str,
+    /// Does it so many times.
+    run: Box<dyn FnMut(u64) + 'a>,
+}
+
+/// What is to come out.
+#[derive(Clone, Copy)]
+pub(crate) enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
+    /// Nobody has set one.
+    Unset,
+}
+
+/// Measures the lines that the command line asks for.
+pub(crate) struct Lines {
+    /// A part of the name.
+    filter: Option<String>,
+    pace: Pace,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Measured,
+    /// Each way once: `cargo test --benches` only wants to see it run.
+    Tried,
+    /// Not at all: benchmarks are to be listed, or profiled.
+    Left,
+}
+
+// === impl Way ===
+
+impl<'a> Way<'a> {
+    /// A way whose calls are made one by one.
+    pub(crate) fn new<T>(name: &'static str, mut call: impl FnMut() -> T + 'a) -> Self {
+        Self::batched(name, move |times| {
+            for _ in 0..times {
+                black_box(call());
+            }
+        })
+    }
+
+    /// A way that makes a number of calls itself.
+    pub(crate) fn batched(name: &'static str, run: impl FnMut(u64) + 'a) -> Self {
+        Self { name, run: Box::new(run) }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The same as a benchmark of Criterion's.
+    pub(crate) fn bench(&mut self, bencher: &mut Bencher<'_>) {
+        bencher.iter_custom(|times| self.time(times));
+    }
+
+    fn time(&mut self, times: u64) -> Duration {
+        let start = Instant::now();
+        (self.run)(times);
+        start.elapsed()
+    }
+
+    /// How many calls take about as long as a batch shall; it warms up, too.
+    fn calls(&mut self, batch: Duration) -> u64 {
+        let mut calls = 1;
+        loop {
+            let took = self.time(calls);
+            if took * 2 >= batch {
+                let scale = batch.as_secs_f64() / took.as_secs_f64().max(1e-9);
+                return ((calls as f64 * scale) as u64).max(1);
+            }
+            calls *= 2;
+        }
+    }
+}
+
+// === impl Goal ===
+
+impl Goal {
+    /// In words, with a verdict on what came out.
+    fn judge(self, value: f64, unit: &str) -> String {
+        let (words, goal, met) = match self {
+            Self::AtLeast(goal) => ("at least", goal, value >= goal),
+            Self::AtMost(goal) => ("at most", goal, value <= goal),
+            Self::Unset => return "no goal".to_owned(),
+        };
+        format!("goal {words} {goal}{unit}: {}", if met { "met" } else { "missed" })
+    }
+}
+
+// === impl Lines ===
+
+impl Lines {
+    /// Reads the command line as Criterion does.
+    pub(crate) fn from_args() -> Self {
+        let arguments: Vec<String> = env::args().skip(1).collect();
+        let given = |name: &str| arguments.iter().any(|argument| argument == name);
+        let pace = match () {
+            () if given("--list") || given("--profile-time") => Pace::Left,
+            () if given("--bench") && !given("--test") => Pace::Measured,
+            () => Pace::Tried,
+        };
+        let before = [None].into_iter().chain(arguments.iter().map(Some));
+        let filter = arguments.iter().zip(before).find(|(argument, before)| {
+            let follows_an_option =
+                before.is_some_and(|before| before.starts_with('-') && !SWITCHES.contains(&before.as_str()));
+            !argument.starts_with('-') && !follows_an_option
+        });
+        Self { filter: filter.map(|(argument, _)| argument.clone()), pace }
+    }
+
+    /// How many times as long `over` takes as `under`.
+    pub(crate) fn ratio(&self, group: &str, goal: Goal, [over, under]: [&mut Way<'_>; 2]) {
+        let line = format!("ratio/{group}/{}-over-{}", over.name, under.name);
+        let names = [over.name, under.name];
+        let Some(times) = self.measure(&line, [over, under]) else { return };
+        let [longer, shorter] = medians(&times);
+        let value = longer / shorter;
+        let [low, _, high] = quartiles(pairs(&times, |over, under| over / under));
+        let judged = goal.judge(value, "");
+        tell(
+            &line,
+            &format!("{value:.3} (quartiles {low:.3} to {high:.3}), {judged}"),
+            names,
+            [longer, shorter],
+        );
+    }
+
+    /// How much longer `more` takes than `less`, in ns, shared out over so many parts.
+    pub(crate) fn difference(&self, name: &str, goal: Goal, parts: f64, [more, less]: [&mut Way<'_>; 2]) {
+        let line = format!("ratio/{name}");
+        let names = [more.name, less.name];
+        let Some(times) = self.measure(&line, [more, less]) else { return };
+        let [longer, shorter] = medians(&times);
+        let value = (longer - shorter) / parts;
+        let [low, _, high] = quartiles(pairs(&times, |more, less| (more - less) / parts));
+        let judged = goal.judge(value, " ns");
+        tell(
+            &line,
+            &format!("{value:.1} ns (quartiles {low:.1} to {high:.1}), {judged}"),
+            names,
+            [longer, shorter],
+        );
+    }
+
+    /// How long it takes, in µs.
+    pub(crate) fn duration(&self, group: &str, goal: Goal, way: &mut Way<'_>) {
+        let line = format!("ratio/{group}/{}", way.name);
+        let Some([times]) = self.measure(&line, [way]) else { return };
+        let [low, value, high] = quartiles(times).map(|ns| ns / 1e3);
+        let judged = goal.judge(value, " µs");
+        tell(&line, &format!("{value:.3} µs (quartiles {low:.3} to {high:.3}), {judged}"), [], []);
+    }
+
+    /// The time of one call in each batch of each way, in ns, if the line is asked for and is to be told.
+    fn measure<const N: usize>(&self, line: &str, ways: [&mut Way<'_>; N]) -> Option<[Vec<f64>; N]> {
+        if self.pace == Pace::Left || self.filter.as_ref().is_some_and(|filter| !line.contains(filter)) {
+            return None;
+        }
+        if self.pace == Pace::Tried {
+            ways.into_iter().for_each(|way| (way.run)(1));
+            return None;
+        }
+        let mut sides = ways.map(|way| (way.calls(BATCH), way, Vec::with_capacity(PAIRS)));
+        for _ in 0..PAIRS {
+            for (calls, way, times) in &mut sides {
+                times.push(way.time(*calls).as_nanos() as f64 / *calls as f64);
+            }
+            // Whoever was last is the first of the next pair.
+            sides.reverse();
+        }
+        const { assert!(PAIRS % 2 == 0, "else the sides would be the wrong way round here") };
+        Some(sides.map(|(_, _, times)| times))
+    }
+}
+
+fn tell<const N: usize>(line: &str, said: &str, names: [&str; N], times: [f64; N]) {
+    let each: String = names.iter().zip(times).map(|(name, ns)| format!("; {name} {ns:.1} ns")).collect();
+    eprintln!("{line:<50} {said}{each}");
+}
+
+fn medians(times: &[Vec<f64>; 2]) -> [f64; 2] {
+    times.each_ref().map(|times| quartiles(times.clone())[1])
+}
+
+fn pairs([first, second]: &[Vec<f64>; 2], of: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    first.iter().zip(second).map(|(first, second)| of(*first, *second)).collect()
+}
+
+/// Lower quartile, median and upper quartile.
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_unstable_by(f64::total_cmp);
+    [1, 2, 3].map(|quarter| values.get(values.len() * quarter / 4).copied().unwrap_or(f64::NAN))
+}
