@@ -43,8 +43,7 @@ impl Notarized {
             // The engine makes it a trap.
             return Err("a name in the call is not UTF-8".to_owned());
         };
-        let signed =
-            SignedCall { origin: &self.actor, binding, namespace, operation, payload: call.payload };
+        let signed = SignedCall { origin: &self.actor, binding, namespace, operation, payload: call.payload };
         let now = SystemTime::now();
         let token = self.notary.mint(&signed, now).map_err(|error| error.to_string())?;
         if self.verify {
