@@ -42,8 +42,12 @@ impl Connector {
     async fn connect_anyhow(&self, url: &Uri) -> Result<TcpStream> {
         let unavailable = |reason: String| Error::Unavailable { provider: origin(url), reason };
         let mut failure = unavailable("its name has no address".to_owned());
-        for address in self.addresses(url).await? {
-            match TcpStream::connect(SocketAddr::new(address, port(url))).await {
+        let addresses = self.addresses(url).await?;
+        // One that does not answer leaves time for the others.
+        let share = self.timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+        for address in addresses {
+            let connecting = TcpStream::connect(SocketAddr::new(address, port(url)));
+            match tokio::time::timeout(share, connecting).await.unwrap_or_else(|late| Err(late.into())) {
                 Ok(stream) => {
                     // A request is written at once, and in one piece.
                     stream.set_nodelay(true).map_err(|error| unavailable(error.to_string()))?;

@@ -35,11 +35,10 @@ const OWN: [&str; 11] = [
 ];
 
 /// These are for the server that was asked for, and for no other.
-const SECRETS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
+const SECRETS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// These are about a body.
-const OF_THE_BODY: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE, header::CONTENT_LOCATION];
+const OF_THE_BODY: [&str; 4] = ["content-type", "content-encoding", "content-language", "content-location"];
 
 // === impl Hop ===
 
@@ -57,7 +56,7 @@ impl Hop {
             Ok(method) if method != Method::CONNECT => method,
             _ => return wrong(format!("{method:?} is no method of a request; write it as GET")),
         };
-        let mut headers = HeaderMap::with_capacity(fields.len());
+        let mut headers = HeaderMap::new();
         for (name, value) in fields {
             let (Ok(known), Ok(value)) = (HeaderName::try_from(&name), HeaderValue::from_maybe_shared(value))
             else {
@@ -91,15 +90,15 @@ impl Hop {
     }
 
     /// The request that a response asks for instead, if it does.
-    pub(super) fn redirected(self, status: StatusCode, headers: &HeaderMap) -> Result<Result<Self, Self>> {
+    pub(super) fn redirected(&self, status: StatusCode, headers: &HeaderMap) -> Result<Option<Self>> {
         let anew = match status {
             StatusCode::SEE_OTHER => self.method != Method::HEAD,
             // As browsers have it.
             StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => self.method == Method::POST,
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => false,
-            _ => return Ok(Err(self)),
+            _ => return Ok(None),
         };
-        let Some(location) = headers.get(header::LOCATION) else { return Ok(Err(self)) };
+        let Some(location) = headers.get(header::LOCATION) else { return Ok(None) };
         let joined = join(&self.url, location.as_bytes());
         let Some(url) = joined.filter(is_whole) else {
             return Err(Error::Failed {
@@ -107,17 +106,17 @@ impl Hop {
                 reason: "it redirects to what is no URL of a request".to_owned(),
             });
         };
-        let mut next = self;
+        let mut next = self.clone();
         if origin(&url) != origin(&next.url) {
-            SECRETS.iter().for_each(|name| drop(next.headers.remove(name)));
+            SECRETS.iter().for_each(|name| drop(next.headers.remove(*name)));
         }
         if anew {
             next.method = Method::GET;
             next.body = Bytes::new();
-            OF_THE_BODY.iter().for_each(|name| drop(next.headers.remove(name)));
+            OF_THE_BODY.iter().for_each(|name| drop(next.headers.remove(*name)));
         }
         next.url = url;
-        Ok(Ok(next))
+        Ok(Some(next))
     }
 }
 

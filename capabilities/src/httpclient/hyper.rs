@@ -204,13 +204,14 @@ impl Inner {
         for left in (0..=self.redirects).rev() {
             self.check(&hop)?;
             let response = self.client.request(hop.request()).await.map_err(|error| failed(&hop, &error))?;
-            if self.redirects == 0 {
-                return self.read(&hop, response).await;
-            }
-            match hop.redirected(response.status(), response.headers())? {
-                Ok(next) if left > 0 => hop = next,
-                Ok(_) => break,
-                Err(last) => return self.read(&last, response).await,
+            let next = match self.redirects {
+                0 => None,
+                _ => hop.redirected(response.status(), response.headers())?,
+            };
+            match next {
+                None => return self.read(&hop, response).await,
+                Some(next) if left > 0 => hop = next,
+                Some(_) => break,
             }
         }
         let what = format!("redirects in a row, which is what {first} comes to");

@@ -484,6 +484,10 @@ fn what_is_no_request_is_refused() {
             assert!(error.to_string().contains(expected), "{error}");
             assert!(!error.to_string().contains("password"), "{error}");
         }
+        let many = (0..40_000).map(|number| field(&format!("x-{number}"), "y")).collect();
+        let error =
+            fixture.client.request(Request { headers: many, ..good.clone() }).wait().await.unwrap_err();
+        assert!(matches!(error, Error::TooMuch { .. }), "{error:?}");
         assert_eq!(fixture.connections(), 0);
         fixture.client.request(good).wait().await.expect("nothing is wrong with it");
     });

@@ -106,7 +106,9 @@ fn call(
         }
         b"GetObjectInfo" => {
             let Blob { id, container, .. } = Blob::decode(payload)?;
-            answer(store.info(container, id), payload, reply, info)
+            answer(store.info(container, id), payload, reply, |known, payload, reply| {
+                info(known.as_ref(), payload, reply);
+            })
         }
         b"ListObjects" => {
             let Container { id } = Container::decode(payload)?;
@@ -132,9 +134,9 @@ fn call(
 }
 
 /// What is known of an object; of none, its name is empty.
-fn info(info: Option<BlobInfo>, payload: &[u8], reply: &mut Reply) {
+fn info(known: Option<&BlobInfo>, payload: &[u8], reply: &mut Reply) {
     let nothing = Blob { id: "", container: "", byte_size: 0 };
-    let blob = match (&info, Blob::decode(payload)) {
+    let blob = match (known, Blob::decode(payload)) {
         (Some(info), Ok(Blob { container, .. })) => Blob { id: &info.name, container, byte_size: info.size },
         _ => nothing,
     };

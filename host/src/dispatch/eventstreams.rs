@@ -45,7 +45,14 @@ fn call(
         }
         b"QueryStream" => {
             let StreamQuery { stream_id, range, count } = StreamQuery::decode(payload)?;
-            answer(provider.query(stream_id, query(range, count)), payload, reply, found)
+            answer(
+                provider.query(stream_id, query(range, count)),
+                payload,
+                reply,
+                |events, payload, reply| {
+                    found(&events, payload, reply);
+                },
+            )
         }
         _ => unknown(Contract::EventStreams, operation, reply),
     })
@@ -61,7 +68,7 @@ fn query(range: Option<TimeRange>, count: u64) -> Query {
     Query { from, to, after: None, count }
 }
 
-fn found(events: Vec<Event>, payload: &[u8], reply: &mut Reply) {
+fn found(events: &[Event], payload: &[u8], reply: &mut Reply) {
     // It was decoded before.
     let stream = StreamQuery::decode(payload).map_or("", |query| query.stream_id);
     let texts: Vec<(String, Vec<(&str, &[u8])>)> = events

@@ -23,7 +23,9 @@ pub(super) fn dispatch(
         return unknown(Contract::HttpClient, operation, reply);
     }
     match ActorRequest::decode(payload) {
-        Ok(request) => answer(provider.request(decoded(&request)), &[], reply, encode),
+        Ok(request) => answer(provider.request(decoded(&request)), &[], reply, |response, _, reply| {
+            encode(&response, reply)
+        }),
         Err(error) => malformed(Contract::HttpClient, operation, error, reply),
     }
 }
@@ -42,7 +44,7 @@ fn decoded(request: &ActorRequest<'_>) -> Request {
 }
 
 /// The response as actors get it. Fields of the same name are joined, since actors know one value of each name.
-fn encode(response: Response, _: &[u8], reply: &mut Reply) {
+fn encode(response: &Response, reply: &mut Reply) {
     let mut fields: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in &response.headers {
         let value = String::from_utf8_lossy(value);

@@ -219,3 +219,22 @@ impl From<Arc<dyn Messaging>> for Provider {
         Self::Messaging(provider)
     }
 }
+
+impl From<Arc<dyn HttpClient>> for Provider {
+    fn from(provider: Arc<dyn HttpClient>) -> Self {
+        Self::HttpClient(provider)
+    }
+}
+
+impl From<Arc<dyn EventStreams>> for Provider {
+    fn from(provider: Arc<dyn EventStreams>) -> Self {
+        Self::EventStreams(provider)
+    }
+}
+
+impl From<Arc<dyn BlobStore>> for Provider {
+    /// As [`Provider::blob_store`].
+    fn from(provider: Arc<dyn BlobStore>) -> Self {
+        Self::BlobStore(Blobs::new(provider))
+    }
+}

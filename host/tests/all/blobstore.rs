@@ -267,6 +267,17 @@ async fn an_upload_outlives_an_update_and_ends_with_its_binding(fixture: Fixture
 }
 
 #[tokio::test]
+async fn a_removed_actor_holds_nothing_of_its_store() {
+    let fixture = Fixture::new(Blobs::new(1 << 20));
+    fixture.create().await;
+    fixture.start("o", 10).await.expect("it starts");
+    fixture.download("o", 1, None).await.expect_err("it is not there yet");
+    fixture.host.remove(&fixture.actor).expect("it is there");
+    assert_eq!((Arc::strong_count(&fixture.store), Arc::strong_count(&fixture.chunks)), (1, 1));
+    assert!(fixture.store.remove_container("c").wait().await.expect("no upload is under way"));
+}
+
+#[tokio::test]
 async fn a_download_waits_for_an_actor_with_one_instance() {
     let limits = Limits { instances: 1, ..Limits::default() };
     let fixture = Fixture::with(Blobs::new(1 << 20), limits);
