@@ -15,12 +15,15 @@ use crate::actor::{ActorInfo, ActorRef};
 use crate::admission::Admission;
 use crate::delivery::{Deliveries, Hold};
 use crate::dispatch::{BindError, Bindings, Contract, Provider};
-use crate::engine::{Call, CallFailure, Dispatch, Engine, EngineConfig, EngineError, Guest, Limits, Program};
+use crate::engine::{
+    Call, CallFailure, Dispatch, Engine, EngineConfig, EngineError, Gate, Guest, Limits, Program,
+};
 use crate::error::HostError;
 use crate::expiry::Expiring;
 use crate::http_server::{self, HttpOptions, HttpServer};
-use crate::identity::{Claims, Trust};
-use crate::policy::{Authorizer, Guard};
+use crate::identity::{Claims, Notary, Trust};
+use crate::middleware::{Entry, Exit, Layers, Middleware};
+use crate::policy::{AntiForgery, Authorizer, Guard, Notarized};
 use crate::registry::Registry;
 
 /// What a host is told. The default trusts nobody, so that it loads nothing.
@@ -36,6 +39,10 @@ pub struct HostConfig {
     pub authorizer: Option<Arc<dyn Authorizer>>,
     /// What tells this host from others, as `region: north`.
     pub labels: BTreeMap<String, String>,
+    /// Whether calls that actors make are signed for.
+    pub anti_forgery: AntiForgery,
+    /// Layers around all calls, from the outermost.
+    pub middleware: Vec<Arc<dyn Middleware>>,
 }
 
 /// Loads actors, binds them to providers and to each other, and calls them.
@@ -46,6 +53,9 @@ pub struct Host {
     admission: Arc<Admission>,
     limits: Limits,
     labels: BTreeMap<String, String>,
+    anti_forgery: AntiForgery,
+    notary: Arc<Notary>,
+    layers: Layers,
     registry: Mutex<Registry>,
 }
 
@@ -87,10 +97,11 @@ impl Host {
     /// # Errors
     /// When the engine or its cache cannot be set up.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        let HostConfig { trust, limits, cache, authorizer, labels } = config;
+        let HostConfig { trust, limits, cache, authorizer, labels, anti_forgery, middleware } = config;
         let engine = Engine::new(EngineConfig { limits, cache })?;
         let admission = Arc::new(Admission { engine, trust, authorizer });
-        Ok(Self { admission, limits, labels, registry: Mutex::default() })
+        let (notary, layers) = (Arc::default(), middleware.into());
+        Ok(Self { admission, limits, labels, anti_forgery, notary, layers, registry: Mutex::default() })
     }
 
     /// Loads a signed module. Nothing of it is looked at further before its identity is verified.
@@ -108,8 +119,8 @@ impl Host {
     pub fn load_with(&self, wasm: &[u8], limits: Limits) -> Result<ActorRef, HostError> {
         let (claims, program) = self.admission.admit(wasm)?;
         let mut bindings = Bindings::new(&claims.sub, claims.wascap.caps.clone());
-        let guest =
-            Guest::new(program.with_limits(limits), self.dispatch(&bindings, &Arc::new(claims.clone())));
+        let dispatch = self.dispatch(&bindings, &Arc::new(claims.clone()));
+        let guest = Guest::gated(program.with_limits(limits), dispatch, self.entry(&claims.sub));
         // A circle from the first binding on, which ends with the actor's removal.
         bindings.set_guest(&guest);
         let actor = ActorRef::new(claims, guest, bindings);
@@ -400,7 +411,29 @@ impl Host {
                 Arc::new(Guard::new(bindings.clone(), Arc::clone(claims), Arc::clone(authorizer)))
             }
         };
-        Expiring::wire(granted, claims)
+        let actor: Arc<str> = claims.sub.as_str().into();
+        let signed: Arc<dyn Dispatch> = match self.anti_forgery {
+            AntiForgery::Off => granted,
+            switch => Arc::new(Notarized {
+                inner: granted,
+                notary: Arc::clone(&self.notary),
+                verify: switch == AntiForgery::MintAndVerify,
+                actor: Arc::clone(&actor),
+            }),
+        };
+        let inner = Expiring::wire(signed, claims);
+        if self.layers.is_empty() {
+            return inner;
+        }
+        Arc::new(Exit { layers: Arc::clone(&self.layers), actor, inner })
+    }
+
+    /// The layers at the entry of an actor, if there are any.
+    fn entry(&self, actor: &str) -> Option<Arc<dyn Gate>> {
+        if self.layers.is_empty() {
+            return None;
+        }
+        Some(Arc::new(Entry { layers: Arc::clone(&self.layers), actor: actor.into() }))
     }
 
     /// Undoes what ties a removed actor to others, in both directions: actors that call each other would never end.

@@ -30,6 +30,10 @@ pub mod identity;
 #[cfg(feature = "manifest")]
 pub mod manifest;
 #[cfg(feature = "engine")]
+pub mod metrics;
+#[cfg(feature = "engine")]
+pub mod middleware;
+#[cfg(feature = "engine")]
 pub mod policy;
 #[cfg(feature = "engine")]
 mod registry;

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 pub(crate) fn run(options: &RunOptions) -> Result<Exit> {
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,pillion::guest=info".into()),
         )
         .with_writer(std::io::stderr)
         .init();
@@ -39,6 +39,9 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit> {
         }
         for (actor, address) in running.addresses() {
             println!("listening {address} {}", actor.key());
+        }
+        if let Some(address) = running.metrics() {
+            println!("metrics {address}");
         }
         println!("ready");
         tokio::select! {

@@ -54,6 +54,17 @@ pub enum Provider {
 // === impl Contract ===
 
 impl Contract {
+    /// All contracts.
+    pub const ALL: [Self; 7] = [
+        Self::KeyValue,
+        Self::Messaging,
+        Self::Extras,
+        Self::Logging,
+        Self::HttpClient,
+        Self::EventStreams,
+        Self::BlobStore,
+    ];
+
     /// waSCC's name of it, as it stands in claims.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -72,6 +83,12 @@ impl Contract {
             Self::EventStreams => &["wascc:eventstreams"],
             Self::BlobStore => &["wascc:blobstore"],
         }
+    }
+
+    /// The contract that goes by that name.
+    #[must_use]
+    pub fn of_name(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|contract| contract.names().iter().any(|known| known.as_bytes() == name))
     }
 }
 

@@ -20,6 +20,12 @@ impl Running {
     pub async fn check(manifest: &Manifest, base: &Path) -> Result<Inventory, StartError> {
         let Prepared { host, actors, stand_ins } = Prepared::of(manifest, base, Purpose::Check).await?;
         let mut addresses = HashSet::new();
+        if let Some(metrics) = &manifest.metrics {
+            let resolved = tokio::net::lookup_host(&metrics.listen).await;
+            let resolved = resolved.map_err(|error| Cause::Wrong(format!("{}: {error}", metrics.listen)));
+            let resolved = resolved.at(|| "metrics".to_owned())?;
+            addresses.extend(resolved.filter(|address| address.port() != 0));
+        }
         for (number, actor, loaded) in &actors {
             subscriptions(*number, actor, loaded).await?;
             if let Some(http) = &actor.http {
@@ -34,7 +40,7 @@ impl Running {
                 let resolved = resolved.map_err(|error| wrong(error.to_string())).at(place)?;
                 for address in resolved.filter(|address| address.port() != 0) {
                     if !addresses.insert(address) {
-                        return Err(wrong("another actor listens there already".to_owned())).at(place);
+                        return Err(wrong("something else of this manifest listens there already".to_owned())).at(place);
                     }
                 }
             }

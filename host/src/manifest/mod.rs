@@ -51,12 +51,40 @@ pub struct Manifest {
     /// A folder for compiled modules, of this user alone.
     #[serde(default)]
     pub cache: Option<PathBuf>,
+    /// Whether calls that actors make are signed for.
+    #[serde(default)]
+    pub anti_forgery: AntiForgeryManifest,
+    /// Where metrics and health are served.
+    #[serde(default)]
+    pub metrics: Option<MetricsManifest>,
     /// The providers.
     #[serde(default)]
     pub providers: Vec<ProviderManifest>,
     /// The actors.
     #[serde(default)]
     pub actors: Vec<ActorManifest>,
+}
+
+/// Whether calls that actors make are signed for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AntiForgeryManifest {
+    /// Calls have no tokens.
+    #[default]
+    Off,
+    /// Each call gets a token.
+    Mint,
+    /// Each call gets a token, and is made only if that is verified.
+    MintAndVerify,
+}
+
+/// Where metrics (`/metrics`) and health (`/healthz`, `/readyz`) are served.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MetricsManifest {
+    /// Address and port, as `127.0.0.1:9090`; port 0 takes any.
+    pub listen: String,
 }
 
 /// A provider.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pillion_capabilities::blobstore::{Files, Memory as Blobs};
 use pillion_capabilities::eventstreams::{Memory as Events, Redis as RedisEvents};
@@ -17,10 +18,15 @@ use pillion_capabilities::{KeyValue, Memory, Messaging, Redb, Redis};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::{ActorManifest, HttpManifest, Manifest, ProviderKind, ProviderManifest, SubscriptionManifest};
+use super::{
+    ActorManifest, AntiForgeryManifest, HttpManifest, Manifest, ProviderKind, ProviderManifest,
+    SubscriptionManifest,
+};
 use crate::dispatch::Provider;
 use crate::identity::{Trust, TrustedIssuers};
-use crate::policy::Authorizer;
+use crate::metrics::{Metrics, MetricsServer};
+use crate::middleware::Middleware;
+use crate::policy::{AntiForgery, Authorizer};
 #[cfg(feature = "opa")]
 use crate::policy::Opa;
 use crate::{ActorRef, Host, HostConfig, HostError, HttpOptions, HttpServer, Limits};
@@ -30,6 +36,9 @@ use crate::{ActorRef, Host, HostConfig, HostError, HttpOptions, HttpServer, Limi
 pub struct Running {
     host: Host,
     servers: Vec<(ActorRef, HttpServer)>,
+    metrics: Option<MetricsServer>,
+    /// Whether all is there that the manifest says.
+    ready: Arc<AtomicBool>,
 }
 
 /// Why a host does not start.
@@ -53,6 +62,7 @@ pub(super) enum Purpose {
 /// A host that lets nothing in yet.
 pub(super) struct Prepared<'a> {
     pub(super) host: Host,
+    metrics: Option<Arc<Metrics>>,
     /// With their numbers in the manifest.
     pub(super) actors: Vec<(usize, &'a ActorManifest, ActorRef)>,
     /// Where files are that stand in for those of providers.
@@ -104,12 +114,26 @@ impl Running {
     /// # Errors
     /// With the place in the manifest that could not be made true.
     pub async fn start(manifest: &Manifest, base: &Path) -> Result<Self, StartError> {
-        let Prepared { host, actors, .. } = Prepared::of(manifest, base, Purpose::Run).await?;
-        let mut running = Self { host, servers: Vec::new() };
+        let Prepared { host, metrics, actors, .. } = Prepared::of(manifest, base, Purpose::Run).await?;
+        let mut running = Self { host, servers: Vec::new(), metrics: None, ready: Arc::default() };
+        if let (Some(metrics), Some(at)) = (metrics, &manifest.metrics) {
+            let ready = Arc::clone(&running.ready);
+            let place = || "metrics".to_owned();
+            let listener = listen(&at.listen).await.at(place)?;
+            let server = MetricsServer::start(metrics, listener, move || ready.load(Ordering::Acquire));
+            running.metrics = Some(server.map_err(HostError::Listen).at(place)?);
+        }
         for (number, actor, loaded) in actors {
             running.open(number, actor, &loaded).await?;
         }
+        running.ready.store(true, Ordering::Release);
         Ok(running)
+    }
+
+    /// Where metrics and health are served.
+    #[must_use]
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(MetricsServer::address)
     }
 
     /// The host.
@@ -125,6 +149,7 @@ impl Running {
 
     /// Takes no more requests, and waits for those under way.
     pub async fn stop(self) {
+        self.ready.store(false, Ordering::Release);
         for (_, server) in self.servers {
             server.stop().await;
         }
@@ -149,9 +174,8 @@ impl Running {
         }
         if let Some(http) = &actor.http {
             let place = || format!("actors[{number}].http");
-            let listener = TcpListener::bind(&http.listen).await;
-            let listener = listener.map_err(|error| Cause::Wrong(format!("{}: {error}", http.listen)));
-            let server = self.host.serve_http(loaded, listener.at(place)?, http.options()).at(place)?;
+            let listener = listen(&http.listen).await.at(place)?;
+            let server = self.host.serve_http(loaded, listener, http.options()).at(place)?;
             self.servers.push((loaded.clone(), server));
         }
         Ok(())
@@ -166,12 +190,16 @@ impl<'a> Prepared<'a> {
         base: &Path,
         purpose: Purpose,
     ) -> Result<Self, StartError> {
+        let metrics = manifest.metrics.is_some().then(Arc::<Metrics>::default);
+        let layers = metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Middleware>);
         let host = Host::new(HostConfig {
             trust: trust(manifest, base)?,
             limits: Limits::default(),
             cache: cache(manifest, base, purpose).at(|| "cache".to_owned())?,
             authorizer: authorizer(manifest, base).at(|| "policies".to_owned())?,
             labels: manifest.labels.clone(),
+            anti_forgery: manifest.anti_forgery.into(),
+            middleware: layers.collect(),
         })
         .at(|| "the host".to_owned())?;
         let (providers, stand_ins) = providers(manifest, base, purpose).await?;
@@ -206,7 +234,7 @@ impl<'a> Prepared<'a> {
                 host.link(loaded, &target).at(place)?;
             }
         }
-        Ok(Self { host, actors, stand_ins })
+        Ok(Self { host, metrics, actors, stand_ins })
     }
 }
 
@@ -234,6 +262,22 @@ impl HttpManifest {
         options.connections = self.connections.unwrap_or(options.connections);
         options
     }
+}
+
+// === impl AntiForgery ===
+
+impl From<AntiForgeryManifest> for AntiForgery {
+    fn from(switch: AntiForgeryManifest) -> Self {
+        match switch {
+            AntiForgeryManifest::Off => Self::Off,
+            AntiForgeryManifest::Mint => Self::Mint,
+            AntiForgeryManifest::MintAndVerify => Self::MintAndVerify,
+        }
+    }
+}
+
+async fn listen(address: &str) -> Result<TcpListener, Cause> {
+    TcpListener::bind(address).await.map_err(|error| Cause::Wrong(format!("{address}: {error}")))
 }
 
 /// The cache of a host that runs. A check leaves no entries in it.

@@ -17,6 +17,7 @@ mod identity;
 mod limits;
 mod manifest;
 mod messaging;
+mod middleware;
 mod opa;
 mod pending;
 mod policy;
