@@ -38,7 +38,8 @@ impl Registry {
         }
     }
 
-    /// Whether nobody else has the alias in these claims, as alias or as public key.
+    /// Whether nobody else has the alias in these claims. The other way round there is nothing to look for: what looks
+    /// like a public key is no alias of anybody's, by its admission.
     pub(crate) fn check_alias(&self, claims: &Claims) -> Result<(), HostError> {
         let Some(alias) = &claims.wascap.call_alias else { return Ok(()) };
         match self.find(alias) {

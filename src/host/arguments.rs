@@ -10,7 +10,7 @@ pub(crate) enum HostVerb {
     #[command(after_help = concat!(
         "Examples:\n",
         "  pillion host run host.yaml           ends by SIGINT or SIGTERM, after the requests under way\n",
-        "  pillion host run host.yaml --check   checks everything without serving it, and prints the inventory\n\n",
+        "  pillion host run host.yaml --check   checks it all without serving it; prints the inventory\n\n",
         "A manifest:\n",
         "  trustedIssuers: [A…]\n",
         "  providers:\n",

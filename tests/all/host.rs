@@ -152,6 +152,13 @@ fn what_would_run_is_told_without_running_it() {
     let inventory: serde_json::Value =
         serde_json::from_str(&folder.good("host run host.yaml --check")).unwrap();
     assert_eq!(inventory["actors"][0]["bindings"][0]["provider"], "redb");
+    assert!(!folder.path("store.redb").exists(), "a check makes no file");
+}
+
+#[test]
+fn the_schema_is_the_published_one() {
+    let published = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/host.schema.json");
+    assert_eq!(Folder::new().good("host schema"), fs::read_to_string(published).unwrap());
 }
 
 #[test]
