@@ -76,11 +76,7 @@ fn expired_values_do_not_pile_up_in_memory() {
         // Nobody touches those keys again; writes to others remove them. So many others that each shard has some: of
         // a few hundred keys, one run in forty leaves a shard without any.
         for number in 0..5_000 {
-            store
-                .set(&format!("kept {number}"), "v".into(), SetOptions::default())
-                .wait()
-                .await
-                .unwrap();
+            store.set(&format!("kept {number}"), "v".into(), SetOptions::default()).wait().await.unwrap();
         }
         assert_eq!(store.stored_keys(), 5_000);
     });

@@ -21,4 +21,5 @@ mod properties;
 mod providers;
 mod redb_file;
 mod redis_gone;
+mod redis_version;
 mod secrets;
