@@ -44,6 +44,8 @@ pub struct Ready {
     pub grpc_socket: Option<PathBuf>,
     /// Address and port of the metrics.
     pub metrics: Option<String>,
+    /// Whether it was built with optimization: a benchmark wants no other.
+    pub release: bool,
 }
 
 /// Why a sidecar cannot start.
@@ -111,6 +113,7 @@ impl Server {
             http_socket: None,
             grpc_socket: None,
             metrics: None,
+            release: !cfg!(debug_assertions),
         };
         if let Some(folder) = &flags.unix_domain_socket {
             for (protocol, place) in
