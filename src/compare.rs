@@ -14,11 +14,8 @@ pub(crate) fn compare(options: &RunOptions) -> Result<Exit> {
         let word = serde_json::to_value(verdict.verdict)?;
         println!("{} {}: {}", verdict.claim, word.as_str().unwrap_or("none"), verdict.finding);
     }
-    if summary.quick || summary.forced {
-        println!(
-            "Not for verdicts: {}.",
-            if summary.quick { "a quick run" } else { "preflight was overruled" }
-        );
+    for stamp in &summary.stamps {
+        println!("{stamp}");
     }
     println!("{}", finished.directory.join("report.html").display());
     Ok(match Exit::of_summary(&summary) {

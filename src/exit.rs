@@ -16,6 +16,7 @@ pub(crate) enum Exit {
     Verdict = 1,
     Usage = 2,
     Wrong = 3,
+    /// Void or noisy.
     Void = 4,
     Refused = 5,
     Incomplete = 6,
@@ -38,7 +39,8 @@ pub(crate) const HELP: &str = "Exit codes:
   1  a claim is refuted, or a report does not fit its data
   2  usage
   3  a lane gave a wrong answer
-  4  void: the A/A comparison tells apart what is the same
+  4  void: the A/A comparison tells apart what is the same; or noisy: flagged blocks decide over a claim, or most
+     blocks are flagged
   5  the environment is refused: preflight, a missing program, no room to record
   6  incomplete: blocks failed or are missing
   7  a module or token is not believed: unsigned, changed, expired, or its issuer not trusted
@@ -61,7 +63,7 @@ impl Exit {
         let refuted = |verdict: &pillion_reports::Verdict| verdict.verdict == pillion_reports::Word::Refuted;
         if summary.wrong {
             Self::Wrong
-        } else if summary.void {
+        } else if summary.void || summary.noisy {
             Self::Void
         } else if summary.incomplete {
             Self::Incomplete

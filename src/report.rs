@@ -19,6 +19,10 @@ pub(crate) fn report(options: &ReportOptions) -> Result<Exit> {
     if let Some(readme) = &options.splice {
         pillion_reports::splice(readme, &options.directory)?;
     }
+    // Whatever the exit code says is in one of them.
+    for stamp in &summary.stamps {
+        eprintln!("{stamp}");
+    }
     println!("{}", options.directory.join("report.html").display());
     Ok(Exit::of_summary(&summary))
 }

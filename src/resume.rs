@@ -32,6 +32,7 @@ pub(crate) fn resume(options: &ResumeOptions) -> Result<Exit> {
     run.plan.forced |= refused(&checks);
     let again = checks.into_iter().map(|check| Check { name: format!("{} (resumed)", check.name), ..check });
     run.plan.provenance.preflight.extend(again);
+    run.plan.provenance.load_averages.extend(now.load_averages);
     write_plan(&options.directory, &run.plan)?;
     if run.torn_bytes > 0 {
         eprintln!("a last line that was cut short ({} bytes) is measured anew", run.torn_bytes);

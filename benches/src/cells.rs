@@ -46,6 +46,7 @@ pub fn cells(quick: bool) -> Vec<Cell> {
     }
     if !quick {
         cells.push(cell("kv-get", 1_024, "redis", SameCore));
+        cells.push(cell("kv-set", 1_024, "redis", SameCore));
         cells.push(cell("kv-get", 1_024, "redb", SameCore));
     }
     for in_flight in if quick { &[64][..] } else { &[8, 64] } {

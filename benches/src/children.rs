@@ -1,6 +1,6 @@
 //! The processes of a lane: sidecar, provider's server, runner.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,9 @@ pub(crate) const REDIS_MISSING: &str = "redis-server is missing: `apt-get instal
 
 /// How long a server may take until it is ready.
 const START: Duration = Duration::from_secs(10);
+
+/// Ports that are tried for a server.
+const ATTEMPTS: usize = 8;
 
 /// How long a process may take to end once its output is closed.
 const END: Duration = Duration::from_secs(5);
@@ -132,25 +135,56 @@ fn missing(command: &Command, error: &io::Error) -> String {
 
 /// A Redis server without persistence, on a free port.
 pub(crate) fn redis(directory: &Path) -> Result<(Guarded, String), String> {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(|error| format!("no free port: {error}"))?
-        .port();
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(port.to_string());
-    command.current_dir(directory);
-    let mut server = Guarded::spawn(command, "redis-server", directory)?;
-    let begin = Instant::now();
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        if let Ok(Some(_)) = server.child.try_wait() {
-            return Err(server.ended());
+    redis_on(directory, || Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port()))
+}
+
+/// The same on one of the ports that `free` answers: between its being found free and the server's binding it,
+/// another process may take it.
+fn redis_on(
+    directory: &Path,
+    mut free: impl FnMut() -> io::Result<u16>,
+) -> Result<(Guarded, String), String> {
+    let mut failure = String::new();
+    for _ in 0..ATTEMPTS {
+        let port = free().map_err(|error| format!("no free port: {error}"))?;
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]);
+        command.arg(port.to_string()).current_dir(directory);
+        // What it says is looked for there if it ends.
+        command.arg("--logfile").arg(directory.join("redis-server.stderr"));
+        let mut server = Guarded::spawn(command, "redis-server", directory)?;
+        let begin = Instant::now();
+        loop {
+            if matches!(server.child.try_wait(), Ok(Some(_))) {
+                failure = server.ended();
+                break;
+            }
+            if is_ours(port, server.child.id()) {
+                return Ok((server, format!("127.0.0.1:{port}")));
+            }
+            if begin.elapsed() > START {
+                return Err(format!(
+                    "redis-server does not answer on port {port} after {} s",
+                    START.as_secs()
+                ));
+            }
+            thread::sleep(Duration::from_millis(5));
         }
-        if begin.elapsed() > START {
-            return Err(format!("redis-server does not listen on port {port} after {} s", START.as_secs()));
-        }
-        thread::sleep(Duration::from_millis(5));
     }
-    Ok((server, format!("127.0.0.1:{port}")))
+    Err(failure)
+}
+
+/// Whether the process `pid` itself answers there, and not another server that took the port.
+fn is_ours(port: u16, pid: u32) -> bool {
+    let ask = || -> io::Result<bool> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"INFO\r\nQUIT\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.contains(&format!("process_id:{pid}\r\n")) && answer.contains("\nloading:0\r\n"))
+    };
+    ask().unwrap_or(false)
 }
 
 /// A sidecar with a component for each store, ready to serve.
@@ -200,4 +234,35 @@ fn component(store: &Store) -> String {
         "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: {}\nspec:\n  type: {kind}\n  version: v1\n{metadata}",
         store.provider
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_another_server_took_is_given_up_for_another() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (other, taken) = match redis(first.path()) {
+            // Explained on a user's machine, a failure in CI.
+            Err(reason) if reason == REDIS_MISSING && std::env::var_os("CI").is_none() => {
+                eprintln!("SKIPPED: {reason}");
+                return;
+            }
+            started => started.unwrap(),
+        };
+        let port = |address: &str| address.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+        let mut ports = vec![0, port(&taken)];
+        let free = || match ports.pop() {
+            Some(0) | None => Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port()),
+            Some(taken) => Ok(taken),
+        };
+        let (ours, address) = redis_on(second.path(), free).unwrap();
+        assert_ne!(address, taken);
+        assert!(is_ours(port(&address), ours.child.id()) && !is_ours(port(&taken), ours.child.id()));
+        assert!(is_ours(port(&taken), other.child.id()));
+
+        let failure = redis_on(second.path(), || Ok(port(&taken))).unwrap_err();
+        assert!(failure.contains("Address already in use"), "{failure}");
+    }
 }

@@ -75,6 +75,9 @@ pub struct Endpoints {
     pub grpc_socket: Option<PathBuf>,
     /// `host:port` of the metrics.
     pub metrics: String,
+    /// Whether it was built with optimization; one that does not tell was not.
+    #[serde(default)]
+    pub release: bool,
 }
 
 /// A signed WebAssembly guest.

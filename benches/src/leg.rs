@@ -32,8 +32,8 @@ pub struct Workshop {
 /// What was seen when all processes of a leg stood connected.
 #[derive(Clone, Debug)]
 pub struct Standing {
-    /// Whether the runner was built with optimization.
-    pub release: bool,
+    /// The programs that were built without optimization.
+    pub debug: Vec<String>,
     /// The TCP connections of each process, or why they could not be looked at.
     pub sockets: Vec<(String, Result<Sockets, String>)>,
 }
@@ -108,7 +108,7 @@ impl Workshop {
             };
             stores.push(Store { provider: cell.provider.clone(), address });
         }
-        let mut endpoints = None;
+        let (mut endpoints, mut debug) = (None, Vec::new());
         if lane.has_sidecar() {
             let service = cells.first().is_none_or(|cell| cell.load == Load::Service);
             let threads = if service { 1 } else { self.cpus.len() };
@@ -117,6 +117,9 @@ impl Workshop {
             let (process, found) = sidecar(&binary, &stores, threads, sockets, at)?;
             processes.insert(0, Process { role: "sidecar".into(), pid: process.pid(), provider: None });
             others.push(process);
+            if !found.release {
+                debug.push("pillion-sidecar".to_owned());
+            }
             endpoints = Some(found);
         }
         let job = Job {
@@ -138,18 +141,19 @@ impl Workshop {
         command.args(&lane.args);
         let mut runner = Guarded::spawn(command, &lane.runner, at)?;
         say(&mut runner, &serde_json::to_string(&job).map_err(|error| error.to_string())?)?;
-        let release = match parse(&runner.line(PATIENCE)?)? {
-            Reply::Ready { release } => release,
+        match parse(&runner.line(PATIENCE)?)? {
+            Reply::Ready { release: true } => {}
+            Reply::Ready { release: false } => debug.push(lane.runner.clone()),
             Reply::Fatal { reason } => return Err(reason),
             Reply::Cell(_) => return Err("the runner measured before it was told to".into()),
-        };
+        }
         let mut sockets = Vec::new();
         if look {
             sockets.push(("app".to_owned(), inspect(runner.pid())));
             let others = job.processes.iter().map(|process| (process.role.clone(), inspect(process.pid)));
             sockets.extend(others);
         }
-        Ok((runner, Standing { release, sockets }, others, directory))
+        Ok((runner, Standing { debug, sockets }, others, directory))
     }
 }
 

@@ -43,6 +43,12 @@ pub fn machine() -> Machine {
     }
 }
 
+/// The load average over the last minute; 0 where the system does not tell.
+#[must_use]
+pub fn load_average() -> f64 {
+    read("/proc/loadavg").split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(0.0)
+}
+
 /// A figure of /proc/meminfo in bytes; 0 where it is not told.
 pub(crate) fn memory(name: &str) -> u64 {
     let text = read("/proc/meminfo");

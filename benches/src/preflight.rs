@@ -9,8 +9,11 @@ use pillion_records::{Cell, Check, CheckOutcome};
 use crate::children::REDIS_MISSING;
 use crate::lane::LaneSpec;
 use crate::leg::{Standing, Workshop};
-use crate::machine::{cpus, machine, memory, read};
+use crate::machine::{cpus, load_average, machine, memory, read};
 use crate::runner::process::{busy_ns, steal_ns};
+
+/// The least major version of Redis whose commands the provider knows how to use.
+const REDIS_LEAST: u32 = 7;
 
 /// How long steal and the work of others are watched.
 const WATCH: Duration = Duration::from_millis(500);
@@ -20,8 +23,7 @@ const WATCH: Duration = Duration::from_millis(500);
 pub fn machine_checks() -> Vec<Check> {
     let cpus = cpus().len();
     let found = machine();
-    let load: f64 =
-        read("/proc/loadavg").split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
+    let load = load_average();
     let smt = read("/sys/devices/system/cpu/smt/active");
     let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     let (stolen, busy) = (steal_ns(), busy_ns());
@@ -112,13 +114,31 @@ pub fn server_checks<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Vec<Check
         return Vec::new();
     }
     let found = Command::new("redis-server").arg("--version").output();
-    let version = found.as_ref().map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
-    let there = found.as_ref().is_ok_and(|out| out.status.success());
-    vec![Check {
-        name: "redis-server".to_owned(),
-        outcome: if there { CheckOutcome::Pass } else { CheckOutcome::Refuse },
-        found: version.ok().filter(|_| there).unwrap_or_else(|| REDIS_MISSING.to_owned()),
-    }]
+    let version = found.ok().filter(|out| out.status.success());
+    let version = version.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+    vec![redis_check(version.as_deref())]
+}
+
+/// What `redis-server --version` says, as `Redis server v=7.0.15 sha=…`; `None` where it is not there.
+fn redis_check(version: Option<&str>) -> Check {
+    let name = "redis-server".to_owned();
+    let Some(version) = version else {
+        return Check { name, outcome: CheckOutcome::Refuse, found: REDIS_MISSING.to_owned() };
+    };
+    let number = version.split_whitespace().find_map(|word| word.strip_prefix("v="));
+    let major = number.and_then(|number| number.split('.').next()?.parse::<u32>().ok());
+    match major {
+        Some(major) if major < REDIS_LEAST => {
+            let number = number.unwrap_or_default();
+            let found = format!(
+                "{number} is too old, version {REDIS_LEAST} or newer is needed: install one from https://redis.io/downloads"
+            );
+            Check { name, outcome: CheckOutcome::Refuse, found }
+        }
+        Some(_) => Check { name, outcome: CheckOutcome::Pass, found: version.to_owned() },
+        // The provider asks the server itself, and refuses then.
+        None => Check { name, outcome: CheckOutcome::Warn, found: format!("no version in {version:?}") },
+    }
 }
 
 /// Starts every lane once, connected and ready, and looks at it.
@@ -139,7 +159,7 @@ pub fn lane_checks(workshop: &Workshop, lanes: &[(LaneSpec, Vec<Cell>)]) -> Vec<
         .collect()
 }
 
-/// What a standing lane must be: a release build, and prompt on every connection.
+/// What a standing lane must be: release builds, and prompt on every connection.
 #[must_use]
 pub fn judge(name: String, standing: &Standing) -> Check {
     let mut prompt = 0;
@@ -157,8 +177,11 @@ pub fn judge(name: String, standing: &Standing) -> Check {
             Err(reason) => unseen = Some(reason),
         }
     }
-    if !standing.release {
-        let found = "a debug build; build by `cargo build --release --workspace --bins`".to_owned();
+    if !standing.debug.is_empty() {
+        let found = format!(
+            "a debug build of {}; build by `cargo build --release --workspace --bins`",
+            standing.debug.join(" and ")
+        );
         return Check { name, outcome: CheckOutcome::Refuse, found };
     }
     match unseen {
@@ -188,4 +211,21 @@ fn check(name: &str, good: bool, otherwise: CheckOutcome, found: String, remedy:
 
 fn describe(found: &str, words: &[(&str, &str)]) -> String {
     words.iter().find(|(value, _)| *value == found).map_or(found, |(_, word)| word).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redis_that_is_too_old_or_missing_is_refused_with_the_remedy() {
+        let outcome = |version: Option<&str>| redis_check(version).outcome;
+        assert_eq!(outcome(Some("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc")), CheckOutcome::Pass);
+        assert_eq!(outcome(Some("Redis server v=10.0.0 sha=00000000:0")), CheckOutcome::Pass);
+        assert_eq!(outcome(Some("something else")), CheckOutcome::Warn);
+        assert_eq!(outcome(None), CheckOutcome::Refuse);
+        let old = redis_check(Some("Redis server v=6.2.14 sha=00000000:0 malloc=jemalloc"));
+        assert_eq!(old.outcome, CheckOutcome::Refuse);
+        assert!(old.found.contains("6.2.14") && old.found.contains("install"), "{old:?}");
+    }
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use pillion_records::{Check, Provenance};
+use pillion_records::{Check, LoadAverage, Provenance};
 use sha2::{Digest as _, Sha256};
 
 use crate::artifacts;
-use crate::machine::machine;
+use crate::machine::{load_average, machine};
 
 /// Everything of a run's provenance that can be found out beforehand. `programs` are the
 /// runners and the sidecar; `guest` is the module as it was built.
@@ -44,6 +44,7 @@ pub fn provenance(
         servers: servers.into_iter().map(|version| ("redis-server".to_owned(), version)).collect::<BTreeMap<_, _>>(),
         machine: machine(),
         preflight,
+        load_averages: vec![LoadAverage { before: load_average(), after: None }],
     }
 }
 

@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::job::CellReply;
 use crate::lane::LaneSpec;
 use crate::leg::Workshop;
+use crate::machine::load_average;
 use crate::ticker::Ticker;
 
 /// Rounds of the pilot that decides how many there will be.
@@ -119,6 +120,10 @@ impl Running<'_> {
                 let left_out = failing.get(&entry.entry).is_some_and(|&rounds| rounds >= PATIENCE);
                 let mut failures = 0;
                 for leg in legs_of(&cells) {
+                    // A wrong answer ends the lane at once: its other leg would only take time.
+                    if wrong.contains(&entry.lane) {
+                        break;
+                    }
                     let mut replies: Vec<CellReply> = Vec::new();
                     let ended = if left_out {
                         Err(format!("left out after failing in {PATIENCE} rounds in a row"))
@@ -202,6 +207,10 @@ impl Running<'_> {
             if self.plan.rounds_reason.starts_with(PENDING) && round >= PILOT {
                 self.decide(&blocks, begin.elapsed(), measured_rounds)?;
             }
+        }
+        if let Some(own) = self.plan.provenance.load_averages.last_mut() {
+            own.after = Some(load_average());
+            write_plan(self.directory, &self.plan)?;
         }
         Ok(tally)
     }

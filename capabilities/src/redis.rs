@@ -29,6 +29,9 @@ pub struct Redis {
     link: Link,
 }
 
+/// The first major version with `PEXPIRETIME`.
+const LEAST_VERSION: u32 = 7;
+
 /// `data`, `version` and the expiry in milliseconds since 1970, negative if there is none.
 type Fields = ((Option<Bytes>, Option<u64>), i64);
 
@@ -41,9 +44,11 @@ impl Redis {
     /// # Errors
     ///
     /// [`Error::InvalidArgument`] if the URL is none, [`Error::Unavailable`] if the server cannot be reached,
-    /// [`Error::Failed`] if it refuses, say for a wrong password.
+    /// [`Error::Failed`] if it refuses, say for a wrong password, or if its version is too old.
     pub async fn connect(url: &str) -> Result<Self> {
-        Ok(Self { counters: Counters::default(), link: Link::connect(url).await? })
+        let link = Link::connect(url).await?;
+        check_version(&link).await?;
+        Ok(Self { counters: Counters::default(), link })
     }
 
     /// Counts the call, and runs `act` unless the arguments were refused.
@@ -271,6 +276,28 @@ impl KeyValue for Redis {
 }
 
 // === free functions ===
+
+/// Refuses a server that lacks commands which are used here: it would fail call by call.
+async fn check_version(link: &Link) -> Result<()> {
+    let mut command = ::redis::cmd("INFO");
+    command.arg("server");
+    let told: String = match link.query(&command).await {
+        Ok(told) => told,
+        // A user who may not ask for it may well be at home on a server that is new enough.
+        Err(error) if error.code() == Some("NOPERM") => return Ok(()),
+        Err(error) => return Err(link.error(&error)),
+    };
+    let version = told.lines().find_map(|line| line.strip_prefix("redis_version:")).map(str::trim);
+    let major = version.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    match (version, major) {
+        (Some(version), Some(major)) if major < LEAST_VERSION => Err(link.failed(format!(
+            "its version is {version}, and PEXPIRETIME needs {LEAST_VERSION}.0 or newer; upgrade the server, \
+             see https://redis.io/downloads"
+        ))),
+        // A server of another make need not tell a version.
+        _ => Ok(()),
+    }
+}
 
 fn key_of(change: &Change) -> &str {
     match change {

@@ -21,12 +21,7 @@ pub trait Middleware: Send + Sync + 'static {
     }
 
     /// After an actor was called.
-    fn after_actor(
-        &self,
-        call: &ActorCall<'_>,
-        outcome: Result<&[u8], &CallFailure>,
-        took: Duration,
-    ) {
+    fn after_actor(&self, call: &ActorCall<'_>, outcome: Result<&[u8], &CallFailure>, took: Duration) {
         let _ = (call, outcome, took);
     }
 

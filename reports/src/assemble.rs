@@ -11,7 +11,7 @@ use crate::lanes::Lanes;
 use crate::measured::Measured;
 use crate::results::{
     Aa, CellKey, CellResult, ErrorRow, Flagged, Missing, Overhead, ProcessCpu, RESULTS_SCHEMA, Results, Run,
-    Size, Stamp,
+    Size, Stamp, Verdict,
 };
 use crate::rounding::round;
 use crate::verdicts::{self, MB, MIB};
@@ -31,10 +31,12 @@ pub(crate) fn assemble(recorded: &Recorded) -> Result<Results, ReportError> {
     let missing = missing(plan, &measured);
     let run = run(recorded, &measured.wrong);
     let cells = cells(&measured)?;
-    let stamps = stamps(&run, plan, &measured, aa.as_ref(), &errors);
+    let verdicts = verdicts::judge(&measured, &lanes, aa.as_ref());
+    let mut stamps = stamps(&run, plan, &measured, aa.as_ref(), &errors);
+    stamps.extend(noisy(&run, &verdicts));
     Ok(Results {
         schema: RESULTS_SCHEMA,
-        verdicts: verdicts::judge(&measured, &lanes, aa.as_ref()),
+        verdicts,
         harness_overhead: overhead(&measured, &lanes, &cells),
         ratios: compare::ratios(&measured, &lanes, aa.as_ref(), margin),
         effects: compare::factorial(&measured, &lanes),
@@ -179,6 +181,27 @@ fn stamps(
         stamp("dirty", "The checkout had changes that are in no commit.".to_owned());
     }
     stamps
+}
+
+/// Why disturbances weigh too much: verdicts hang on flagged blocks, or most blocks are flagged.
+fn noisy(run: &Run, verdicts: &[Verdict]) -> Option<Stamp> {
+    let hanging: Vec<&str> = verdicts
+        .iter()
+        .filter(|verdict| verdict.hangs_on_flagged)
+        .map(|verdict| verdict.claim.as_str())
+        .collect();
+    let mut why = Vec::new();
+    if run.blocks_flagged * 2 > run.blocks_measured {
+        let (flagged, all) = (words::count(run.blocks_flagged), words::count(run.blocks_measured));
+        why.push(format!("something disturbed {flagged} of {all} blocks with figures"));
+    }
+    if !hanging.is_empty() {
+        why.push(format!("flagged blocks decide over {}", hanging.join(", ")));
+    }
+    (!why.is_empty()).then(|| Stamp {
+        kind: "noisy",
+        text: format!("Noisy: {}. Run it again on a quieter machine.", why.join("; ")),
+    })
 }
 
 fn errors(blocks: &[Block]) -> Vec<ErrorRow> {

@@ -22,6 +22,8 @@ pub struct Summary {
     pub verdicts: Vec<Verdict>,
     /// The reference lane differs from itself: no verdict is given.
     pub void: bool,
+    /// Verdicts hang on flagged blocks, or most blocks are flagged.
+    pub noisy: bool,
     /// A lane gave a wrong answer.
     pub wrong: bool,
     /// Blocks are missing or failed.
@@ -118,6 +120,7 @@ fn summary(dir: &Path, results: Results) -> Summary {
     let stamped = |kind: &str| results.stamps.iter().any(|stamp| stamp.kind == kind);
     Summary {
         void: stamped("void"),
+        noisy: stamped("noisy"),
         wrong: stamped("wrong-answer"),
         incomplete: stamped("incomplete"),
         quick: results.run.quick,

@@ -117,19 +117,23 @@ fn numbers(out: &mut String, results: &Results) {
     line(out, "");
 }
 
-/// The reference cell in every placement: one row a lane, its typical p50, and the ratio to the host.
+/// The reference cell in every placement: one row a lane, its typical p50, and the ratio to the reference
+/// lane.
 fn headline(out: &mut String, results: &Results) {
     let Some(reference) = results.reference() else {
         line(out, "No cell was measured.");
         return;
     };
+    let against = results.reference_lane().unwrap_or("host");
     let places: Vec<&CellKey> = results
         .service_cells()
         .into_iter()
         .filter(|cell| CellKey { placement: reference.placement, ..(*cell).clone() } == *reference)
         .collect();
-    let heads: Vec<String> =
-        places.iter().map(|place| format!("{}, p50 | against `host`", place.placement_words())).collect();
+    let heads: Vec<String> = places
+        .iter()
+        .map(|place| format!("{}, p50 | against `{against}`", place.placement_words()))
+        .collect();
     line(
         out,
         &format!(
@@ -148,7 +152,7 @@ fn headline(out: &mut String, results: &Results) {
             match results.cell(lane, place) {
                 Some(found) => {
                     let ratio = results
-                        .ratio(lane, "host", place, "p50")
+                        .ratio(lane, against, place, "p50")
                         .map_or(MISSING.to_owned(), |ratio| words::ratio(ratio.ratio, ratio.low, ratio.high));
                     let _ = write!(row, " {} | {ratio} |", found.p50_words());
                 }

@@ -89,7 +89,7 @@ pub struct Run {
 /// Why a report must be read with care.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stamp {
-    /// `void`, `wrong-answer`, `incomplete`, `quick`, `forced`, `dirty`.
+    /// `void`, `noisy`, `no-aa`, `wrong-answer`, `incomplete`, `quick`, `forced`, `dirty`.
     pub kind: &'static str,
     /// The stamp in words.
     pub text: String,
@@ -130,6 +130,8 @@ pub struct Verdict {
     pub verdict: Word,
     /// The verdict that the figures give when flagged blocks are left out.
     pub verdict_without_flagged: Word,
+    /// Whether there would be a verdict if flagged blocks were as good as others: the run is noisy.
+    pub hangs_on_flagged: bool,
     /// The condition of `supported-with-condition`.
     pub condition: Option<String>,
     /// Whether it may be quoted: false for a quick, forced or void run.

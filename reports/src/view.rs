@@ -21,6 +21,16 @@ impl Results {
         self.service_cells().into_iter().min_by_key(|cell| rank(cell))
     }
 
+    /// The lane that the others are shown against: the one that was entered twice. Where that gave no figures, or only
+    /// the empty call was, the first that did.
+    pub(crate) fn reference_lane(&self) -> Option<&str> {
+        let contenders = self.contenders();
+        let measured = |lane: &&str| self.cells.iter().any(|row| row.lane == **lane);
+        let twice = self.cells.iter().find(|row| row.entry != row.lane).map(|row| row.lane.as_str());
+        let twice = twice.filter(|lane| contenders.contains(lane));
+        twice.or_else(|| contenders.into_iter().find(measured))
+    }
+
     /// The cells with one request in flight that more than the empty call measured, each once, in order.
     pub(crate) fn service_cells(&self) -> Vec<&CellKey> {
         self.distinct(|cell| cell.is_service() && cell.workload != "noop")

@@ -92,6 +92,17 @@ pub(crate) fn ratio(estimate: f64, low: f64, high: f64) -> String {
     format!("{} × ({}–{})", digits(estimate), digits(low), digits(high))
 }
 
+/// The lane that others are shown against, in a sentence.
+pub(crate) fn the_lane(name: &str) -> String {
+    if name == "host" { "the host".to_owned() } else { format!("lane {name}") }
+}
+
+/// A name that a link can lead to: `cell-kv-get-16-b-memory-same-core`.
+pub(crate) fn anchor(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.fold("cell".to_owned(), |anchor, word| format!("{anchor}-{}", word.to_lowercase()))
+}
+
 /// A ratio of times as a sentence: `A is 12.4 × (11.9–13.0) slower than B`.
 pub(crate) fn sentence(a: &str, b: &str, estimate: f64, low: f64, high: f64) -> String {
     if estimate >= 1.0 {

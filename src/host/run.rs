@@ -13,7 +13,8 @@ use crate::exit::Exit;
 pub(crate) fn run(options: &RunOptions) -> Result<Exit> {
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,pillion::guest=info".into()),
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "warn,pillion::guest=info".into()),
         )
         .with_writer(std::io::stderr)
         .init();

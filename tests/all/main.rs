@@ -1,9 +1,12 @@
 //! Tests of the command line.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod comparing;
+mod fake;
 mod host;
 mod module;
 mod running;
+mod scripts;
 
 use std::process::{Command, Output};
 

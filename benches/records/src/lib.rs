@@ -16,7 +16,9 @@ pub use block::{Block, Cpu, Measurement, Noise, Outcome};
 pub use cell::{Cell, Load, Placement};
 pub use directory::{Recorder, Run, read_plan, write_plan};
 pub use error::RecordError;
-pub use plan::{Artifact, Check, CheckOutcome, Claim, Lane, LaneEntry, Machine, Plan, Provenance, Section};
+pub use plan::{
+    Artifact, Check, CheckOutcome, Claim, Lane, LaneEntry, LoadAverage, Machine, Plan, Provenance, Section,
+};
 
 /// The version of the format. A reader refuses a run of another one.
 pub const SCHEMA: u32 = 1;

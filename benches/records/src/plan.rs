@@ -116,6 +116,18 @@ pub struct Provenance {
     pub machine: Machine,
     /// What preflight found.
     pub preflight: Vec<Check>,
+    /// The machine's load average over a minute, for each time that it was begun or gone on with; early runs lack it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load_averages: Vec<LoadAverage>,
+}
+
+/// The load average around one stretch of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadAverage {
+    /// Before its first block.
+    pub before: f64,
+    /// After its last block; `None` where it was broken off.
+    pub after: Option<f64>,
 }
 
 /// The machine's fingerprint. A run resumes only where it is the same.

@@ -3,12 +3,15 @@
 //! A runner is generic over [`App`] and calls it without boxing: an app whose answer is ready at the first poll is
 //! called without an executor having a say.
 
+mod account;
 mod drive;
 mod measure;
 mod placement;
 pub(crate) mod process;
 mod questions;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod work;
 

@@ -1,6 +1,6 @@
 //! Every answer is checked before anything is timed.
 
-use pillion_logic::oracle::Case;
+use pillion_logic::oracle::{Calls, Case};
 
 use super::App;
 use super::drive::Stop;
@@ -31,18 +31,23 @@ pub(super) async fn verify<A: App>(app: &A, questions: &Questions, job: &Job) ->
         )));
     }
     for record in &suite.after {
-        let case = Case {
-            operation: "kv.get",
-            request: record.key.clone().into_bytes(),
-            expected: Ok(record.value.clone()),
-            calls: pillion_logic::oracle::Calls::default(),
-        };
-        ask(app, &case, &mut reply).await?;
+        look(app, &record.key, &record.value, &mut reply).await?;
     }
     Ok(reached)
 }
 
-async fn ask<A: App>(app: &A, case: &Case, reply: &mut Vec<u8>) -> Result<(), Stop> {
+/// Whether the store holds a value, as the app sees it.
+pub(super) async fn look<A: App>(app: &A, key: &str, value: &[u8], reply: &mut Vec<u8>) -> Result<(), Stop> {
+    let case = Case {
+        operation: "kv.get",
+        request: key.as_bytes().to_vec(),
+        expected: Ok(value.to_vec()),
+        calls: Calls::default(),
+    };
+    ask(app, &case, reply).await
+}
+
+pub(super) async fn ask<A: App>(app: &A, case: &Case, reply: &mut Vec<u8>) -> Result<(), Stop> {
     reply.clear();
     let got = app.call(case.operation, &case.request, reply).await;
     // A call that fails is a failure of the lane; a reply that differs is a wrong answer.

@@ -12,8 +12,9 @@ fn a_connection_without_nodelay_is_refused_and_one_with_it_is_not() {
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (server, _) = listener.accept().unwrap();
     let look = || inspect(std::process::id() as i32);
-    let check =
-        |found| judge("lane x".into(), &Standing { release: true, sockets: vec![("sidecar".into(), found)] });
+    let check = |found| {
+        judge("lane x".into(), &Standing { debug: Vec::new(), sockets: vec![("sidecar".into(), found)] })
+    };
 
     client.set_nodelay(true).unwrap();
     server.set_nodelay(false).unwrap();
@@ -29,6 +30,9 @@ fn a_connection_without_nodelay_is_refused_and_one_with_it_is_not() {
 
 #[test]
 fn a_debug_build_is_refused() {
-    let check = judge("lane x".into(), &Standing { release: false, sockets: Vec::new() });
-    assert!(refused(std::slice::from_ref(&check)), "{check:?}");
+    for program in ["runner-sidecar", "pillion-sidecar"] {
+        let standing = Standing { debug: vec![program.to_owned()], sockets: Vec::new() };
+        let check = judge("lane x".into(), &standing);
+        assert!(refused(std::slice::from_ref(&check)) && check.found.contains(program), "{check:?}");
+    }
 }

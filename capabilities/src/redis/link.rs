@@ -93,7 +93,12 @@ impl Link {
 
     /// The answer was not one that this provider's commands can have.
     pub(crate) fn misunderstood(&self, what: &str) -> Error {
-        Error::Failed { provider: (*self.name).to_owned(), reason: format!("it answered {what}") }
+        self.failed(format!("it answered {what}"))
+    }
+
+    /// The server was reached, and cannot be used for this reason.
+    pub(crate) fn failed(&self, reason: String) -> Error {
+        Error::Failed { provider: (*self.name).to_owned(), reason }
     }
 }
 

@@ -23,4 +23,5 @@ mod properties;
 mod providers;
 mod redb_file;
 mod redis_gone;
+mod redis_version;
 mod secrets;

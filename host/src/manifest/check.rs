@@ -40,7 +40,10 @@ impl Running {
                 let resolved = resolved.map_err(|error| wrong(error.to_string())).at(place)?;
                 for address in resolved.filter(|address| address.port() != 0) {
                     if !addresses.insert(address) {
-                        return Err(wrong("something else of this manifest listens there already".to_owned())).at(place);
+                        return Err(wrong(
+                            "something else of this manifest listens there already".to_owned(),
+                        ))
+                        .at(place);
                     }
                 }
             }

@@ -26,9 +26,9 @@ use crate::dispatch::Provider;
 use crate::identity::{Trust, TrustedIssuers};
 use crate::metrics::{Metrics, MetricsServer};
 use crate::middleware::Middleware;
-use crate::policy::{AntiForgery, Authorizer};
 #[cfg(feature = "opa")]
 use crate::policy::Opa;
+use crate::policy::{AntiForgery, Authorizer};
 use crate::{ActorRef, Host, HostConfig, HostError, HttpOptions, HttpServer, Limits};
 
 /// A host that runs as its manifest says.

@@ -116,9 +116,7 @@ fn answer<Body>(metrics: &Metrics, ready: &Ready, request: &hyper::Request<Body>
         "/healthz" => plain(StatusCode::OK, "ok\n".to_owned()),
         "/readyz" if ready() => plain(StatusCode::OK, "ready\n".to_owned()),
         "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
-        _ => {
-            plain(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz\n".to_owned())
-        }
+        _ => plain(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz\n".to_owned()),
     }
 }
 

@@ -10,19 +10,19 @@ impl Metrics {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        head(&mut text, "pillion_actor_call_seconds", "Calls into actors, from outside and from other actors.");
+        head(
+            &mut text,
+            "pillion_actor_call_seconds",
+            "Calls into actors, from outside and from other actors.",
+        );
         for ((actor, operation, outcome), series) in self.entered.all() {
             let labels = [("actor", &*actor), ("operation", operation), ("outcome", outcome)];
             write(&mut text, "pillion_actor_call_seconds", &labels, &series);
         }
         head(&mut text, "pillion_capability_call_seconds", "Calls that actors made, granted or not.");
         for ((actor, contract, operation, outcome), series) in self.left.all() {
-            let labels = [
-                ("actor", &*actor),
-                ("contract", contract),
-                ("operation", operation),
-                ("outcome", outcome),
-            ];
+            let labels =
+                [("actor", &*actor), ("contract", contract), ("operation", operation), ("outcome", outcome)];
             write(&mut text, "pillion_capability_call_seconds", &labels, &series);
         }
         text

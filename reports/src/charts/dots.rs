@@ -13,7 +13,7 @@ pub(crate) struct Dots<'a> {
     pub(crate) unit: &'a dyn Fn(f64) -> String,
     pub(crate) rows: Vec<Dot>,
     pub(crate) bands: Vec<Band>,
-    pub(crate) marks: Vec<Mark>,
+    pub(crate) marks: Vec<Mark<'a>>,
     /// Room for the rows' names.
     pub(crate) names: f64,
     /// The whole width.
@@ -39,9 +39,9 @@ pub(crate) struct Band {
 }
 
 /// A line across all rows, with its name at the top.
-pub(crate) struct Mark {
+pub(crate) struct Mark<'a> {
     pub(crate) at: f64,
-    pub(crate) name: &'static str,
+    pub(crate) name: &'a str,
     pub(crate) dashed: bool,
 }
 

@@ -23,27 +23,27 @@ use crate::words;
 const STYLE: &str = include_str!("style.css");
 
 /// A part of the page; `None` where the run has no figures for it.
-type Section = (&'static str, &'static str, Option<Markup>);
+type Section = (&'static str, String, Option<Markup>);
 
 /// Renders the page.
 pub(crate) fn render(results: &Results) -> String {
     let sections: Vec<Section> = vec![
-        ("provenance", "Provenance", Some(provenance::render(results))),
-        ("ladder", "Where the calls stand on the latency ladder", ladder::render(results)),
-        ("factorial", "Sandbox and hop: two effects", factorial::render(results)),
-        ("forest", "Each lane against the host", forest::render(results)),
-        ("distribution", "Latency distributions", distribution::render(results)),
-        ("throughput", "Throughput and CPU per operation", throughput::render(results)),
-        ("placement", "Placement", placement::render(results)),
-        ("calls", "Calls per request", calls::render(results)),
-        ("sizes", "Sizes", sizes::render(results)),
-        ("raw", "Raw cells", Some(raw::render(results))),
-        ("limits", "Limits and bias", None),
+        ("provenance", "Provenance".to_owned(), Some(provenance::render(results))),
+        ("ladder", "Where the calls stand on the latency ladder".to_owned(), ladder::render(results)),
+        ("factorial", "Sandbox and hop: two effects".to_owned(), factorial::render(results)),
+        ("forest", forest::heading(results), forest::render(results)),
+        ("distribution", "Latency distributions".to_owned(), distribution::render(results)),
+        ("throughput", "Throughput and CPU per operation".to_owned(), throughput::render(results)),
+        ("placement", "Placement".to_owned(), placement::render(results)),
+        ("calls", "Calls per request".to_owned(), calls::render(results)),
+        ("sizes", "Sizes".to_owned(), sizes::render(results)),
+        ("raw", "Raw cells".to_owned(), Some(raw::render(results))),
+        ("limits", "Limits and bias".to_owned(), None),
     ];
     let absent: Vec<&str> = sections
         .iter()
         .filter(|(id, _, body)| body.is_none() && *id != "limits")
-        .map(|(_, name, _)| *name)
+        .map(|(_, name, _)| name.as_str())
         .collect();
     let page = html! {
         (DOCTYPE)

@@ -1,7 +1,7 @@
 //! Where the figures come from.
 
 use maud::{Markup, html};
-use pillion_records::CheckOutcome;
+use pillion_records::{CheckOutcome, LoadAverage};
 
 use crate::page::table;
 use crate::results::Results;
@@ -96,6 +96,7 @@ pub(crate) fn facts(results: &Results) -> Vec<Vec<String>> {
                 words::percent(run.steal_share_max)
             ),
         ),
+        ("Load average", loads(&provenance.load_averages)),
         ("Seed", run.seed.to_string()),
         (
             "Rounds",
@@ -132,4 +133,19 @@ pub(crate) fn facts(results: &Results) -> Vec<Vec<String>> {
     .into_iter()
     .map(|(name, found)| vec![name.to_owned(), found])
     .collect()
+}
+
+/// The load average before and after each stretch of the run.
+fn loads(stretches: &[LoadAverage]) -> String {
+    let stretch = |load: &LoadAverage| {
+        let after = load
+            .after
+            .map_or_else(|| format!("{MISSING} (broken off) after"), |after| format!("{after:.2} after"));
+        format!("{:.2} before, {after}", load.before)
+    };
+    if stretches.is_empty() {
+        format!("{MISSING} (not on record)")
+    } else {
+        stretches.iter().map(stretch).collect::<Vec<_>>().join("; resumed: ")
+    }
 }

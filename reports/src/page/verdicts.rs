@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::page::table;
+use crate::page::{forest, table};
 use crate::results::{Results, Verdict, Word};
 use crate::words::{self, MISSING};
 
@@ -18,7 +18,7 @@ pub(crate) fn render(results: &Results) -> Markup {
             @if results.verdicts.is_empty() {
                 p { "The run registered no claims, so there is nothing to judge." }
             }
-            div.cards { @for verdict in &results.verdicts { (card(verdict)) } }
+            div.cards { @for verdict in &results.verdicts { (card(results, verdict)) } }
             p.small {
                 @match &results.aa {
                     Some(aa) => {
@@ -41,7 +41,8 @@ pub(crate) fn render(results: &Results) -> Markup {
     }
 }
 
-fn card(verdict: &Verdict) -> Markup {
+fn card(results: &Results, verdict: &Verdict) -> Markup {
+    let links = links(results, verdict);
     let kind = match verdict.verdict {
         Word::Supported => "yes",
         Word::Refuted => "no",
@@ -71,11 +72,32 @@ fn card(verdict: &Verdict) -> Markup {
             }
             @if !verdict.parts.is_empty() {
                 details { summary { "The " (verdict.parts.len()) " cells or readings behind it" }
+                    @if !links.is_empty() {
+                        p.small { "Drawn below: "
+                            @for (index, (name, target)) in links.iter().enumerate() {
+                                @if index > 0 { "; " }
+                                a href={ "#" (target) } { (name) }
+                            }
+                        }
+                    }
                     @if verdict.parts.iter().any(|part| part.p_holm.is_some()) { p.small { (OUTCOMES) } }
                     div.scroll tabindex="0" { (parts(verdict)) } }
             }
         }
     }
+}
+
+/// Where the cells behind a verdict are drawn; for one on sizes, where these are.
+fn links(results: &Results, verdict: &Verdict) -> Vec<(String, String)> {
+    let drawn: Vec<String> = results.reference_lane().map_or_else(Vec::new, |against| {
+        forest::cells(results, against).into_iter().map(|(cell, _)| cell.words()).collect()
+    });
+    let own = verdict.parts.iter().filter(|part| drawn.contains(&part.name));
+    let mut links: Vec<_> = own.map(|part| (part.name.clone(), words::anchor(&part.name))).collect();
+    if links.is_empty() && !verdict.parts.is_empty() && !results.sizes.is_empty() {
+        links.push(("Sizes, by section".to_owned(), "sizes".to_owned()));
+    }
+    links
 }
 
 fn parts(verdict: &Verdict) -> Markup {

@@ -41,6 +41,7 @@ pub(crate) fn judge(measured: &Measured<'_>, lanes: &Lanes<'_>, threshold: f64) 
     Finding {
         verdict,
         without_flagged,
+        hangs_on_flagged: false,
         condition: conditional.then(|| condition::name(&keys, &cleared)),
         estimate: Some(worst.estimate),
         low: worst.low,

@@ -20,6 +20,8 @@ pub(crate) struct Finding {
     pub(crate) verdict: Word,
     /// The same without flagged blocks.
     pub(crate) without_flagged: Word,
+    /// There is a verdict with flagged blocks alone.
+    pub(crate) hangs_on_flagged: bool,
     pub(crate) condition: Option<String>,
     pub(crate) estimate: Option<f64>,
     pub(crate) low: Option<f64>,
@@ -59,6 +61,7 @@ fn verdict(claim: &Claim, found: Finding, for_verdicts: bool) -> Verdict {
         fixed_by: claim.fixed_by.clone(),
         verdict: found.verdict,
         verdict_without_flagged: found.without_flagged,
+        hangs_on_flagged: found.hangs_on_flagged,
         condition: found.condition,
         for_verdicts,
         estimate: found.estimate,
@@ -79,6 +82,7 @@ impl Finding {
         Self {
             verdict: Word::Inconclusive,
             without_flagged: Word::Inconclusive,
+            hangs_on_flagged: false,
             condition: None,
             estimate: None,
             low: None,
@@ -116,7 +120,10 @@ impl Finding {
             return self;
         };
         let reason = format!("{why}: a verdict must hold both ways. {}", self.reason);
-        Self { verdict: Word::Inconclusive, condition: None, reason, ..self }
+        // Where only the quiet blocks say something, it is the noise of the others that hides it.
+        let hangs_on_flagged =
+            self.verdict != Word::Inconclusive || self.without_flagged != Word::Inconclusive;
+        Self { verdict: Word::Inconclusive, hangs_on_flagged, condition: None, reason, ..self }
     }
 
     fn rests_on_unsteady_parts(&self) -> bool {

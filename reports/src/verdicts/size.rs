@@ -80,6 +80,7 @@ pub(crate) fn judge(artifacts: &[Artifact], threshold: f64) -> Finding {
     Finding {
         verdict,
         without_flagged: verdict,
+        hangs_on_flagged: false,
         condition: (verdict == Word::SupportedWithCondition).then(|| conditions.join("; ")),
         estimate: Some(parts[0].estimate),
         low: shares.clone().reduce(f64::min),

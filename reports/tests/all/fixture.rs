@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pillion_records::{
-    Artifact, Block, Cell, Check, CheckOutcome, Claim, Cpu, Lane, LaneEntry, Load, Machine, Measurement,
-    Noise, Outcome, Placement, Plan, Provenance, SCHEMA, Section, histogram,
+    Artifact, Block, Cell, Check, CheckOutcome, Claim, Cpu, Lane, LaneEntry, Load, LoadAverage, Machine,
+    Measurement, Noise, Outcome, Placement, Plan, Provenance, SCHEMA, Section, histogram,
 };
 
 /// A run before it is written.
@@ -355,5 +355,9 @@ fn provenance() -> Provenance {
             outcome: CheckOutcome::Warn,
             found: "not visible in this guest".into(),
         }],
+        load_averages: vec![
+            LoadAverage { before: 0.12, after: Some(1.9) },
+            LoadAverage { before: 0.3, after: None },
+        ],
     }
 }

@@ -134,3 +134,50 @@ fn verdicts_come_first_and_what_is_left_out_is_named() {
     );
     assert!(text(all(&html, "#limits")[0]).contains("Waterfall of one call"));
 }
+
+#[test]
+fn each_verdict_leads_to_its_cells() {
+    let (_, html) = page("links");
+    let cards = all(&html, "article.card");
+    let links = |card: ElementRef<'_>| -> Vec<(String, String)> {
+        let links = Selector::parse("a[href]").unwrap();
+        card.select(&links).map(|link| (text(link), link.attr("href").unwrap().to_owned())).collect()
+    };
+    let cells = links(cards[0]);
+    // One for each cell that C1 judges; where they lead is checked with all other links.
+    assert_eq!(cells.len(), 7, "{cells:?}");
+    for (name, target) in &cells {
+        let target = all(&html, &format!("[id='{}']", target.trim_start_matches('#')));
+        assert!(text(target[0]).contains(name), "{name}");
+    }
+    assert_eq!(links(cards[1]), [("Sizes, by section".to_owned(), "#sizes".to_owned())]);
+}
+
+#[test]
+fn a_run_without_the_host_is_shown_against_its_own_reference() {
+    let mut fixture = Fixture::with_rounds(3);
+    let without = |lane: &str| lane != "host" && lane != "wasm-sidecar-grpc-uds";
+    fixture.plan.lanes.retain(|lane| without(&lane.name));
+    fixture.plan.cells.retain(|lane, _| without(lane));
+    fixture.blocks.retain(|block| without(&block.lane));
+    fixture.plan.entries.retain(|entry| entry.entry != "aa" && without(&entry.lane));
+    fixture.plan.entries.push(pillion_records::LaneEntry { entry: "aa".into(), lane: "direct".into() });
+    let entries = fixture.plan.entries.len() as u32;
+    fixture.plan.order = vec![(0..entries).collect(); 3];
+    let again: Vec<_> = fixture.blocks.iter().filter(|block| block.lane == "direct").cloned().collect();
+    fixture
+        .blocks
+        .extend(again.into_iter().map(|block| pillion_records::Block { entry: "aa".into(), ..block }));
+    let dir = fixture.write("no-host");
+    generate(&dir).unwrap();
+    let html = Html::parse_document(&fs::read_to_string(dir.join("report.html")).unwrap());
+    let forest = text(all(&html, "#forest")[0]);
+    assert!(forest.contains("Each lane against lane direct"), "{forest}");
+    assert!(forest.contains("sidecar-grpc-uds is 100 × (100–100) slower than direct"), "{forest}");
+    assert!(!text(all(&html, "#limits")[0]).contains("Each lane against"), "it is not absent");
+    let markdown = fs::read_to_string(dir.join("report.md")).unwrap();
+    assert!(
+        markdown.contains("| against `direct` |") && markdown.contains("| 100 × (100–100) |"),
+        "{markdown}"
+    );
+}

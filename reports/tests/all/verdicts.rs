@@ -230,3 +230,36 @@ fn one_module_of_our_own_is_named_as_the_condition() {
     let condition = verdict(&fixture, "c3-own", "C3").condition.unwrap();
     assert!(condition.starts_with("only for our own guest (Rust):"), "{condition}");
 }
+
+#[test]
+fn a_run_is_noisy_where_flagged_blocks_decide_or_are_most_of_it() {
+    let summary = |fixture: &Fixture, name| generate(&fixture.write(name)).unwrap();
+    // Two of six rounds are disturbed, and the verdicts hold without them.
+    let few = summary(&Fixture::good().flagged_from(4), "noisy-few");
+    assert!(!few.noisy && few.verdicts.iter().all(|verdict| !verdict.hangs_on_flagged), "{:?}", few.stamps);
+    let most = summary(&Fixture::good().flagged_from(2), "noisy-most");
+    assert!(most.noisy && most.verdicts.iter().all(|verdict| !verdict.hangs_on_flagged), "{:?}", most.stamps);
+    assert!(
+        most.stamps.iter().any(|stamp| stamp.contains("disturbed 472 of 708 blocks")),
+        "{:?}",
+        most.stamps
+    );
+
+    // Four of ten are, and say something else than the others.
+    let mut fixture = Fixture::with_rounds(10).flagged_from(6);
+    let only = small_read("memory", Placement::SameCore);
+    fixture.blocks.retain(|block| block.cell == only);
+    for lane in SIDECARS {
+        fixture = fixture.scale(lane, |round| if round < 6 { 0.45 } else { 1.0 });
+    }
+    let deciding = summary(&fixture, "noisy-deciding");
+    assert!(deciding.noisy, "{:?}", deciding.stamps);
+    assert!(
+        deciding
+            .stamps
+            .iter()
+            .any(|stamp| stamp == "Noisy: flagged blocks decide over C1. Run it again on a quieter machine."),
+        "{:?}",
+        deciding.stamps
+    );
+}

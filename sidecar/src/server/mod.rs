@@ -46,6 +46,8 @@ pub struct Ready {
     pub metrics: Option<String>,
     /// Address and port of health and metadata for anybody.
     pub public: Option<String>,
+    /// Whether it was built with optimization: a benchmark wants no other.
+    pub release: bool,
 }
 
 /// Why a sidecar cannot start.
@@ -114,6 +116,7 @@ impl Server {
             grpc_socket: None,
             metrics: None,
             public: None,
+            release: !cfg!(debug_assertions),
         };
         if let Some(folder) = &flags.unix_domain_socket {
             for (protocol, place) in

@@ -43,6 +43,7 @@ pub(crate) fn plan() -> Plan {
                 os: String::new(),
             },
             preflight: Vec::new(),
+            load_averages: Vec::new(),
         },
         artifacts: Vec::new(),
     }
