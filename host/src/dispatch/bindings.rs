@@ -275,7 +275,7 @@ impl Dispatch for Bindings {
     }
 
     fn log(&self, line: &str) {
-        let (source, line) = (&*self.actor, plain(line, LONGEST_TEXT));
+        let (source, line) = (self.caller.key(), plain(line, LONGEST_TEXT));
         tracing::info!(target: "pillion::guest", source, "{line}");
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn pass(
         return Call::Ready(Err(failure));
     }
     let begun = Instant::now();
-    let after = |gate: &dyn Gate, operation: &str, result: &Result<Bytes, CallFailure>| {
+    let after = move |gate: &dyn Gate, operation: &str, result: &Result<Bytes, CallFailure>| {
         gate.after(operation, result.as_ref().map(|response| &response[..]), begun.elapsed());
     };
     match call() {

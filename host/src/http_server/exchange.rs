@@ -68,7 +68,7 @@ async fn read(
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refusal> {
     let refuse = |status, text: String| Err(Box::new(plain(status, text)));
     let too_large = || refuse(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {limit} bytes"));
-    if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > limit) {
+    if u64::try_from(limit).is_ok_and(|limit| body.size_hint().lower() > limit) {
         return too_large();
     }
     let (mut read, mut permit) = (BytesMut::new(), None::<OwnedSemaphorePermit>);

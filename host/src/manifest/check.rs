@@ -18,7 +18,7 @@ impl Running {
     /// # Errors
     /// As [`Running::start`].
     pub async fn check(manifest: &Manifest, base: &Path) -> Result<Inventory, StartError> {
-        let Prepared { host, actors, stand_ins } = Prepared::of(manifest, base, Purpose::Check).await?;
+        let Prepared { host, actors, stand_ins, .. } = Prepared::of(manifest, base, Purpose::Check).await?;
         let mut addresses = HashSet::new();
         if let Some(metrics) = &manifest.metrics {
             let resolved = tokio::net::lookup_host(&metrics.listen).await;

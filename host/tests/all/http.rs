@@ -158,8 +158,9 @@ async fn a_client_that_never_ends_its_request_is_let_go() {
         let mut stream = TcpStream::connect(server.address()).await.expect("it listens");
         stream.write_all(begun.as_bytes()).await.expect("it is taken");
         let mut answer = Vec::new();
-        // Ends when the server ends the connection; were it not to, the test would hang.
-        let _ = stream.read_to_end(&mut answer).await;
+        // However the server ends the connection.
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(60), stream.read_to_end(&mut answer));
+        let _ = ended.await.expect("it is let go");
         let answer = String::from_utf8_lossy(&answer).into_owned();
         // HTTP/2 says goodbye in frames.
         let frames = begun.starts_with("PRI * HTTP");
@@ -180,8 +181,9 @@ async fn a_server_that_is_stopped_listens_no_more() {
 
 async fn read(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
-    // Ends when the server ends the connection, however it does.
-    let _ = stream.read_to_end(&mut answer).await;
+    // However the server ends the connection.
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), stream.read_to_end(&mut answer));
+    let _ = ended.await.expect("the server ends it");
     String::from_utf8_lossy(&answer).into_owned()
 }
 

@@ -1,5 +1,6 @@
 //! Messages from actors, and to them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -221,13 +222,24 @@ async fn a_subscription_is_not_that_of_a_provider_that_was_exchanged_meanwhile()
 /// Whoever binds another provider under the name at that moment would otherwise keep the old one's subscription.
 #[tokio::test]
 async fn a_subscription_does_not_outlive_its_binding_when_another_takes_the_name() {
+    const BINDERS: usize = 3;
     let fixture = Fixture::new();
     let Fixture { host, actor, bus, .. } = &fixture;
-    for _ in 0..500 {
+    for _ in 0..3_000 {
+        let bound = AtomicBool::new(false);
         host.subscribe(actor, "default", "inbox", options()).await.expect("it is bound");
         std::thread::scope(|scope| {
-            let bind = || host.bind(actor, "default", Provider::messaging(Arc::clone(bus)));
-            scope.spawn(move || while bind().is_err() {});
+            for _ in 0..BINDERS {
+                // Until one of them had its way.
+                let bound = &bound;
+                scope.spawn(move || {
+                    while !bound.load(Ordering::Relaxed) {
+                        if host.bind(actor, "default", Provider::messaging(Arc::clone(bus))).is_ok() {
+                            bound.store(true, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
             host.unbind(actor, "default", Contract::Messaging).expect("it is bound");
         });
         assert!(actor.info().subscriptions.is_empty());
@@ -265,9 +277,9 @@ async fn a_message_waits_for_an_actor_that_has_no_room_for_it() {
     // Once polled, it has the only instance.
     assert!(futures_poll(&mut under_way).await.is_none());
     bus.publish("inbox", Message::from("x")).wait().await.expect("there is room");
-    while traces.lines().iter().filter(|line| line.contains("instances of the guest are in use")).count() < 5
-    {
-        tokio::task::yield_now().await;
+    let tried =
+        || traces.lines().iter().filter(|line| line.contains("instances of the guest are in use")).count();
+    while tried() < 5 && bus.counters().of(Operation::Redeliver) == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(bus.counters().of(Operation::Redeliver), 0, "no delivery was used up");
