@@ -117,11 +117,8 @@ fn versioned(found: GetStateResponse) -> Option<Versioned> {
 /// A state item that is saved if the condition holds.
 pub(crate) fn item(key: String, value: Vec<u8>, condition: Condition<'_>) -> StateItem {
     let first = StateOptions { concurrency: StateConcurrency::ConcurrencyFirstWrite.into(), consistency: 0 };
-    let (etag, options) = match condition {
-        Condition::None => (None, None),
-        Condition::Absent => (None, Some(first)),
-        Condition::Etag(etag) => (Some(Etag { value: etag.to_owned() }), Some(first)),
-    };
+    let etag = condition.etag().map(|etag| Etag { value: etag.to_owned() });
+    let options = condition.is_first_write().then_some(first);
     StateItem { key, value, etag, options, ..StateItem::default() }
 }
 

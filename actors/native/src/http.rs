@@ -133,11 +133,8 @@ impl State for HttpSidecar {
                 "the value for key {key} is not text, which JSON needs; bytes can be saved over gRPC"
             ))
         })?;
-        let (etag, options) = match condition {
-            Condition::None => (None, None),
-            Condition::Absent => (None, Some(Options { concurrency: "first-write" })),
-            Condition::Etag(etag) => (Some(etag), Some(Options { concurrency: "first-write" })),
-        };
+        let etag = condition.etag();
+        let options = condition.is_first_write().then_some(Options { concurrency: "first-write" });
         let body = serde_json::to_vec(&[Item { key, value, etag, options }])
             .map_err(|error| failed(error.to_string()))?;
         let request =

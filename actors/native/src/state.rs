@@ -45,6 +45,23 @@ pub(crate) trait State: Sync {
     ) -> impl Future<Output = Result<(), SaveError>> + Send;
 }
 
+// === impl Condition ===
+
+impl<'a> Condition<'a> {
+    /// The version that a save tells.
+    pub(crate) fn etag(self) -> Option<&'a str> {
+        match self {
+            Self::Etag(etag) => Some(etag),
+            Self::None | Self::Absent => None,
+        }
+    }
+
+    /// Whether a save asks to be the first to write. With no version told, that is to find nothing there.
+    pub(crate) fn is_first_write(self) -> bool {
+        !matches!(self, Self::None)
+    }
+}
+
 // === impl SaveError ===
 
 impl From<SaveError> for CallError {

@@ -130,11 +130,13 @@ impl Lines {
     /// Reads the command line as Criterion does.
     pub(crate) fn from_args() -> Self {
         let arguments: Vec<String> = env::args().skip(1).collect();
-        let given = |name: &str| arguments.iter().any(|argument| argument == name);
-        let pace = match () {
-            () if given("--list") || given("--profile-time") => Pace::Left,
-            () if given("--bench") && !given("--test") => Pace::Measured,
-            () => Pace::Tried,
+        let given = |name: &str| arguments.iter().any(|argument| argument.starts_with(name));
+        let pace = if given("--list") || given("--profile-time") {
+            Pace::Left
+        } else if given("--bench") && !given("--test") {
+            Pace::Measured
+        } else {
+            Pace::Tried
         };
         let before = [None].into_iter().chain(arguments.iter().map(Some));
         let filter = arguments.iter().zip(before).find(|(argument, before)| {

@@ -40,7 +40,7 @@ fn a_port_in_use_is_named() {
 async fn only_this_machine_is_listened_to() {
     let sidecar = Sidecar::memory();
     for name in ["http", "grpc", "metrics"] {
-        assert!(sidecar.text(name).starts_with("127.0.0.1:"), "{}", sidecar.ready);
+        assert!(sidecar.text(name).starts_with("127.0.0.1:"), "{}", sidecar.ready());
     }
     let sidecar = Sidecar::with("", &["--dapr-listen-addresses", "127.0.0.2,127.0.0.1"]);
     assert!(sidecar.text("http").starts_with("127.0.0.2:"));
@@ -49,7 +49,7 @@ async fn only_this_machine_is_listened_to() {
 #[test]
 fn metrics_can_be_switched_off() {
     let sidecar = Sidecar::with("", &["--enable-metrics=false"]);
-    assert!(sidecar.ready["metrics"].is_null(), "{}", sidecar.ready);
+    assert!(sidecar.ready()["metrics"].is_null(), "{}", sidecar.ready());
 }
 
 #[tokio::test]

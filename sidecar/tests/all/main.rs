@@ -14,6 +14,7 @@ mod http;
 mod life;
 mod limits;
 mod outage;
+mod process;
 mod sidecar;
 mod stores;
 mod system;

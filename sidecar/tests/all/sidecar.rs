@@ -1,7 +1,6 @@
 //! A sidecar process for a test.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -10,25 +9,14 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use crate::process::MEMORY;
+use crate::process::{self, Process};
 use crate::wire::{self, Answer, At};
 
 /// A sidecar of the app `app`, killed when dropped.
-pub(crate) struct Sidecar {
-    child: Child,
-    pub(crate) ready: Value,
-    folder: TempDir,
-}
+pub(crate) struct Sidecar(Process);
 
-/// The component `store`, in memory.
-pub(crate) const MEMORY: &str = "\
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata:
-  name: store
-spec:
-  type: state.in-memory
-  version: v1
-";
+const BINARY: &str = env!("CARGO_BIN_EXE_pillion-sidecar");
 
 // === impl Sidecar ===
 
@@ -48,23 +36,7 @@ impl Sidecar {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        let folder = TempDir::new().unwrap();
-        let mut command = command(folder.path(), components);
-        let mut child = command
-            .arg("--unix-domain-socket")
-            .arg(folder.path())
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        if line.is_empty() {
-            let status = child.wait().unwrap();
-            panic!("the sidecar ended with {status} before it was ready");
-        }
-        Self { child, ready: serde_json::from_str(&line).unwrap(), folder }
+        Self(Process::start(BINARY.as_ref(), components, arguments, environment))
     }
 
     /// HTTP over TCP.
@@ -88,12 +60,17 @@ impl Sidecar {
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        self.0.folder.path()
+    }
+
+    /// The ready line.
+    pub(crate) fn ready(&self) -> &Value {
+        &self.0.ready
     }
 
     /// A text of the ready line.
     pub(crate) fn text(&self, name: &str) -> String {
-        self.ready[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.ready)).to_owned()
+        self.0.text(name)
     }
 
     /// Sends a request over HTTP and TCP.
@@ -104,31 +81,18 @@ impl Sidecar {
     /// How often the store's provider was reached for an operation, or for any.
     pub(crate) async fn reached(&self, operation: Option<&str>) -> u64 {
         let answer = wire::call(&At::Tcp(self.text("metrics")), "GET", "/metrics", &[], "").await;
-        let text = String::from_utf8(answer.body.to_vec()).unwrap();
-        let calls =
-            text.lines().filter(|line| line.starts_with("pillion_provider_calls_total{component=\"store\""));
-        let calls = calls.filter(|line| {
-            operation.is_none_or(|operation| line.contains(&format!("operation=\"{operation}\"")))
-        });
-        let mut seen = 0;
-        let total = calls.map(|line| {
-            seen += 1;
-            line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
-        });
-        let total = total.sum();
-        assert!(seen > 0, "no such metric in {text}");
-        total
+        process::calls(std::str::from_utf8(&answer.body).unwrap(), "store", operation)
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.0.child.id().to_string()).status();
         assert!(status.unwrap().success());
     }
 
     /// Waits for the process to end by itself; meanwhile the test's own connections go on.
     pub(crate) async fn wait(&mut self) -> ExitStatus {
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.0.child.try_wait().unwrap() {
                 return status;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -136,46 +100,16 @@ impl Sidecar {
     }
 }
 
-impl Drop for Sidecar {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The sidecar's command with components written into a folder, on free ports.
-fn command(folder: &Path, components: &str) -> Command {
-    let resources = folder.join("resources");
-    fs::create_dir(&resources).unwrap();
-    fs::write(resources.join("components.yaml"), components).unwrap();
-    let mut command = bare([OsStr::new("--resources-path"), resources.as_os_str()]);
-    command.args([
-        "--app-id",
-        "app",
-        "--dapr-http-port",
-        "0",
-        "--dapr-grpc-port",
-        "0",
-        "--metrics-port",
-        "0",
-    ]);
-    command
-}
-
 /// The sidecar's command and nothing else.
 pub(crate) fn bare<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pillion-sidecar"));
-    for variable in ["DAPR_API_TOKEN", "NAMESPACE", "APP_ID", "DAPR_HTTP_DISABLE_H2C"] {
-        command.env_remove(variable);
-    }
-    command.args(arguments).stdin(Stdio::null());
-    command
+    process::bare(BINARY.as_ref(), arguments)
 }
 
 /// Starts a sidecar that is expected to refuse to, and answers what it said.
 pub(crate) fn refused(components: &str, arguments: &[&str]) -> String {
     let folder = TempDir::new().unwrap();
-    let output = command(folder.path(), components).args(arguments).output().unwrap();
+    let output =
+        process::command(BINARY.as_ref(), folder.path(), components).args(arguments).output().unwrap();
     refusal(&output)
 }
 

@@ -65,7 +65,7 @@ async fn the_public_port_has_health_and_metadata_alone_and_asks_for_no_token() {
     assert_eq!(sidecar.reached(None).await, 0);
     let everywhere = ["--dapr-public-port", "0", "--dapr-public-listen-address", "0.0.0.0"];
     assert!(Sidecar::with("", &everywhere).text("public").starts_with("0.0.0.0:"));
-    assert!(Sidecar::memory().ready["public"].is_null());
+    assert!(Sidecar::memory().ready()["public"].is_null());
 }
 
 #[tokio::test]

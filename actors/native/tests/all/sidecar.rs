@@ -1,38 +1,15 @@
 //! A sidecar process over a store in memory.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use pillion_native::Address;
-use serde::Deserialize;
-use tempfile::TempDir;
 
-const COMPONENT: &str = "apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata:
-  name: statestore
-spec:
-  type: state.in-memory
-  version: v1
-";
+use crate::process::{self, MEMORY, Process};
 
-/// A sidecar; it ends with this value.
-pub(crate) struct Sidecar {
-    process: Child,
-    ready: Ready,
-    _directory: TempDir,
-}
-
-#[derive(Deserialize)]
-struct Ready {
-    http: String,
-    grpc: String,
-    http_socket: PathBuf,
-    grpc_socket: PathBuf,
-    metrics: String,
-}
+/// A sidecar with the store `statestore`; it ends with this value.
+pub(crate) struct Sidecar(Process);
 
 // === impl Sidecar ===
 
@@ -42,59 +19,27 @@ impl Sidecar {
     }
 
     pub(crate) fn with_environment(environment: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("statestore.yaml"), COMPONENT).unwrap();
-        let mut command = Command::new(binary());
-        command.args([
-            "--app-id",
-            "app",
-            "--dapr-http-port",
-            "0",
-            "--dapr-grpc-port",
-            "0",
-            "--metrics-port",
-            "0",
-        ]);
-        for variable in ["DAPR_API_TOKEN", "NAMESPACE", "APP_ID", "DAPR_HTTP_DISABLE_H2C"] {
-            command.env_remove(variable);
-        }
-        command.envs(environment.iter().copied());
-        command.arg("--resources-path").arg(directory.path());
-        command.arg("--unix-domain-socket").arg(directory.path());
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { process, ready: serde_json::from_str(&line).unwrap(), _directory: directory }
+        let component = MEMORY.replace("name: store", "name: statestore");
+        Self(Process::start(binary(), &component, &[], environment))
     }
 
     pub(crate) fn http(&self) -> [Address; 2] {
-        [Address::Tcp(self.ready.http.clone()), Address::Unix(self.ready.http_socket.clone())]
+        [Address::Tcp(self.0.text("http")), Address::Unix(self.0.text("http_socket").into())]
     }
 
     pub(crate) fn grpc(&self) -> [Address; 2] {
-        [Address::Tcp(self.ready.grpc.clone()), Address::Unix(self.ready.grpc_socket.clone())]
+        [Address::Tcp(self.0.text("grpc")), Address::Unix(self.0.text("grpc_socket").into())]
     }
 
     /// How often the provider was reached by `operation`.
     pub(crate) async fn reached(&self, operation: &str) -> u64 {
-        let (_, metrics) = get(&self.ready.metrics, "/metrics").await;
-        let line = metrics.lines().find(|line| {
-            line.starts_with("pillion_provider_calls_total{")
-                && line.contains(&format!("operation=\"{operation}\""))
-        });
-        line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+        let (_, metrics) = get(&self.0.text("metrics"), "/metrics").await;
+        process::calls(&metrics, "statestore", Some(operation))
     }
 
     pub(crate) fn end(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Sidecar {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.0.child.kill().unwrap();
+        self.0.child.wait().unwrap();
     }
 }
 

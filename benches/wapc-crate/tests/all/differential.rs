@@ -66,35 +66,26 @@ impl Step {
     }
 }
 
-/// Values that apps make sense of, that they nearly do, and any text: over HTTP a value is one. Numbers stay far within
-/// the 32 bits of a waSCC counter.
+/// What is a number to counters, and what only looks like one. Numbers stay far within the 32 bits of a waSCC counter.
+const NUMBERS: [&str; 12] =
+    ["0", "7", "-3", "1000000", "007", "+5", "-0", " 7", "1.5", "", "9223372036854775808", "\"7\""];
+
+/// Values that apps make sense of, that they nearly do, and any text: over HTTP a value is one.
 fn value() -> impl Strategy<Value = String> {
     let known = [
-        "0",
-        "7",
-        "-3",
-        "1000000",
-        "007",
-        "+5",
-        "-0",
-        " 7",
-        "1.5",
-        "",
-        "9223372036854775808",
-        "null",
-        "\"7\"",
         r#"{"discount":10}"#,
         r#"{"discount":200}"#,
         r#"{"discount":"ten"}"#,
         r#"{"price":250}"#,
         r#"{"price":-1}"#,
+        "null",
         "{",
         "\\",
         "\"",
         "a\"b\\c\u{0}\n",
     ];
     prop_oneof![
-        6 => proptest::sample::select(known.to_vec()).prop_map(str::to_owned),
+        6 => proptest::sample::select([&known[..], &NUMBERS].concat()).prop_map(str::to_owned),
         2 => any::<String>(),
         1 => (1..20_000_usize).prop_map(|length| "v".repeat(length)),
     ]
@@ -129,8 +120,11 @@ fn step() -> impl Strategy<Value = Step> {
         // What an order needs, so that some go through.
         2 => proptest::sample::select(vec![(2, r#"{"discount":10}"#), (3, r#"{"price":250}"#), (4, "5")])
             .prop_map(|(key, value)| Step::Set(key, value.to_owned())),
+        // What counters are to add to.
+        3 => (0..2_usize, proptest::sample::select(NUMBERS.to_vec()))
+            .prop_map(|(key, value)| Step::Set(key, value.to_owned())),
         2 => (0..4_u32, key()).prop_map(|(calls, key)| Step::Chain(calls, key)),
-        3 => (0..2_u8, proptest::sample::select(vec!["GET", "POST", "PUT"]))
+        5 => (0..2_u8, proptest::sample::select(vec!["GET", "POST", "PUT"]))
             .prop_map(|(name, method)| Step::Count { name, method }),
         3 => (proptest::array::uniform2(proptest::bool::weighted(0.9)), 0..4_u32)
             .prop_map(|(known, quantity)| Step::Order { known, quantity }),
@@ -152,7 +146,7 @@ fn any_sequence_gets_the_same_answers_on_every_lane() {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let sequences = AtomicU64::new(0);
     let (first, others) = lanes.all.split_first().unwrap();
-    let outcome = TestRunner::new(config).run(&proptest::collection::vec(step(), 1..24), |steps| {
+    let outcome = TestRunner::new(config).run(&proptest::collection::vec(step(), 1..48), |steps| {
         let sequence = sequences.fetch_add(1, Ordering::Relaxed);
         // At the end, what each key holds.
         let reads = (0..keys(sequence).len()).map(Step::Get);

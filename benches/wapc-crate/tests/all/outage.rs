@@ -41,12 +41,12 @@ fn calls_fail_clearly_without_redis_and_recover() {
         let clear = |lane: &Lane, error: &str| {
             assert!(error.contains("redis") && error.contains(&address), "{}: {error}", lane.name);
         };
-        while let Some(caller) = timeout(BOUND, callers.join_next()).await.expect("no call hangs") {
+        while let Some(caller) = timeout(BOUND, callers.join_next()).await.unwrap() {
             let (lane, error) = caller.unwrap();
             clear(&lane, &error);
         }
         for lane in &over_redis {
-            let error = timeout(BOUND, lane.ask("counter", VISIT)).await.expect("it does not hang");
+            let error = timeout(BOUND, lane.ask("counter", VISIT)).await.unwrap();
             clear(lane, &error.unwrap_err());
         }
 
