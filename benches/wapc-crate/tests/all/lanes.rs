@@ -199,5 +199,6 @@ async fn sidecar(folder: &Path, components: &str) -> Endpoints {
         http_socket: ready.http_socket,
         grpc_socket: ready.grpc_socket,
         metrics: ready.metrics.unwrap(),
+        release: ready.release,
     }
 }
