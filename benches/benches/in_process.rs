@@ -23,7 +23,8 @@ use pillion_codec::{GetRequest, GetResponse};
 use pillion_host::dispatch::Bindings;
 use pillion_host::engine::{Dispatch, Engine, EngineConfig, Guest, HostCall, Reply};
 use pillion_host::identity::{self, ActorClaims, Claims, KeyPair, TrustedIssuers};
-use pillion_host::policy::{Authorizer, Decision, Invocation, Opa};
+use pillion_host::metrics::Metrics;
+use pillion_host::policy::{AntiForgery, Authorizer, Decision, Invocation, Opa};
 use pillion_host::{ActorRef, Host, HostConfig};
 use pillion_wapc_crate::PublishedHost;
 use ratio::{Goal, Lines, Way};
@@ -81,14 +82,35 @@ fn ratios(lines: &Lines) {
     let [mut linked, mut plain] = actors.ways(&mut responses);
     lines.ratio("actors", Goal::AtMost(1.3), [&mut linked, &mut plain]);
     opa_lines(lines);
+    layer_lines(lines);
+}
+
+/// What the switches beside the policy add to a call: a token that is minted, or verified too, and counting it.
+fn layer_lines(lines: &Lines) {
+    let (signed, trusted) = signed_guest();
+    let provider = memory(&bytes(16));
+    let signing = |anti_forgery| HostConfig { anti_forgery, ..HostConfig::default() };
+    let counting = HostConfig { middleware: vec![Arc::new(Metrics::default())], ..HostConfig::default() };
+    let (bare, bare_actor) = host(&signed, &trusted, &provider, HostConfig::default());
+    for (line, name, config) in [
+        ("anti-forgery/mint-minus-off", "mint", signing(AntiForgery::Mint)),
+        ("anti-forgery/mint-and-verify-minus-off", "mint and verify", signing(AntiForgery::MintAndVerify)),
+        ("metrics/counted-minus-not", "counted", counting),
+    ] {
+        let (host, actor) = host(&signed, &trusted, &provider, config);
+        let [mut first, mut second] = [Vec::new(), Vec::new()];
+        let mut more = call(name, &host, &actor, "kv.get", b"key", &mut first);
+        let mut less = call("off", &bare, &bare_actor, "kv.get", b"key", &mut second);
+        lines.difference(line, Goal::Unset, 1.0, [&mut more, &mut less]);
+    }
 }
 
 /// What a policy adds to a call when its word is remembered, and what asking it costs.
 fn opa_lines(lines: &Lines) {
     let (signed, trusted) = signed_guest();
     let provider = memory(&bytes(16));
-    let (bare, bare_actor) = host(&signed, &trusted, &provider, None);
-    let (asking, asking_actor) = host(&signed, &trusted, &provider, Some(Arc::new(opa_policy())));
+    let (bare, bare_actor) = host(&signed, &trusted, &provider, HostConfig::default());
+    let (asking, asking_actor) = host(&signed, &trusted, &provider, asked());
     let [mut first, mut second] = [Vec::new(), Vec::new()];
     lines.difference(
         "opa/remembered-minus-none",
@@ -237,6 +259,11 @@ can_invoke if {
 "#;
 const GET: Invocation<'_> = Invocation { binding: "default", namespace: "wascc:keyvalue", operation: "Get" };
 
+/// A host that asks the policy.
+fn asked() -> HostConfig {
+    HostConfig { authorizer: Some(Arc::new(opa_policy())), ..HostConfig::default() }
+}
+
 fn opa_policy() -> Opa {
     Opa::from_rego("bench.rego", POLICY).expect("it is a policy")
 }
@@ -251,10 +278,8 @@ fn opa(criterion: &mut Criterion) {
     group.bench_function("evaluated", |bencher| {
         bencher.iter(|| evaluated.can_invoke(black_box(&claims), black_box(&GET)));
     });
-    for (name, authorizer) in
-        [("kv-get-none", None), ("kv-get-remembered", Some(Arc::new(opa_policy()) as Arc<dyn Authorizer>))]
-    {
-        let (host, actor) = host(&signed, &trusted, &memory(&bytes(16)), authorizer);
+    for (name, config) in [("kv-get-none", HostConfig::default()), ("kv-get-remembered", asked())] {
+        let (host, actor) = host(&signed, &trusted, &memory(&bytes(16)), config);
         let mut response = Vec::new();
         let mut way = call(name, &host, &actor, "kv.get", b"key", &mut response);
         group.bench_function(name, |bencher| way.bench(bencher));

@@ -188,7 +188,7 @@ fn main() {
     for lane in &mut lanes {
         let group = format!("get/{}", lane.name);
         let [mut sidecar, mut bare] = lane.ways(&runtime);
-        lines.ratio(&group, Goal::Unset, [&mut sidecar, &mut bare]);
+        lines.ratio(&group, Goal::AtMost(1.25), [&mut sidecar, &mut bare]);
     }
 }
 

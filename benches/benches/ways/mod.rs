@@ -8,7 +8,6 @@ use pillion_capabilities::keyvalue::SetOptions;
 use pillion_capabilities::{Answer, KeyValue, Memory};
 use pillion_host::engine::{Dispatch, Dispatched, Engine, EngineConfig, Guest, HostCall, Reply};
 use pillion_host::identity::{self, ActorClaims, Claims, KeyPair, TrustedIssuers};
-use pillion_host::policy::Authorizer;
 use pillion_host::{ActorRef, Host, HostConfig};
 use pillion_wapc_crate::PublishedHost;
 
@@ -172,7 +171,7 @@ impl PathWays {
         let mut raw = RawLimit::new(FORWARDING.as_bytes(), Box::new(get)).expect("it runs");
         assert_eq!(raw.call("kv.get", b"key").expect("it answers"), value);
 
-        let (host, actor) = host(&signed, &trusted, &provider, None);
+        let (host, actor) = host(&signed, &trusted, &provider, HostConfig::default());
         let mut response = Vec::new();
         host.call_into(&actor, "kv.get", b"key", &mut response).expect("it answers");
         assert_eq!(response, value);
@@ -229,13 +228,14 @@ pub(crate) fn signed_guest() -> (Vec<u8>, TrustedIssuers) {
     (signed, [account.public_key()].into())
 }
 
+/// A host that trusts nobody else, with the actor bound.
 pub(crate) fn host(
     signed: &[u8],
     trusted: &TrustedIssuers,
     provider: &Arc<dyn KeyValue>,
-    authorizer: Option<Arc<dyn Authorizer>>,
+    config: HostConfig,
 ) -> (Host, ActorRef) {
-    let config = HostConfig { trust: trusted.clone().into(), authorizer, ..HostConfig::default() };
+    let config = HostConfig { trust: trusted.clone().into(), ..config };
     let host = Host::new(config).expect("it starts");
     let actor = host.load(signed).expect("it loads");
     host.bind(&actor, "default", Arc::clone(provider)).expect("it is granted");
