@@ -207,7 +207,7 @@ impl Lines {
             // Whoever was last is the first of the next pair.
             sides.reverse();
         }
-        const { assert!(PAIRS % 2 == 0, "else the sides would be the wrong way round here") };
+        const { assert!(PAIRS.is_multiple_of(2), "else the sides would be the wrong way round here") };
         Some(sides.map(|(_, _, times)| times))
     }
 }

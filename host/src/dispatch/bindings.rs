@@ -108,10 +108,10 @@ impl Bindings {
     /// # Errors
     /// When the claims do not grant the contract, or it has a provider under that name.
     pub fn bind(&mut self, binding: &str, provider: impl Into<Provider>) -> Result<(), BindError> {
-        self.bind_opened(or_default(binding), provider.into().opened())
+        self.bind_opened(or_default(binding), &provider.into().opened())
     }
 
-    fn bind_opened(&mut self, binding: &str, provider: Provider) -> Result<(), BindError> {
+    fn bind_opened(&mut self, binding: &str, provider: &Provider) -> Result<(), BindError> {
         let contract = provider.contract();
         if self.routes.iter().any(|route| route.is(binding, contract)) {
             return Err(BindError::Taken { contract, binding: binding.to_owned() });
@@ -179,7 +179,7 @@ impl Bindings {
         let mut new = Self { caller, granted, links_wait: self.links_wait, ..Self::default() };
         for (binding, provider) in self.bound() {
             // An error is a contract that is no longer granted.
-            let _ = new.bind_opened(binding, provider.clone());
+            let _ = new.bind_opened(binding, provider);
         }
         for (_, link) in &self.links {
             let _ = new.link(link);

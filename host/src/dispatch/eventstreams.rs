@@ -71,11 +71,11 @@ fn query(range: Option<TimeRange>, count: u64) -> Query {
 fn found(events: &[Event], payload: &[u8], reply: &mut Reply) {
     // It was decoded before.
     let stream = StreamQuery::decode(payload).map_or("", |query| query.stream_id);
-    let texts: Vec<(String, Vec<(&str, &[u8])>)> = events
+    let texts: Vec<_> = events
         .iter()
         .map(|event| {
             let values = event.values.iter().map(|(name, value)| (name.as_str(), &**value));
-            (event.id.to_string(), values.collect())
+            (event.id.to_string(), values.collect::<Vec<(&str, &[u8])>>())
         })
         .collect();
     let events: Vec<ActorEvent<'_>> = texts

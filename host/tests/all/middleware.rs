@@ -241,9 +241,8 @@ fn a_calls_token_is_good_for_that_call_alone() {
     }
     let other = SignedCall { payload: b"requesu", ..CALL };
     assert_eq!(notary.verify(&token, &other, now), Err(ForgeryError::Request));
-    for moment in [now + Duration::from_secs(31)] {
-        assert_eq!(notary.verify(&token, &CALL, moment), Err(ForgeryError::Validity));
-    }
+    let later = now + Duration::from_secs(31);
+    assert_eq!(notary.verify(&token, &CALL, later), Err(ForgeryError::Validity));
     assert_eq!(Notary::default().verify(&token, &CALL, now), Err(ForgeryError::Signature), "another host's");
     // Each character matters; the last one's low bits are not part of the signature.
     for at in 0..token.len() - 1 {
