@@ -23,6 +23,7 @@ mod pending;
 mod policy;
 mod provider;
 mod small_contracts;
+mod soak;
 mod tokens;
 mod traces;
 mod updates;
