@@ -63,10 +63,10 @@ impl Exit {
         let refuted = |verdict: &pillion_reports::Verdict| verdict.verdict == pillion_reports::Word::Refuted;
         if summary.wrong {
             Self::Wrong
-        } else if summary.void || summary.noisy {
-            Self::Void
         } else if summary.incomplete {
             Self::Incomplete
+        } else if summary.void || summary.noisy {
+            Self::Void
         } else if !summary.quick && !summary.forced && summary.verdicts.iter().any(refuted) {
             Self::Verdict
         } else {

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use pillion_harness::preflight::refused;
 use pillion_harness::provenance::provenance;
 use pillion_harness::run::Running;
-use pillion_records::{Check, Provenance, Recorder, Run, write_plan};
+use pillion_records::{Check, LoadAverage, Provenance, Recorder, Run, write_plan};
 
 use crate::arguments::ResumeOptions;
 use crate::exit::{Exit, Refused};
@@ -32,6 +32,10 @@ pub(crate) fn resume(options: &ResumeOptions) -> Result<Exit> {
     run.plan.forced |= refused(&checks);
     let again = checks.into_iter().map(|check| Check { name: format!("{} (resumed)", check.name), ..check });
     run.plan.provenance.preflight.extend(again);
+    if run.plan.provenance.load_averages.is_empty() {
+        // A run of before they were recorded.
+        run.plan.provenance.load_averages.push(LoadAverage { before: None, after: None });
+    }
     run.plan.provenance.load_averages.extend(now.load_averages);
     write_plan(&options.directory, &run.plan)?;
     if run.torn_bytes > 0 {

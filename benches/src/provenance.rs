@@ -44,7 +44,7 @@ pub fn provenance(
         servers: servers.into_iter().map(|version| ("redis-server".to_owned(), version)).collect::<BTreeMap<_, _>>(),
         machine: machine(),
         preflight,
-        load_averages: vec![LoadAverage { before: load_average(), after: None }],
+        load_averages: vec![LoadAverage { before: Some(load_average()), after: None }],
     }
 }
 

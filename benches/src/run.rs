@@ -210,7 +210,10 @@ impl Running<'_> {
         }
         if let Some(own) = self.plan.provenance.load_averages.last_mut() {
             own.after = Some(load_average());
-            write_plan(self.directory, &self.plan)?;
+            // All blocks are recorded: a run is not to be lost for this.
+            if let Err(error) = write_plan(self.directory, &self.plan) {
+                observer.trouble(&format!("the load after the run was not recorded: {error}"));
+            }
         }
         Ok(tally)
     }

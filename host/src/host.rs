@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::{ActorInfo, ActorRef};
 use crate::admission::Admission;
-use crate::delivery::{Deliveries, Hold};
+use crate::delivery::{Deliveries, Times};
 use crate::dispatch::{BindError, Bindings, Contract, Provider};
 use crate::engine::{
     Call, CallFailure, Dispatch, Engine, EngineConfig, EngineError, Gate, Guest, Limits, Program,
@@ -76,7 +76,7 @@ pub struct HealthCheck<'a> {
     pub operation: &'a str,
     /// The request.
     pub payload: &'a [u8],
-    /// How long it may take to answer, waiting for its providers counted.
+    /// How long it may take to answer, waiting for its providers counted; in steps of 10 ms.
     pub patience: Duration,
 }
 
@@ -149,7 +149,10 @@ impl Host {
         check_newer(actor, &claims)?;
         if let Some(health) = health {
             let bindings = actor.state().bindings.regranted(claims.wascap.caps.clone());
-            let probe = Guest::new(program.clone(), self.dispatch(&bindings, &Arc::new(claims.clone())));
+            // A probe that is always ready is done when its call returns, so that only its deadline can end it.
+            let limits = actor.guest().limits();
+            let limits = Limits { deadline: limits.deadline.min(health.patience), ..limits };
+            let probe = Guest::new(program.clone().with_limits(limits), self.dispatch(&bindings, &Arc::new(claims.clone())));
             ask(actor, &probe, health).await?;
         }
         let registry = self.registry();
@@ -209,6 +212,11 @@ impl Host {
     /// provider that it is bound to under that name. What it fails to deal with is delivered again as the options say.
     /// To be called within a tokio runtime, on which the deliveries then run.
     ///
+    /// A call that has not ended shortly before the options' `ack_wait` is given up, however long [`Limits::patience`]
+    /// is, and counts as one that failed: the provider would deliver the message beside it. So `ack_wait` has to be
+    /// longer than the actor takes. An actor that is always ready ends by its [`Limits::deadline`] alone; an `ack_wait`
+    /// that is not longer than that is warned of in the log.
+    ///
     /// # Errors
     /// When it has no messaging provider under that name, is subscribed to the topic already, the provider does not
     /// subscribe, or the actor is not on this host.
@@ -224,7 +232,15 @@ impl Host {
             registry.check(actor)?;
             actor.state().bindings.messaging(binding)?
         };
-        let hold = Hold::of(&options);
+        let (times, ack_wait) = (Times::of(&options), options.ack_wait);
+        let deadline = actor.guest().limits().deadline;
+        if ack_wait <= deadline {
+            let remedy = "set ack_wait above the actor's deadline";
+            tracing::warn!(
+                target: "pillion::delivery", actor = actor.key(), topic, ?ack_wait, ?deadline, remedy,
+                "messages may be delivered again while the actor still deals with them"
+            );
+        }
         let subscription = provider.subscribe(topic, options).wait().await?;
         let registry = self.registry();
         registry.check(actor)?;
@@ -237,7 +253,7 @@ impl Host {
         if state.deliveries.iter().any(|it| *it.binding == *binding && *it.topic == *topic) {
             return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
-        state.deliveries.push(Deliveries::start(&binding, topic, subscription, hold, actor));
+        state.deliveries.push(Deliveries::start(&binding, topic, subscription, times, actor));
         Ok(())
     }
 
@@ -332,6 +348,12 @@ impl Host {
     pub fn inventory(&self) -> Inventory {
         let actors = self.registry().actors().map(ActorRef::info).collect();
         Inventory { labels: self.labels.clone(), actors }
+    }
+
+    /// Who signs for calls, if they are signed for.
+    #[must_use]
+    pub fn notary(&self) -> &Notary {
+        &self.notary
     }
 
     /// Calls an operation of an actor: at once on this thread when all its providers answer at once, else as a future

@@ -3,7 +3,7 @@
 mod serve;
 mod text;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,7 @@ pub struct Metrics {
     entered: Counted<(Arc<str>, &'static str, &'static str)>,
     /// By actor, contract, operation and outcome.
     left: Counted<(Arc<str>, &'static str, &'static str, &'static str)>,
-    actors: RwLock<HashMap<Arc<str>, Arc<str>>>,
+    actors: RwLock<HashSet<Arc<str>>>,
 }
 
 /// Series of one metric.
@@ -107,18 +107,19 @@ const OPERATIONS: [&str; 32] = [
 impl Metrics {
     /// The label of an actor.
     fn actor(&self, key: &str) -> Arc<str> {
-        if let Some(known) = self.actors.read().get(key) {
-            return Arc::clone(known);
+        {
+            let actors = self.actors.read();
+            if let Some(known) = actors.get(key) {
+                return Arc::clone(known);
+            }
+            if actors.len() > ACTORS {
+                return actors.get(OTHER).map_or_else(|| OTHER.into(), Arc::clone);
+            }
         }
         let mut actors = self.actors.write();
-        if let Some(known) = actors.get(key) {
-            return Arc::clone(known);
-        }
-        if actors.len() >= ACTORS {
-            return OTHER.into();
-        }
-        let label: Arc<str> = key.into();
-        actors.insert(Arc::clone(&label), Arc::clone(&label));
+        // With `other`, there is one more than that.
+        let label: Arc<str> = if actors.len() < ACTORS { key.into() } else { OTHER.into() };
+        actors.insert(Arc::clone(&label));
         label
     }
 }

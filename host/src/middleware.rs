@@ -34,7 +34,7 @@ pub trait Middleware: Send + Sync + 'static {
         Ok(())
     }
 
-    /// After a call that an actor made. The reply may be changed.
+    /// After a call that an actor made. The reply may be changed: [`Reply::reset`] it first, then respond or fail.
     fn after_capability(&self, call: &CapabilityCall<'_>, reply: &mut Reply, took: Duration) {
         let _ = (call, reply, took);
     }

@@ -20,7 +20,9 @@ pub(crate) enum HostVerb {
         "      bindings: [{provider: store}]\n",
         "      http: {listen: \"127.0.0.1:8080\"}\n\n",
         "Kinds of providers: memory, redis, redb (keys and values); memory-bus, nats, jetstream, redis-streams (messages);\n",
-        "extras (identifiers and numbers); log. RUST_LOG sets what is logged, as \"info\"."))]
+        "http-client; memory-blobs, files (objects); memory-events, redis-events; extras (identifiers and numbers); log.\n",
+        "`metrics: {listen: \"127.0.0.1:9090\"}` serves /metrics, /healthz and /readyz. RUST_LOG sets what is logged, as\n",
+        "\"info\"."))]
     Run(RunOptions),
     /// Print the JSON schema of manifests, for editors
     Schema,

@@ -55,6 +55,8 @@ fn a_comparison_tells_by_its_exit_what_is_wrong_with_it() {
     assert!(said.contains("Noisy: something disturbed"), "{said}");
     let said = of("failing", &[("FAKE_FAILING", "noop")], 6);
     assert!(said.contains("Incomplete:"), "{said}");
+    // Noise does not hide what is missing.
+    of("both", &[("FAKE_NOISY", "direct"), ("FAKE_FAILING", "noop")], 6);
 }
 
 #[test]
@@ -68,7 +70,12 @@ fn the_doctor_looks_at_machine_and_lanes() {
         assert!(line(&said, lane).starts_with("pass") && line(&said, lane).contains("starts"), "{said}");
     }
     // It measures nothing and leaves nothing.
-    assert_eq!(fs::read_dir(fake.directory.path()).unwrap().count(), 1);
+    let [here, temporary] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut command = fake.pillion(&["doctor", "--lanes", "noop,direct"], &[]);
+    command.current_dir(here.path()).env("TMPDIR", temporary.path()).output().unwrap();
+    for place in [here, temporary] {
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    }
 
     let said = doctor(&fake, "noop", &[("FAKE_FAILING", "noop")]);
     assert!(

@@ -1,9 +1,9 @@
 //! Runs over a runner whose figures are known.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use pillion_records::histogram;
@@ -79,9 +79,7 @@ impl Fake {
 
     /// Makes a program beside the runner.
     pub(crate) fn program(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&self.path(name), text);
     }
 
     pub(crate) fn results(&self, name: &str) -> Value {
@@ -104,4 +102,14 @@ pub(crate) fn wait_until(what: impl Fn() -> bool) {
         assert!(begin.elapsed() < PATIENCE, "what is waited for does not happen");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Writes a program, by another process: a file that this one had open for writing may still be open in the child of
+/// another test, and is then not executed.
+pub(crate) fn write_program(path: &Path, text: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"]).arg(path).stdin(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{}", path.display());
 }

@@ -156,6 +156,19 @@ fn what_would_run_is_told_without_running_it() {
 }
 
 #[test]
+fn the_help_names_all_kinds_of_providers() {
+    let folder = Folder::new();
+    let help = folder.good("host run --help");
+    let schema: serde_json::Value = serde_json::from_str(&folder.good("host schema")).unwrap();
+    let kinds = schema["$defs"]["ProviderKind"]["oneOf"].as_array().unwrap();
+    assert!(kinds.len() > 10, "{kinds:?}");
+    for kind in kinds {
+        let kind = kind["const"].as_str().unwrap();
+        assert!(help.contains(kind), "{kind}");
+    }
+}
+
+#[test]
 fn the_schema_is_the_published_one() {
     let published = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/host.schema.json");
     assert_eq!(Folder::new().good("host schema"), fs::read_to_string(published).unwrap());

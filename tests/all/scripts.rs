@@ -1,14 +1,14 @@
 //! The scripts, with programs in the place of those that they call.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::fake::write_program;
+
 fn program(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(path, &format!("#!/bin/sh\n{text}\n"));
 }
 
 fn copy(file: &str, to: &Path) {
@@ -48,7 +48,8 @@ fn ci_passes_again_and_again_in_one_checkout_and_wherever_it_builds() {
             // Then there is none in its usual place.
             let _ = fs::remove_dir_all(at.join("target/release"));
         }
-        let mut command = Command::new(at.join(".ci/run"));
+        let mut command = Command::new("bash");
+        command.arg(at.join(".ci/run"));
         command.env_remove("CARGO_TARGET_DIR");
         command.envs(target.map(|target| ("CARGO_TARGET_DIR", at.join(target))));
         let out = with_path(&mut command, &at.join("bin"));

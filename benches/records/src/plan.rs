@@ -124,9 +124,9 @@ pub struct Provenance {
 /// The load average around one stretch of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoadAverage {
-    /// Before its first block.
-    pub before: f64,
-    /// After its last block; `None` where it was broken off.
+    /// Before its first block; `None` where nobody looked.
+    pub before: Option<f64>,
+    /// After its last block; `None` where it was broken off, or nobody looked.
     pub after: Option<f64>,
 }
 

@@ -1,9 +1,9 @@
 //! A `redis-server` process that ends with its owner.
 
-use std::io::{Read, Result, Write};
+use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -17,6 +17,9 @@ pub struct RedisServer {
     directory: TempDir,
     durable: bool,
 }
+
+/// How long a port may be somebody else's when its server is started again.
+const TAKEN: Duration = Duration::from_secs(30);
 
 // === impl RedisServer ===
 
@@ -99,8 +102,22 @@ impl RedisServer {
     ///
     /// # Errors
     ///
-    /// As [`Self::start`]; [`AddrInUse`](std::io::ErrorKind::AddrInUse) if the port was taken meanwhile.
+    /// As [`Self::start`]; [`AddrInUse`](std::io::ErrorKind::AddrInUse) if the port was taken meanwhile and is not given
+    /// back soon.
     pub fn restart(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            match self.start_again() {
+                // A connection of somebody's may have it for a while.
+                Err(error) if error.kind() == ErrorKind::AddrInUse && begun.elapsed() < TAKEN => {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn start_again(&mut self) -> Result<()> {
         let log = self.directory.path().join("log");
         let mut command = Command::new("redis-server");
         command

@@ -1,5 +1,6 @@
 //! Tokens of single calls: who calls what with which request, signed by the host that passes the call on.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use nkeys::KeyPair;
@@ -40,6 +41,8 @@ pub struct SignedCall<'a> {
 /// Signs for calls, with a key of its own: a server's (`N…`), made when it is, and never shown.
 pub struct Notary {
     server: KeyPair,
+    minted: AtomicU64,
+    verified: AtomicU64,
 }
 
 /// Why a call's token is not believed.
@@ -92,11 +95,23 @@ impl SignedCall<'_> {
 
 impl Default for Notary {
     fn default() -> Self {
-        Self { server: KeyPair::new_server() }
+        Self { server: KeyPair::new_server(), minted: AtomicU64::new(0), verified: AtomicU64::new(0) }
     }
 }
 
 impl Notary {
+    /// How many tokens were minted.
+    #[must_use]
+    pub fn minted(&self) -> u64 {
+        self.minted.load(Ordering::Relaxed)
+    }
+
+    /// How many tokens were verified.
+    #[must_use]
+    pub fn verified(&self) -> u64 {
+        self.verified.load(Ordering::Relaxed)
+    }
+
     /// A token for a call.
     ///
     /// # Errors
@@ -109,7 +124,9 @@ impl Notary {
             nbf: None,
             ..Claims::new(&self.server, &self.server, call.claims())
         };
-        token::encode(&claims, &self.server)
+        let token = token::encode(&claims, &self.server)?;
+        self.minted.fetch_add(1, Ordering::Relaxed);
+        Ok(token)
     }
 
     /// Checks a call's token: its signature, that it is valid now, and that it is of this very call.
@@ -133,6 +150,7 @@ impl Notary {
         if found.hash != expected.hash {
             return Err(ForgeryError::Request);
         }
+        self.verified.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }

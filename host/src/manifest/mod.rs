@@ -185,7 +185,8 @@ pub struct LimitsManifest {
     #[schemars(schema_with = "positive::schema")]
     pub deadline_ms: Option<u64>,
     /// How long one call may take in all, waiting included, in milliseconds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
     pub patience_ms: Option<u64>,
     /// How many instances there may be.
     #[serde(default, deserialize_with = "positive::positive")]

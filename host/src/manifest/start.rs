@@ -17,6 +17,7 @@ use pillion_capabilities::messaging::{
 use pillion_capabilities::{KeyValue, Memory, Messaging, Redb, Redis};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use super::{
     ActorManifest, AntiForgeryManifest, HttpManifest, Manifest, ProviderKind, ProviderManifest,
@@ -92,6 +93,9 @@ const STREAM_LENGTH: u32 = 100_000;
 /// How many events of each stream are kept.
 const EVENTS: usize = 100_000;
 
+/// What stands in for a file or folder within its own folder.
+const STAND_IN: &str = "stand-in";
+
 /// How many bytes events, and objects, take up in memory.
 const ROOM: u64 = 256 << 20;
 
@@ -150,9 +154,12 @@ impl Running {
     /// Takes no more requests, and waits for those under way.
     pub async fn stop(self) {
         self.ready.store(false, Ordering::Release);
+        // All at once: those that end last let nothing in meanwhile.
+        let mut ends = JoinSet::new();
         for (_, server) in self.servers {
-            server.stop().await;
+            ends.spawn(server.stop());
         }
+        while ends.join_next().await.is_some() {}
         for actor in self.host.actors() {
             // Nobody else can have removed it.
             let _ = self.host.remove(&actor);
@@ -341,7 +348,7 @@ async fn providers<'a>(
             return wrong(format!("the file {} is that of the provider {other:?}", path.display()));
         }
         let stand_in = match (&provider.path, purpose) {
-            (Some(path), Purpose::Check) => Some(stand_in(&base.join(path)).at(place)?),
+            (Some(path), Purpose::Check) => Some(stand_in(provider.kind, &base.join(path)).at(place)?),
             _ => None,
         };
         let base = stand_in.as_ref().map_or(base, TempDir::path);
@@ -351,8 +358,18 @@ async fn providers<'a>(
     Ok((providers, stand_ins))
 }
 
-/// A folder for a file in place of one that is not to be touched, and may well be in use.
-fn stand_in(path: &Path) -> Result<TempDir, Cause> {
+/// A folder for a file, or a folder, in place of one that is not to be touched, and may well be in use.
+fn stand_in(kind: ProviderKind, path: &Path) -> Result<TempDir, Cause> {
+    let temporary = || TempDir::new().map_err(|error| Cause::Io(std::env::temp_dir(), error));
+    if kind == ProviderKind::Files {
+        if !path.is_dir() {
+            return Err(Cause::Wrong(format!("there is no folder {}; make it first", path.display())));
+        }
+        let folder = temporary()?;
+        let within = folder.path().join(STAND_IN);
+        std::fs::create_dir(&within).map_err(|error| Cause::Io(within, error))?;
+        return Ok(folder);
+    }
     if path.is_dir() {
         return Err(Cause::Wrong(format!("{} is a folder; name a file", path.display())));
     }
@@ -360,7 +377,7 @@ fn stand_in(path: &Path) -> Result<TempDir, Cause> {
     if !folder.is_dir() {
         return Err(Cause::Wrong(format!("there is no folder {}; make it first", folder.display())));
     }
-    TempDir::new().map_err(|error| Cause::Io(std::env::temp_dir(), error))
+    temporary()
 }
 
 async fn connect(provider: &ProviderManifest, base: &Path, purpose: Purpose) -> Result<Provider, Cause> {
@@ -395,7 +412,7 @@ async fn connect(provider: &ProviderManifest, base: &Path, purpose: Purpose) -> 
         (url.as_deref().unwrap_or_default(), base.join(path.as_deref().unwrap_or(Path::new(""))));
     let path = match purpose {
         Purpose::Run => path,
-        Purpose::Check => base.join("stand-in"),
+        Purpose::Check => base.join(STAND_IN),
     };
     Ok(match kind {
         ProviderKind::Memory => Provider::from(Arc::new(Memory::new()) as Arc<dyn KeyValue>),

@@ -34,6 +34,9 @@ const CONNECTIONS: usize = 32;
 /// How long a client may take to ask.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a connection may last: a client that does not read must not keep its place for ever.
+const LIFE: Duration = Duration::from_secs(300);
+
 /// After a failure to accept, as for want of file descriptors, it is tried again after so long.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -91,12 +94,12 @@ async fn serve(metrics: Arc<Metrics>, listener: TcpListener, ready: Arc<Ready>) 
             async move { Ok::<_, Infallible>(response) }
         });
         connections.spawn(async move {
-            // One that fails ends, and has nobody to tell.
-            let _ = http1::Builder::new()
+            let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+                .serve_connection(TokioIo::new(stream), service);
+            // One that fails or lasts too long ends, and has nobody to tell: who scrapes connects anew.
+            let _ = tokio::time::timeout(LIFE, connection).await;
             drop(permit);
         });
     }

@@ -352,18 +352,21 @@ async fn what_cannot_be_made_true_is_named_with_its_place() {
 #[tokio::test]
 async fn a_check_has_no_effect() {
     let folder = Folder::new();
-    let granted = caps(&["wascc:keyvalue", "wascc:messaging", "wascc:http_server"]);
+    let granted = caps(&["wascc:keyvalue", "wascc:messaging", "wascc:blobstore", "wascc:http_server"]);
     folder.sign("app.wasm", &KeyPair::new_module(), &http_echo(200), granted);
+    let objects = folder.directory.path().join("objects");
+    fs::create_dir(&objects).expect("made");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let text = format!(
         r#"
 cache: cache
 providers:
   - {{name: file, kind: redb, path: store.redb}}
+  - {{name: objects, kind: files, path: objects}}
   - {{name: bus, kind: memory-bus}}
 actors:
   - module: app.wasm
-    bindings: [{{provider: file}}, {{provider: bus}}]
+    bindings: [{{provider: file}}, {{provider: bus}}, {{provider: objects}}]
     subscriptions: [{{topic: inbox, deadLetter: dead}}]
     http: {{listen: "{}"}}
 "#,
@@ -371,13 +374,15 @@ actors:
     );
     let inventory = folder.check(&text).await.expect("nothing is wrong with it");
     let providers: Vec<_> = inventory.actors[0].bindings.iter().map(|it| it.provider).collect();
-    assert_eq!(providers, ["redb", "memory"]);
+    assert_eq!(providers, ["redb", "memory", "files"]);
     let files: Vec<_> = fs::read_dir(folder.directory.path()).expect("a folder").collect();
-    assert_eq!(files.len(), 1, "{files:?}");
+    assert_eq!(files.len(), 2, "{files:?}");
+    assert_eq!(fs::read_dir(objects).expect("a folder").count(), 0);
     folder.start(&text).await.expect_err("somebody listens there");
 
     for (from, to, expected) in [
         ("path: store.redb", "path: missing/store.redb", "providers[0]: there is no folder"),
+        ("path: objects", "path: missing", "providers[1]: there is no folder"),
         ("topic: inbox", "topic: \"\"", "actors[0].subscriptions[0]: "),
         ("topic: inbox, deadLetter: dead}", "topic: a}, {topic: a}", "actors[0].subscriptions[1]: the actor"),
         ("topic: inbox", "topic: inbox, binding: other", "actors[0].subscriptions[0]: the actor has no"),

@@ -259,7 +259,9 @@ fn a_calls_token_is_good_for_that_call_alone() {
 /// Defect 7 of the original: a token was minted for every call, wanted or not.
 #[test]
 fn calls_are_made_with_and_without_tokens() {
-    for anti_forgery in [AntiForgery::Off, AntiForgery::Mint, AntiForgery::MintAndVerify] {
+    for (anti_forgery, expected) in
+        [(AntiForgery::Off, (0, 0)), (AntiForgery::Mint, (3, 0)), (AntiForgery::MintAndVerify, (3, 3))]
+    {
         let config = HostConfig { anti_forgery, ..HostConfig::default() };
         let (host, actor) = loaded_with(&keyvalue(), config, &["wascc:keyvalue"]);
         let provider = Fake::getting(true, |_| Answer::Ready(Ok(entry("now"))));
@@ -268,5 +270,37 @@ fn calls_are_made_with_and_without_tokens() {
             host.call_into(&actor, "Get", &get(), &mut Vec::new()).expect("it is answered");
         }
         assert_eq!(provider.counters.total(), 3, "{anti_forgery:?}");
+        assert_eq!((host.notary().minted(), host.notary().verified()), expected, "{anti_forgery:?}");
     }
+}
+
+/// Answers in the provider's place.
+struct Replacing;
+
+impl Middleware for Replacing {
+    fn after_capability(&self, _: &CapabilityCall<'_>, reply: &mut Reply, _: Duration) {
+        let failed = reply.is_error();
+        reply.reset();
+        if failed {
+            reply.respond().extend_from_slice(b"mended");
+        } else {
+            reply.fail("spoilt");
+        }
+    }
+}
+
+#[test]
+fn a_layer_may_answer_otherwise_than_the_provider() {
+    let provider = Fake::getting(true, |key| match key {
+        "k" => Answer::Ready(Ok(entry("now"))),
+        _ => Answer::Ready(Err(pillion_capabilities::Error::InvalidArgument("no such key".to_owned()))),
+    });
+    let (host, actor) = host(vec![Arc::new(Replacing)], provider);
+    let mut response = Vec::new();
+    let failure = host.call_into(&actor, "Get", &get(), &mut response);
+    assert_eq!(failure, Err(CallFailure::Guest("spoilt".to_owned())));
+    let mut other = Vec::new();
+    GetRequest { key: "other" }.encode(&mut other);
+    host.call_into(&actor, "Get", &other, &mut response).expect("the layer says so");
+    assert_eq!(response, b"mended");
 }

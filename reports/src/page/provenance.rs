@@ -138,10 +138,11 @@ pub(crate) fn facts(results: &Results) -> Vec<Vec<String>> {
 /// The load average before and after each stretch of the run.
 fn loads(stretches: &[LoadAverage]) -> String {
     let stretch = |load: &LoadAverage| {
+        let Some(before) = load.before else { return format!("{MISSING} (not on record)") };
         let after = load
             .after
             .map_or_else(|| format!("{MISSING} (broken off) after"), |after| format!("{after:.2} after"));
-        format!("{:.2} before, {after}", load.before)
+        format!("{before:.2} before, {after}")
     };
     if stretches.is_empty() {
         format!("{MISSING} (not on record)")

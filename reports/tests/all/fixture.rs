@@ -356,8 +356,8 @@ fn provenance() -> Provenance {
             found: "not visible in this guest".into(),
         }],
         load_averages: vec![
-            LoadAverage { before: 0.12, after: Some(1.9) },
-            LoadAverage { before: 0.3, after: None },
+            LoadAverage { before: Some(0.12), after: Some(1.9) },
+            LoadAverage { before: Some(0.3), after: None },
         ],
     }
 }

@@ -15,7 +15,9 @@ const DRAIN_BYTES: usize = 256 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// The same for a request that was refused by its head.
 const REFUSED_BYTES: usize = 4 << 20;
-const REFUSED_TIME: Duration = Duration::from_secs(2);
+const REFUSED_TIME: Duration = Duration::from_secs(10);
+/// A client that sends nothing for so long is not heard out.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Reads a body of at most `limit` bytes.
 pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, ApiError> {
@@ -78,13 +80,16 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
 async fn drain(body: &mut Incoming, most: usize, time: Duration) -> bool {
     let reading = async {
         let mut left = most;
-        while let Ok(Some(data)) = next(body).await {
-            match left.checked_sub(data.len()) {
-                Some(rest) => left = rest,
-                None => return false,
+        loop {
+            match tokio::time::timeout(SILENCE, next(body)).await {
+                Ok(Ok(Some(data))) => match left.checked_sub(data.len()) {
+                    Some(rest) => left = rest,
+                    None => return false,
+                },
+                Ok(Ok(None)) => return true,
+                Ok(Err(_)) | Err(_) => return false,
             }
         }
-        true
     };
     tokio::time::timeout(time, reading).await.unwrap_or(false)
 }
