@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -17,6 +17,11 @@ use super::{CallFailure, Dispatch, Limits, Program};
 #[derive(Clone)]
 pub struct Guest {
     inner: Arc<Inner>,
+}
+
+/// A guest as seen by what it holds itself: it does not keep the guest alive.
+pub(crate) struct WeakGuest {
+    inner: Weak<Inner>,
 }
 
 struct Inner {
@@ -133,6 +138,11 @@ impl Guest {
         // Outside the lock: instances and dispatches of others' making end here.
         self.inner.pool.retain(stamp);
         drop(old);
+    }
+
+    /// The same guest for what it holds itself, as its dispatch and its instances: it ends without regard to this.
+    pub(crate) fn downgrade(&self) -> WeakGuest {
+        WeakGuest { inner: Arc::downgrade(&self.inner) }
     }
 
     /// What it may use.
@@ -340,6 +350,17 @@ impl Guest {
         self.inner.stamp.load(Ordering::Acquire)
     }
 }
+
+// === impl WeakGuest ===
+
+impl WeakGuest {
+    /// The guest, unless it has ended.
+    pub(crate) fn upgrade(&self) -> Option<Guest> {
+        self.inner.upgrade().map(|inner| Guest { inner })
+    }
+}
+
+// === free functions ===
 
 fn waits(program: &Program, dispatch: &dyn Dispatch) -> u64 {
     if dispatch.always_ready() && program.compiled.ready.is_some() { 0 } else { WAITS }
