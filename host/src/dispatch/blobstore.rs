@@ -9,6 +9,7 @@ mod uploads;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pillion_capabilities::blobstore::{BlobInfo, Query};
 use pillion_capabilities::{BlobStore, Error, Result};
@@ -19,7 +20,7 @@ use super::answer::{answer, answer_in_turns, malformed, unknown};
 use super::caller::Caller;
 use crate::engine::{Dispatched, Reply};
 use downloads::Downloads;
-use uploads::{Chunk, Uploads};
+use uploads::{Chunk, PATIENCE, Uploads};
 
 /// A blob store, and what one binding has under way with it.
 #[derive(Clone)]
@@ -36,7 +37,14 @@ const MOST_LISTED: usize = 10_000;
 
 impl Blobs {
     pub(super) fn new(store: Arc<dyn BlobStore>) -> Self {
-        Self { store, uploads: Arc::default(), downloads: Downloads::default() }
+        Self { store, uploads: Arc::new(Uploads::new(PATIENCE)), downloads: Downloads::default() }
+    }
+
+    /// The same with another patience than five minutes: so long an upload that nothing comes of keeps its place among
+    /// those of its binding, and then gives way to the next one that finds none. Not for a binding that is there.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { uploads: Arc::new(Uploads::new(patience)), ..self }
     }
 
     /// The provider itself.
@@ -47,8 +55,8 @@ impl Blobs {
 
     /// The same store for another binding. What a binding uploads ends with it.
     pub(super) fn opened(&self) -> Self {
-        let Self { store, downloads, .. } = self;
-        Self { store: Arc::clone(store), uploads: Arc::default(), downloads: downloads.opened() }
+        let Self { store, uploads, downloads } = self;
+        Self { store: Arc::clone(store), uploads: Arc::new(uploads.opened()), downloads: downloads.opened() }
     }
 }
 

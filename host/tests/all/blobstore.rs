@@ -1,15 +1,22 @@
 //! Objects in containers, to actors and from them.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use bytes::Bytes;
-use pillion_capabilities::blobstore::{Files, MOST_BYTES, Memory as Blobs, Operation, Range};
-use pillion_capabilities::{BlobStore, KeyValue, Memory};
+use pillion_capabilities::blobstore::{
+    BlobInfo, ContainerInfo, Download, Files, MOST_BYTES, Memory as Blobs, Operation, Page, Query, Range,
+    Upload,
+};
+use pillion_capabilities::{Answer, BlobStore, Counters, KeyValue, Memory};
 use pillion_codec::{Blob, BlobList, Container, FileChunk, StreamRequest};
 use pillion_host::dispatch::{Contract, Provider};
 use pillion_host::identity::{ActorClaims, KeyPair};
+use pillion_host::middleware::{ActorCall, Halt, Middleware};
 use pillion_host::{ActorRef, Host, HostConfig, Limits};
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, mpsc as events};
 
 use crate::guests::{Author, caps, downloader};
 
@@ -34,6 +41,34 @@ struct Received {
     bytes: Vec<u8>,
 }
 
+/// Holds an actor's second chunk up until it is let go.
+struct Turnstile {
+    chunks: AtomicUsize,
+    let_go: Mutex<mpsc::Receiver<()>>,
+    events: events::UnboundedSender<&'static str>,
+}
+
+/// A fixture with a turnstile, an object `o` of ten bytes, and what tells whether anybody still has them.
+struct HeldUp {
+    fixture: Fixture,
+    let_go: mpsc::Sender<()>,
+    events: events::UnboundedReceiver<&'static str>,
+    bytes: Arc<[u8; 10]>,
+}
+
+struct Shared(Arc<[u8; 10]>);
+
+/// A store whose chunks are written once there is a permit.
+struct Stalling {
+    store: Blobs,
+    go: Arc<Semaphore>,
+}
+
+struct Stalled {
+    upload: Box<dyn Upload>,
+    go: Arc<Semaphore>,
+}
+
 fn granted() -> ActorClaims {
     caps(&["wascc:keyvalue", "wascc:blobstore"])
 }
@@ -46,13 +81,24 @@ impl Fixture {
     }
 
     fn with<B: BlobStore>(store: B, limits: Limits) -> Self {
+        Self::on(store, HostConfig { limits, ..HostConfig::default() })
+    }
+
+    fn on<B: BlobStore>(store: B, config: HostConfig) -> Self {
         let (author, module) = (Author::new(), KeyPair::new_module());
-        let host = author.host(HostConfig { limits, ..HostConfig::default() });
+        let host = author.host(config);
         let actor = host.load(&author.sign(&module, &downloader(), granted())).expect("it loads");
         let (store, chunks) = (Arc::new(store), Arc::new(Memory::new()));
         host.bind(&actor, "default", Provider::blob_store(Arc::clone(&store))).expect("granted");
         host.bind(&actor, "default", Provider::key_value(Arc::clone(&chunks))).expect("granted");
         Self { author, module, host, actor, store, chunks }
+    }
+
+    /// Puts the module's next revision in its place.
+    async fn update(&self, granted: ActorClaims) {
+        let newer = ActorClaims { rev: Some(1), ..granted };
+        let newer = self.author.sign(&self.module, &downloader(), newer);
+        self.host.update(&self.actor, &newer, None).await.expect("it is newer");
     }
 
     async fn call(&self, operation: &str, encode: impl FnOnce(&mut Vec<u8>)) -> Result<Bytes, String> {
@@ -111,6 +157,139 @@ impl Fixture {
         }
     }
 }
+
+// === impl Turnstile ===
+
+impl Middleware for Turnstile {
+    fn before_actor(&self, call: &ActorCall<'_>) -> Result<(), Halt> {
+        if call.operation != "ReceiveChunk" || self.chunks.fetch_add(1, Ordering::Relaxed) != 1 {
+            return Ok(());
+        }
+        let _ = self.events.send("held up");
+        // The limit is for a test that fails.
+        let gone = self.let_go.lock().expect("unpoisoned").recv_timeout(Duration::from_secs(20));
+        let _ = self.events.send(if gone.is_ok() { "let go" } else { "forgotten" });
+        gone.map_err(|_| Halt("nobody let it go".to_owned()))
+    }
+}
+
+// === impl HeldUp ===
+
+impl HeldUp {
+    /// A download whose second chunk is held up before the actor.
+    async fn new() -> Self {
+        let ((let_go, gone), (said, mut events)) = (mpsc::channel(), events::unbounded_channel());
+        let turnstile = Turnstile { chunks: AtomicUsize::new(0), let_go: Mutex::new(gone), events: said };
+        let config = HostConfig { middleware: vec![Arc::new(turnstile)], ..HostConfig::default() };
+        let fixture = Fixture::on(Blobs::new(1 << 20), config);
+        fixture.create().await;
+        let bytes = Arc::new(*b"0123456789");
+        let shared = Bytes::from_owner(Shared(Arc::clone(&bytes)));
+        fixture.store.put("c", "o", shared).wait().await.expect("there is room");
+        fixture.download("o", 1, None).await.expect("it starts");
+        assert_eq!(events.recv().await, Some("held up"));
+        Self { fixture, let_go, events, bytes }
+    }
+
+    /// Lets it go, and asserts that the chunk that was held up is the last.
+    async fn ends(mut self) {
+        self.let_go.send(()).expect("it waits");
+        assert_eq!(self.events.recv().await, Some("let go"));
+        self.fixture.store.remove("c", "o").wait().await.expect("it is there");
+        while Arc::strong_count(&self.bytes) > 1 {
+            // The download still has them.
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(self.fixture.store.counters().of(Operation::DownloadChunk), 2);
+        assert_eq!(self.fixture.received(2).await.len(), 2);
+    }
+}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &*self.0
+    }
+}
+
+// === impl Stalling ===
+
+impl BlobStore for Stalling {
+    fn name(&self) -> &'static str {
+        "stalling"
+    }
+
+    fn counters(&self) -> &Counters<Operation> {
+        self.store.counters()
+    }
+
+    fn always_ready(&self) -> bool {
+        false
+    }
+
+    fn create_container(&self, container: &str) -> Answer<bool> {
+        self.store.create_container(container)
+    }
+
+    fn remove_container(&self, container: &str) -> Answer<bool> {
+        self.store.remove_container(container)
+    }
+
+    fn containers(&self, query: Query) -> Answer<Page<ContainerInfo>> {
+        self.store.containers(query)
+    }
+
+    fn container(&self, container: &str) -> Answer<Option<ContainerInfo>> {
+        self.store.container(container)
+    }
+
+    fn put(&self, container: &str, object: &str, bytes: Bytes) -> Answer<BlobInfo> {
+        self.store.put(container, object, bytes)
+    }
+
+    fn upload(&self, container: &str, object: &str) -> Answer<Box<dyn Upload>> {
+        let (upload, go) = (self.store.upload(container, object), Arc::clone(&self.go));
+        Answer::pending(async move {
+            let upload = upload.wait().await?;
+            Ok(Box::new(Stalled { upload, go }) as Box<dyn Upload>)
+        })
+    }
+
+    fn get(&self, container: &str, object: &str, range: Range) -> Answer<Option<Bytes>> {
+        self.store.get(container, object, range)
+    }
+
+    fn download(&self, container: &str, object: &str) -> Answer<Option<Box<dyn Download>>> {
+        self.store.download(container, object)
+    }
+
+    fn info(&self, container: &str, object: &str) -> Answer<Option<BlobInfo>> {
+        self.store.info(container, object)
+    }
+
+    fn list(&self, container: &str, query: Query) -> Answer<Page<BlobInfo>> {
+        self.store.list(container, query)
+    }
+
+    fn remove(&self, container: &str, object: &str) -> Answer<bool> {
+        self.store.remove(container, object)
+    }
+}
+
+impl Upload for Stalled {
+    fn append(&mut self, chunk: Bytes) -> Answer<u64> {
+        let (written, go) = (self.upload.append(chunk), Arc::clone(&self.go));
+        Answer::pending(async move {
+            let _permit = go.acquire().await;
+            written.wait().await
+        })
+    }
+
+    fn finish(self: Box<Self>) -> Answer<BlobInfo> {
+        self.upload.finish()
+    }
+}
+
+// === free functions ===
 
 fn chunk<'a>(id: &'a str, sequence_no: u64, total_bytes: u64, chunk_bytes: &'a [u8]) -> FileChunk<'a> {
     FileChunk { sequence_no, container: "c", id, total_bytes, chunk_size: 4, context: None, chunk_bytes }
@@ -249,9 +428,7 @@ async fn an_upload_outlives_an_update_and_ends_with_its_binding(fixture: Fixture
     fixture.start("o", 10).await.expect("it starts");
     fixture.start("p", 10).await.expect("it starts");
     fixture.send("o", 0, b"01234").await.expect("it is kept");
-    let newer = ActorClaims { rev: Some(1), ..granted() };
-    let newer = fixture.author.sign(&fixture.module, &downloader(), newer);
-    fixture.host.update(&fixture.actor, &newer, None).await.expect("it is newer");
+    fixture.update(granted()).await;
     fixture.send("o", 1, b"56789").await.expect("it goes on");
     assert_eq!(fixture.info("o").await.2, 10);
     fixture.host.unbind(&fixture.actor, "default", Contract::BlobStore).expect("it is bound");
@@ -309,6 +486,93 @@ async fn a_download_that_its_actor_refuses_is_given_up() {
     assert_eq!(fixture.store.counters().of(Operation::DownloadChunk), 40);
     let all = fixture.store.get("c", "o", Range::ALL).wait().await.expect("it is there");
     assert_eq!(all.expect("it is there"), &b"0123456789"[..]);
+}
+
+#[tokio::test]
+async fn a_host_that_is_gone_holds_nothing_of_its_stores() {
+    let fixture = Fixture::new(Blobs::new(1 << 20));
+    fixture.create().await;
+    fixture.store.put("c", "o", Bytes::from_static(b"0123456789")).wait().await.expect("there is room");
+    fixture.download("o", 1, None).await.expect("it starts");
+    assert_eq!(fixture.received(10).await.len(), 10);
+    fixture.update(granted()).await;
+    fixture.download("o", 1, None).await.expect("it still does");
+    assert_eq!(fixture.received(20).await.len(), 20);
+    let Fixture { host, actor, store, chunks, .. } = fixture;
+    // The actor is not removed first.
+    drop((host, actor));
+    assert_eq!((Arc::strong_count(&store), Arc::strong_count(&chunks)), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_download_to_an_actor_that_takes_its_time_stalls_nobody() {
+    let HeldUp { fixture, let_go, mut events, .. } = HeldUp::new().await;
+    // On the only worker.
+    tokio::spawn(async move { let_go.send(()) }).await.expect("it runs").expect("it waits");
+    assert_eq!(events.recv().await, Some("let go"));
+    assert_eq!(fixture.received(10).await.len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_download_ends_with_its_binding() {
+    let held_up = HeldUp::new().await;
+    let Fixture { host, actor, .. } = &held_up.fixture;
+    host.unbind(actor, "default", Contract::BlobStore).expect("it is bound");
+    held_up.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_download_ends_with_its_grant() {
+    let held_up = HeldUp::new().await;
+    held_up.fixture.update(caps(&["wascc:keyvalue"])).await;
+    held_up.ends().await;
+}
+
+#[tokio::test]
+async fn an_abandoned_upload_gives_way() {
+    let fixture = Fixture::new(Blobs::new(1 << 20));
+    fixture.host.unbind(&fixture.actor, "default", Contract::BlobStore).expect("it is bound");
+    let Provider::BlobStore(blobs) = Provider::from(Arc::clone(&fixture.store)) else { unreachable!() };
+    let impatient = Provider::BlobStore(blobs.with_patience(Duration::ZERO));
+    fixture.host.bind(&fixture.actor, "default", impatient).expect("it is granted");
+    fixture.create().await;
+    for number in 0..16 {
+        fixture.start(&number.to_string(), 10).await.expect("there is room");
+    }
+    fixture.send("0", 0, b"01234").await.expect("it is kept");
+    fixture.start("o", 10).await.expect("the one that was touched longest ago gives way");
+    let error = fixture.send("1", 0, b"01234").await.expect_err("that was it");
+    assert!(error.contains("there is no upload of c/1 that waits for a chunk"), "{error}");
+    for id in ["0", "2", "15", "o"] {
+        fixture.send(id, 1, b"56789").await.expect("it is still there");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_keeps_its_place_while_a_chunk_is_written() {
+    let go = Arc::new(Semaphore::new(0));
+    let fixture = Fixture::new(Stalling { store: Blobs::new(1 << 20), go: Arc::clone(&go) });
+    fixture.create().await;
+    for number in 0..16 {
+        fixture.start(&number.to_string(), 10).await.expect("there is room");
+    }
+    let written = async {
+        while fixture.store.counters().of(Operation::UploadChunk) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut sent = Box::pin(fixture.send("0", 0, b"01234"));
+    tokio::select! {
+        _ = &mut sent => panic!("it waits for a permit"),
+        () = written => {}
+    }
+    let error = fixture.start("o", 10).await.expect_err("the seventeenth");
+    assert!(error.contains("more than 16 uploads of a binding"), "{error}");
+    go.add_permits(1);
+    sent.await.expect("it has its place");
+    fixture.send("0", 1, b"56789").await.expect("it goes on");
+    assert_eq!(fixture.info("0").await.2, 10);
+    fixture.start("o", 10).await.expect("there is room again");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What an actor reads, delivered to it chunk by chunk.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pillion_capabilities::blobstore::{Download, MOST_BYTES, Range};
@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dispatch::caller::Caller;
 use crate::engine::{CallFailure, Guest};
+use crate::workers;
 
 /// The downloads of one binding.
 #[derive(Clone)]
@@ -18,11 +19,15 @@ pub(super) struct Downloads {
     /// Where they are delivered.
     runtime: Option<Handle>,
     room: Arc<Semaphore>,
+    /// The binding, which ends with the last of the wirings and calls that have it.
+    binding: Arc<()>,
 }
 
 /// A download that is under way.
 struct Delivery {
     guest: Guest,
+    /// Without it no more chunks are delivered.
+    binding: Weak<()>,
     container: String,
     object: String,
     chunk_size: u64,
@@ -45,7 +50,11 @@ const ATTEMPTS: u32 = 14;
 
 impl Downloads {
     pub(super) fn opened(&self) -> Self {
-        Self { runtime: self.runtime.clone(), room: Arc::new(Semaphore::new(MOST)) }
+        Self { runtime: self.runtime.clone(), ..Self::on(None) }
+    }
+
+    fn on(runtime: Option<Handle>) -> Self {
+        Self { runtime, room: Arc::new(Semaphore::new(MOST)), binding: Arc::default() }
     }
 
     /// Begins a download: once the object is found, its chunks are on their way.
@@ -61,7 +70,7 @@ impl Downloads {
                 "{chunk_size} is no size of a chunk; ask for 1 to {MOST_BYTES} bytes"
             )));
         }
-        let (Some(guest), Some(runtime)) = (caller.guest.clone(), self.runtime.clone()) else {
+        let (Some(guest), Some(runtime)) = (caller.guest(), self.runtime.clone()) else {
             return Err(Error::InvalidArgument(
                 "chunks cannot be delivered; make the provider within a tokio runtime, and bind it to an actor on a \
                  host"
@@ -74,6 +83,7 @@ impl Downloads {
         };
         let delivery = Delivery {
             guest,
+            binding: Arc::downgrade(&self.binding),
             container: container.to_owned(),
             object: id.to_owned(),
             chunk_size,
@@ -94,7 +104,7 @@ impl Downloads {
 impl Default for Downloads {
     /// On the runtime that this is called within.
     fn default() -> Self {
-        Self { runtime: Handle::try_current().ok(), room: Arc::new(Semaphore::new(MOST)) }
+        Self::on(Handle::try_current().ok())
     }
 }
 
@@ -113,6 +123,7 @@ impl Delivery {
         let size = download.info().size;
         let (mut start, mut sequence_no) = (0, 0);
         loop {
+            self.check()?;
             let range = Range { start, length: self.chunk_size };
             let bytes = download.read(range).wait().await.map_err(|error| error.to_string())?;
             let chunk = FileChunk {
@@ -126,7 +137,7 @@ impl Delivery {
             };
             let mut payload = Vec::with_capacity(bytes.len() + 256);
             chunk.encode(&mut payload);
-            self.hand_over(&payload).await.map_err(|failure| failure.to_string())?;
+            self.hand_over(&payload).await?;
             start += bytes.len() as u64;
             sequence_no += 1;
             if start >= size || bytes.is_empty() {
@@ -135,16 +146,27 @@ impl Delivery {
         }
     }
 
-    async fn hand_over(&self, payload: &[u8]) -> Result<(), CallFailure> {
+    async fn hand_over(&self, payload: &[u8]) -> Result<(), String> {
         let mut pause = PAUSE;
-        for _ in 0..ATTEMPTS {
-            match self.guest.call(RECEIVE, payload).wait().await {
+        let mut attempts = 0;
+        loop {
+            // Anything may have happened while the chunk was read, or the actor was busy.
+            self.check()?;
+            match workers::call(&self.guest, RECEIVE, payload).await {
                 // The call that started it may still have the actor's only instance.
-                Err(CallFailure::Busy(_)) => tokio::time::sleep(pause).await,
-                outcome => return outcome.map(drop),
+                Err(CallFailure::Busy(_)) if attempts < ATTEMPTS => tokio::time::sleep(pause).await,
+                outcome => return outcome.map(drop).map_err(|failure| failure.to_string()),
             }
             pause *= 2;
+            attempts += 1;
         }
-        self.guest.call(RECEIVE, payload).wait().await.map(drop)
+    }
+
+    /// Whether the actor may still read of the store.
+    fn check(&self) -> Result<(), String> {
+        if self.binding.strong_count() == 0 {
+            return Err("the actor is not bound to the store any more".to_owned());
+        }
+        Ok(())
     }
 }
