@@ -1,5 +1,6 @@
 //! HTTP requests to an actor: the contract `wascc:http_server`.
 
+mod activity;
 mod connection;
 mod exchange;
 
@@ -29,7 +30,8 @@ pub struct HttpOptions {
     pub bodies: usize,
     /// How many connections there may be; one beyond is answered with 503 and closed.
     pub connections: usize,
-    /// How long a client may take to send a request's head, and its body, and to ask for anything at all.
+    /// How long a client may take to send a request's body; to ask for anything at all, the head of the request
+    /// included; and to take any more of a response. A connection that is let go for that has as long again to end.
     pub patience: Duration,
     /// How long requests under way may take once the server is to end. Those that take longer are given up.
     pub drain: Duration,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode, http};
@@ -17,7 +17,7 @@ use crate::engine::CallFailure;
 use crate::workers;
 
 /// A response that says why there is no other.
-type Refusal = Box<Response<Full<Bytes>>>;
+type Refusal = Box<Response<Bytes>>;
 
 /// Has a request answered. `room` are the bytes that bodies may still take up.
 pub(super) async fn answer(
@@ -25,7 +25,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     options: HttpOptions,
     room: &Arc<Semaphore>,
-) -> Response<Full<Bytes>> {
+) -> Response<Bytes> {
     let claims = actor.claims();
     // An update may have taken it away.
     if !granted(&claims) {
@@ -51,7 +51,8 @@ pub(super) async fn answer(
             tracing::warn!(target: "pillion::http", actor = actor.key(), %failure, "a request failed");
             let status = match failure {
                 CallFailure::Busy(_) | CallFailure::Removed => StatusCode::SERVICE_UNAVAILABLE,
-                CallFailure::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
+                CallFailure::Deadline(_) | CallFailure::Patience(_) => StatusCode::GATEWAY_TIMEOUT,
+                CallFailure::Halted(_) => StatusCode::FORBIDDEN,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             // What went wrong within is not for the client.
@@ -133,7 +134,7 @@ fn encode(head: &http::request::Parts, body: &[u8]) -> Vec<u8> {
 }
 
 /// The response that an actor gave, or one that says that it is none.
-fn decode(actor: &ActorRef, response: &[u8]) -> Response<Full<Bytes>> {
+fn decode(actor: &ActorRef, response: &[u8]) -> Response<Bytes> {
     match decoded(response) {
         Ok(response) => response,
         Err(reason) => {
@@ -143,14 +144,14 @@ fn decode(actor: &ActorRef, response: &[u8]) -> Response<Full<Bytes>> {
     }
 }
 
-fn decoded(response: &[u8]) -> Result<Response<Full<Bytes>>, String> {
+fn decoded(response: &[u8]) -> Result<Response<Bytes>, String> {
     let decoded = ActorResponse::decode(response).map_err(|error| error.to_string())?;
     let status = u16::try_from(decoded.status_code).ok().and_then(|code| StatusCode::from_u16(code).ok());
     // 1xx announces a response and is none.
     let status = status
         .filter(|status| !status.is_informational())
         .ok_or_else(|| format!("the status code {}", decoded.status_code))?;
-    let mut response = Response::new(Full::new(Bytes::copy_from_slice(decoded.body)));
+    let mut response = Response::new(Bytes::copy_from_slice(decoded.body));
     *response.status_mut() = status;
     for (name, value) in decoded.header.iter() {
         let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
@@ -164,8 +165,8 @@ fn decoded(response: &[u8]) -> Result<Response<Full<Bytes>>, String> {
     Ok(response)
 }
 
-pub(super) fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+fn plain(status: StatusCode, text: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = status;
     response
         .headers_mut()
