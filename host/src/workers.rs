@@ -5,23 +5,44 @@
 //! a worker that is polled into a task by the arrival of its bytes is the one that waits for all others' bytes, and tokio
 //! wakes no other in its place. So the worker's other tasks move to another thread first, by `block_in_place`. That
 //! costs each call some microseconds, which are not measured here, and is the safe side: a call in time cannot be told
-//! from one without end beforehand. Calls of the embedding program's own are not made in this way and do not pay. A
+//! from one without end beforehand. Those threads are of tokio's blocking pool, of 512 by default; with none left, whoever
+//! moved waits, listeners too. So only so many calls of guests that are always ready, which do not give way before they
+//! end, run at a time. Those that may wait give way after 10 ms, and are not counted. Calls of the embedding program's own are not made in this way and do not pay. A
 //! runtime of one thread has no other to move to, and is as stalled as its guests are.
 
 use std::future::poll_fn;
 
 use bytes::Bytes;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use crate::engine::{Call, CallFailure, Guest};
 
-/// Calls an operation of a guest from a task.
+/// How many guests that are always ready run at a time: half of tokio's blocking pool, so that there is room for others.
+static AT_A_TIME: Semaphore = Semaphore::const_new(256);
+
+/// Calls an operation of a guest from a task. One that is always ready may have to wait for its turn, as long as its
+/// limits allow a call to take.
 pub(crate) async fn call(guest: &Guest, operation: &str, payload: &[u8]) -> Result<Bytes, CallFailure> {
-    match run(|| guest.call(operation, payload)) {
+    let turn = if guest.always_ready() { Some(turn(guest).await?) } else { None };
+    let call = run(|| guest.call(operation, payload));
+    drop(turn);
+    match call {
         Call::Ready(result) => result,
         // From one answer of a provider to the next it runs like any other.
         Call::Pending(mut call) => poll_fn(|context| run(|| call.as_mut().poll(context))).await,
     }
+}
+
+async fn turn(guest: &Guest) -> Result<SemaphorePermit<'static>, CallFailure> {
+    if let Ok(turn) = AT_A_TIME.try_acquire() {
+        return Ok(turn);
+    }
+    let patience = guest.limits().patience;
+    // It is never closed.
+    let turn = timeout(patience, AT_A_TIME.acquire()).await.ok().and_then(Result::ok);
+    turn.ok_or(CallFailure::Patience(patience))
 }
 
 fn run<T>(call: impl FnOnce() -> T) -> T {
