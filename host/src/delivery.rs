@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pillion_capabilities::messaging::{Delivery, Outcome, Received, SubscribeOptions, Subscription};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::actor::ActorRef;
 use crate::dispatch::messaging::{DELIVER, delivered};
@@ -19,19 +19,24 @@ pub(crate) struct Deliveries {
     task: AbortHandle,
 }
 
-/// How long a message is held for an actor that can take none, before it counts as not dealt with.
+/// How long a message may take. After the time to settle it in, the provider would deliver it beside this.
 #[derive(Clone, Copy)]
-pub(crate) struct Hold(Duration);
+pub(crate) struct Times {
+    /// How long it is held for an actor that can take none, before it counts as not dealt with.
+    hold: Duration,
+    /// After so long in all, the actor's call is given up.
+    all: Duration,
+}
 
 /// The pauses between the attempts at a message that is held double from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 
-// === impl Hold ===
+// === impl Times ===
 
-impl Hold {
-    /// Half of the time to settle it in: after the whole, the provider would deliver it beside this.
+impl Times {
+    /// Held for half of the time to settle it in; the last tenth is for having the provider told.
     pub(crate) fn of(options: &SubscribeOptions) -> Self {
-        Self(options.ack_wait / 2)
+        Self { hold: options.ack_wait / 2, all: options.ack_wait - options.ack_wait / 10 }
     }
 }
 
@@ -43,10 +48,10 @@ impl Deliveries {
         binding: &str,
         topic: &str,
         subscription: Subscription,
-        hold: Hold,
+        times: Times,
         actor: &ActorRef,
     ) -> Self {
-        let task = tokio::spawn(run(subscription, hold, actor.clone())).abort_handle();
+        let task = tokio::spawn(run(subscription, times, actor.clone())).abort_handle();
         Self { binding: binding.into(), topic: topic.into(), task }
     }
 }
@@ -59,14 +64,14 @@ impl Drop for Deliveries {
 
 /// Each message is a task of its own, so that as many workers deal with them as there are. The subscription itself
 /// bounds how many are under way.
-async fn run(mut subscription: Subscription, hold: Hold, actor: ActorRef) {
+async fn run(mut subscription: Subscription, times: Times, actor: ActorRef) {
     // Dropped with this, it ends them.
     let mut under_way = JoinSet::new();
     loop {
         let expired = actor.claims().expired().is_some();
         tokio::select! {
             delivery = subscription.next(), if !expired => match delivery {
-                Some(delivery) => { under_way.spawn(handle(delivery, hold, actor.clone())); }
+                Some(delivery) => { under_way.spawn(handle(delivery, times, actor.clone())); }
                 None => break,
             },
             // No message is fetched for an actor that may have none; an update may give it a new token.
@@ -77,9 +82,18 @@ async fn run(mut subscription: Subscription, hold: Hold, actor: ActorRef) {
     while under_way.join_next().await.is_some() {}
 }
 
-async fn handle(delivery: Delivery, hold: Hold, actor: ActorRef) {
+async fn handle(delivery: Delivery, times: Times, actor: ActorRef) {
     let Delivery { received, ticket } = delivery;
-    let outcome = deliver(&actor, &received, hold).await;
+    let outcome = match timeout(times.all, deliver(&actor, &received, times)).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let Received { topic, attempt, .. } = &received;
+            let (actor, after) = (actor.key(), times.all);
+            let remedy = "subscribe with an ack_wait that is longer than the actor takes";
+            tracing::warn!(target: "pillion::delivery", actor, %topic, attempt, ?after, remedy, "given up");
+            Outcome::Redeliver
+        }
+    };
     if let Err(error) = ticket.settle(outcome).wait().await {
         let topic = &*received.topic;
         tracing::warn!(target: "pillion::delivery", topic, %error, "could not be settled");
@@ -87,8 +101,8 @@ async fn handle(delivery: Delivery, hold: Hold, actor: ActorRef) {
 }
 
 /// A message that an actor did not deal with is delivered again, as often as its subscription allows. That it had no
-/// room, or may not run, says nothing about the message, which is held for a while instead.
-async fn deliver(actor: &ActorRef, received: &Received, hold: Hold) -> Outcome {
+/// room, may not run, or was not let in by middleware, says nothing about the message, which is held for a while instead.
+async fn deliver(actor: &ActorRef, received: &Received, times: Times) -> Outcome {
     let (topic, attempt) = (&*received.topic, received.attempt);
     let payload = delivered(received);
     let (since, mut pause) = (Instant::now(), PAUSES.0);
@@ -99,10 +113,13 @@ async fn deliver(actor: &ActorRef, received: &Received, hold: Hold) -> Outcome {
                 Ok(_) => return Outcome::Acknowledge,
                 // Its subscriptions ended before it was closed: others get it.
                 Err(CallFailure::Removed) => return Outcome::Redeliver,
-                Err(failure) => (failure.to_string(), matches!(failure, CallFailure::Busy(_))),
+                Err(failure) => {
+                    let hopeful = matches!(failure, CallFailure::Busy(_) | CallFailure::Halted(_));
+                    (failure.to_string(), hopeful)
+                }
             },
         };
-        if !hopeful || since.elapsed() >= hold.0 {
+        if !hopeful || since.elapsed() >= times.hold {
             tracing::warn!(target: "pillion::delivery", topic, attempt, failure, "not dealt with");
             return Outcome::Redeliver;
         }
