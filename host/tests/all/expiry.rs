@@ -1,4 +1,4 @@
-//! Tokens that expire while their actors run.
+//! What has its time: tokens that expire while their actors run, and answers that are not waited for.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -6,19 +6,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pillion_codec::GetRequest;
 use pillion_host::dispatch::Provider;
-use pillion_host::identity::{self, ActorClaims, Claims, KeyPair};
-use pillion_host::{ActorRef, Host, HostConfig, HttpOptions};
+use pillion_host::identity::{self, ActorClaims, Claims, IdentityError, KeyPair};
+use pillion_host::{ActorRef, CallFailure, HealthCheck, Host, HostConfig, HostError, HttpOptions, Limits};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::guests::{caps, keyvalue};
+use crate::guests::{Author, caps, guest, keyvalue, saying};
 use crate::provider::Fake;
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
 }
 
-/// An actor whose token is valid for two seconds, and its next revision without an end.
+/// An actor whose token is valid for some seconds, and its next revision without an end.
 fn short_lived() -> (Host, ActorRef, Vec<u8>) {
     let (account, module) = (KeyPair::new_account(), KeyPair::new_module());
     let mut config = HostConfig::default();
@@ -30,10 +30,13 @@ fn short_lived() -> (Host, ActorRef, Vec<u8>) {
         claims.exp = exp;
         identity::sign(&keyvalue(), claims, &account).expect("it can be signed")
     };
-    // A machine that takes longer than that for it is given another.
+    // A machine that takes longer than that for it is given another, valid for twice as long.
+    let mut valid = 2;
     let actor = loop {
-        if let Ok(actor) = host.load(&signed(1, Some(now() + 2))) {
-            break actor;
+        match host.load(&signed(1, Some(now() + valid))) {
+            Ok(actor) => break actor,
+            Err(HostError::Identity(IdentityError::Expired { .. })) if valid < 64 => valid *= 2,
+            Err(error) => panic!("it does not load: {error}"),
         }
     };
     (host, actor, signed(2, None))
@@ -77,4 +80,27 @@ async fn an_expired_token_grants_nothing_any_more_until_an_update() {
     let answer = status(server.address()).await;
     assert!(!answer.contains("token has expired"), "{answer}");
     server.stop().await;
+}
+
+/// A call of an actor that is always ready returns only when it is done, so that no timer ends it.
+#[tokio::test]
+async fn a_health_check_is_not_waited_for_beyond_its_patience_by_a_guest_that_never_waits_either() {
+    let (author, module) = (Author::new(), KeyPair::new_module());
+    let (deadline, patience) = (Duration::from_secs(3_600), Duration::from_millis(50));
+    let limits = Limits { deadline, ..Limits::default() };
+    let host = author.host(HostConfig { limits, ..HostConfig::default() });
+    let revision = |rev, wasm: &[u8]| {
+        author.sign(&module, wasm, ActorClaims { rev: Some(rev), ..ActorClaims::default() })
+    };
+    let actor = host.load(&revision(1, &saying("well"))).expect("it loads");
+    assert!(actor.always_ready());
+    let health = HealthCheck { patience, ..HealthCheck::default() };
+    let newer = revision(2, &guest("(loop (br 0)) (i32.const 1)"));
+    let error = host.update(&actor, &newer, Some(health)).await.expect_err("it is not well");
+    let in_time = match &error {
+        HostError::Unhealthy { failure, .. } => *failure == CallFailure::Deadline(patience),
+        _ => false,
+    };
+    assert!(in_time, "{error}");
+    assert_eq!(actor.claims().wascap.rev, Some(1), "it stays as it is");
 }

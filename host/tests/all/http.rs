@@ -1,7 +1,8 @@
 //! HTTP requests to an actor.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -13,12 +14,13 @@ use pillion_capabilities::Answer;
 use pillion_capabilities::keyvalue::Entry;
 use pillion_host::dispatch::Provider;
 use pillion_host::identity::{ActorClaims, KeyPair};
+use pillion_host::middleware::{ActorCall, Halt, Middleware};
 use pillion_host::{ActorRef, Host, HostConfig, HttpOptions, HttpServer, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 
-use crate::guests::{Author, asking, caps, guest, http_echo, saying};
+use crate::guests::{Author, asking, caps, guest, http_echo, module, saying};
 use crate::provider::Fake;
 
 type Http = Client<HttpConnector, Full<Bytes>>;
@@ -107,16 +109,20 @@ async fn an_update_that_gives_its_claim_up_is_served_no_more() {
 
 #[tokio::test]
 async fn what_goes_wrong_has_a_status_and_the_next_request_is_served() {
-    let limits = Limits { deadline: std::time::Duration::from_millis(20), ..Limits::default() };
+    const LOOP: &str = "(loop (br 0)) (i32.const 1)";
     for (wasm, expected) in [
         (guest("unreachable"), StatusCode::INTERNAL_SERVER_ERROR),
         (guest("(i32.const 0)"), StatusCode::INTERNAL_SERVER_ERROR),
-        (guest("(loop (br 0)) (i32.const 1)"), StatusCode::GATEWAY_TIMEOUT),
+        (guest(LOOP), StatusCode::GATEWAY_TIMEOUT),
         (saying("no response"), StatusCode::BAD_GATEWAY),
         (http_echo(999), StatusCode::from_u16(999).expect("odd, and allowed")),
         (http_echo(99), StatusCode::BAD_GATEWAY),
         (http_echo(100), StatusCode::BAD_GATEWAY),
     ] {
+        // A short one for that alone: whoever else is called may be slow on a busy machine.
+        let deadline =
+            if wasm == guest(LOOP) { Duration::from_millis(20) } else { Limits::default().deadline };
+        let limits = Limits { deadline, ..Limits::default() };
         let config = HostConfig { limits, ..HostConfig::default() };
         let (host, actor, server) = served(&wasm, config, HttpOptions::default()).await;
         let client = client(false);
@@ -125,6 +131,32 @@ async fn what_goes_wrong_has_a_status_and_the_next_request_is_served() {
         }
         host.remove(&actor).expect("it is there");
         assert_eq!(send(&client, get(&server)).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
+
+/// Lets nobody in.
+struct Closed;
+
+impl Middleware for Closed {
+    fn before_actor(&self, _: &ActorCall<'_>) -> Result<(), Halt> {
+        Err(Halt("closed".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_let_in_or_not_waited_for_has_a_status() {
+    let limits = Limits { patience: Duration::from_millis(20), ..Limits::default() };
+    for (config, expected) in [
+        (HostConfig { limits, ..HostConfig::default() }, StatusCode::GATEWAY_TIMEOUT),
+        (HostConfig { middleware: vec![Arc::new(Closed)], ..HostConfig::default() }, StatusCode::FORBIDDEN),
+    ] {
+        let (host, actor) =
+            waiting(&Author::new(), config, false, || Answer::pending(std::future::pending()));
+        let server = host.serve_http(&actor, listener().await, HttpOptions::default()).expect("granted");
+        let client = client(false);
+        for _ in 0..2 {
+            assert_eq!(send(&client, get(&server)).await.0, expected);
+        }
     }
 }
 
@@ -145,8 +177,8 @@ async fn a_body_beyond_the_limit_is_refused() {
 #[tokio::test]
 async fn a_client_that_never_ends_its_request_is_let_go() {
     let mut options = HttpOptions::default();
-    options.patience = std::time::Duration::from_millis(50);
-    let (_host, _actor, server) = served(&http_echo(200), HostConfig::default(), options).await;
+    options.patience = Duration::from_millis(50);
+    let (host, actor, server) = served(&http_echo(200), HostConfig::default(), options).await;
     for (begun, expected) in [
         ("", ""),
         // As HTTP/2 begins.
@@ -159,14 +191,16 @@ async fn a_client_that_never_ends_its_request_is_let_go() {
         stream.write_all(begun.as_bytes()).await.expect("it is taken");
         let mut answer = Vec::new();
         // However the server ends the connection.
-        let ended = tokio::time::timeout(std::time::Duration::from_secs(60), stream.read_to_end(&mut answer));
+        let ended = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer));
         let _ = ended.await.expect("it is let go");
         let answer = String::from_utf8_lossy(&answer).into_owned();
         // HTTP/2 says goodbye in frames.
         let frames = begun.starts_with("PRI * HTTP");
         assert!(frames || answer.starts_with(expected) || answer.starts_with("HTTP/1.1 408"), "{answer}");
     }
-    assert_eq!(send(&client(false), get(&server)).await.0, StatusCode::OK);
+    // One in whose way no such short patience is, however busy the machine.
+    let patient = host.serve_http(&actor, listener().await, HttpOptions::default()).expect("granted");
+    assert_eq!(send(&client(false), get(&patient)).await.0, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -182,7 +216,7 @@ async fn a_server_that_is_stopped_listens_no_more() {
 async fn read(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     // However the server ends the connection.
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), stream.read_to_end(&mut answer));
+    let ended = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer));
     let _ = ended.await.expect("the server ends it");
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -200,16 +234,96 @@ async fn a_connection_beyond_the_limit_is_told_so() {
     let answer = read(second).await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("as many connections as"), "{answer}");
     drop(first);
+    comes_to_be_served(server.address()).await;
+}
+
+/// Waits until there is room for a connection.
+async fn comes_to_be_served(address: SocketAddr) {
+    let served = async {
+        loop {
+            let mut stream = TcpStream::connect(address).await.expect("it listens");
+            let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).await.expect("it is taken");
+            if read(stream).await.starts_with("HTTP/1.1 200") {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), served).await.expect("there is room");
+}
+
+/// The length of the body that [`large`] answers with: more than sockets hold.
+const LARGE: usize = 4_000_000;
+
+fn large() -> Vec<u8> {
+    let (head, length) = (r"\84\aastatusCode\cd\00\c8\a6status\a2OK\a6header\80\a4body\c6\00\3d\09\00", 43);
+    module(&format!(
+        r#"(data (i32.const 3000) "{head}")
+           (func (export "__guest_call") (param i32 i32) (result i32)
+             (drop (memory.grow (i32.const 64)))
+             (call $guest_response (i32.const 3000) (i32.const {}))
+             (i32.const 1))"#,
+        length + LARGE
+    ))
+}
+
+/// Listens with sockets that hold little, as the clients of [`small`] do.
+async fn serve_small(options: HttpOptions) -> (Host, HttpServer) {
+    let (host, actor, _) = served(&large(), HostConfig::default(), HttpOptions::default()).await;
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_send_buffer_size(32 << 10).expect("it can be set");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+    let server = host.serve_http(&actor, socket.listen(64).expect("it listens"), options).expect("granted");
+    (host, server)
+}
+
+async fn small(server: &HttpServer) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(32 << 10).expect("it can be set");
+    socket.connect(server.address()).await.expect("it listens")
+}
+
+/// What a client gets that reads every now and then, and how long it took to.
+async fn read_slowly(mut stream: TcpStream, pause: Duration) -> (usize, Duration) {
+    let (mut count, begun, mut buffer) = (0, Instant::now(), vec![0; 16 << 10]);
+    while let Ok(more @ 1..) = stream.read(&mut buffer).await {
+        count += more;
+        tokio::time::sleep(pause).await;
+    }
+    (count, begun.elapsed())
+}
+
+#[tokio::test]
+async fn a_slow_client_gets_its_response_whole() {
+    let mut patience = Duration::from_millis(100);
     loop {
-        let mut third = TcpStream::connect(server.address()).await.expect("it listens");
-        third
-            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            .await
-            .expect("it is taken");
-        if read(third).await.starts_with("HTTP/1.1 200") {
+        let mut options = HttpOptions::default();
+        options.patience = patience;
+        let (_host, server) = serve_small(options).await;
+        let mut stream = small(&server).await;
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.expect("it is taken");
+        let (count, took) = read_slowly(stream, patience / 25).await;
+        if count > LARGE && took > 4 * patience {
             break;
         }
+        // On a machine that is as busy as that, the client stood still for too long.
+        patience *= 4;
+        assert!(patience < Duration::from_secs(10), "{count} bytes in {took:?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_response_is_let_go() {
+    let mut options = HttpOptions::default();
+    (options.connections, options.patience) = (1, Duration::from_millis(50));
+    let (_host, server) = serve_small(options).await;
+    let mut stream = small(&server).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is taken");
+    // It is being answered.
+    stream.readable().await.expect("it is answered");
+    comes_to_be_served(server.address()).await;
+    drop(stream);
 }
 
 #[tokio::test]
@@ -220,17 +334,19 @@ async fn bodies_take_up_only_so_much_room_together() {
     let head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n";
     let mut slow = TcpStream::connect(server.address()).await.expect("it listens");
     slow.write_all(format!("{head}123456789").as_bytes()).await.expect("it is taken");
-    // Until the nine are there.
-    loop {
-        let mut other = TcpStream::connect(server.address()).await.expect("it listens");
-        other.write_all(format!("{head}1234567890").as_bytes()).await.expect("it is taken");
-        let answer = read(other).await;
-        if answer.starts_with("HTTP/1.1 503") {
-            assert!(answer.contains("as many bytes of requests as"), "{answer}");
-            break;
+    let full = async {
+        loop {
+            let mut other = TcpStream::connect(server.address()).await.expect("it listens");
+            other.write_all(format!("{head}1234567890").as_bytes()).await.expect("it is taken");
+            let answer = read(other).await;
+            if answer.starts_with("HTTP/1.1 503") {
+                assert!(answer.contains("as many bytes of requests as"), "{answer}");
+                break;
+            }
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         }
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(60), full).await.expect("the nine arrive");
     slow.write_all(b"0").await.expect("it is taken");
     let answer = read(slow).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -244,10 +360,11 @@ async fn bodies_take_up_only_so_much_room_together() {
 /// An actor whose requests wait for a provider, which says when it is asked.
 fn waiting(
     author: &Author,
+    config: HostConfig,
     always_ready: bool,
     get: impl Fn() -> Value + Send + Sync + 'static,
 ) -> (Host, ActorRef) {
-    let host = author.host(HostConfig::default());
+    let host = author.host(config);
     let granted = caps(&["wascc:http_server", "wascc:keyvalue"]);
     let actor = host.load(&author.sign(&KeyPair::new_module(), &asking(), granted)).expect("it loads");
     host.bind(&actor, "default", Provider::key_value(Fake::getting(always_ready, move |_| get())))
@@ -262,7 +379,7 @@ async fn what_is_under_way_after_the_drain_is_given_up() {
     let author = Author::new();
     let (asked, reached) = (Arc::new(Notify::new()), Arc::new(()));
     let (notify, held) = (Arc::clone(&asked), Arc::clone(&reached));
-    let (host, actor) = waiting(&author, false, move || {
+    let (host, actor) = waiting(&author, HostConfig::default(), false, move || {
         let held = Arc::clone(&held);
         notify.notify_one();
         Answer::pending(async move {
@@ -272,7 +389,7 @@ async fn what_is_under_way_after_the_drain_is_given_up() {
         })
     });
     let mut options = HttpOptions::default();
-    options.drain = std::time::Duration::from_millis(10);
+    options.drain = Duration::from_millis(10);
     let server = host.serve_http(&actor, listener().await, options).expect("granted");
     let mut stream = TcpStream::connect(server.address()).await.expect("it listens");
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is taken");
@@ -280,9 +397,12 @@ async fn what_is_under_way_after_the_drain_is_given_up() {
     assert_eq!(Arc::strong_count(&reached), 3);
     server.stop().await;
     assert_eq!(read(stream).await, "", "the connection is closed");
-    while Arc::strong_count(&reached) > 2 {
-        tokio::task::yield_now().await;
-    }
+    let dropped = async {
+        while Arc::strong_count(&reached) > 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), dropped).await.expect("the call is dropped");
     drop(host);
 }
 
@@ -294,7 +414,7 @@ async fn guests_that_do_not_end_leave_a_worker_for_others() {
     let (asked, mut reached) = tokio::sync::mpsc::unbounded_channel();
     let gone = Arc::clone(&go);
     // On the guest's thread, as a loop in the guest itself would be.
-    let (host, slow) = waiting(&author, true, move || {
+    let (host, slow) = waiting(&author, HostConfig::default(), true, move || {
         asked.send(()).expect("the test waits");
         let (gone, changed) = &*gone;
         drop(changed.wait_while(gone.lock().expect("unpoisoned"), |gone| !*gone).expect("unpoisoned"));
@@ -326,13 +446,78 @@ async fn guests_that_do_not_end_leave_a_worker_for_others() {
         let mut stream = TcpStream::connect(slow).await.expect("it listens");
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is taken");
         streams.push(stream);
-        let reached = tokio::time::timeout(std::time::Duration::from_secs(60), reached.recv()).await;
+        let reached = tokio::time::timeout(Duration::from_secs(60), reached.recv()).await;
         reached.expect("it is served, however many are").expect("the provider is there");
     }
     let request = Request::get(format!("http://{quick}/")).body(Full::default()).expect("a request");
     assert_eq!(send(&client(false), request).await.0, StatusCode::OK);
     *go.0.lock().expect("unpoisoned") = true;
     go.1.notify_all();
+    end.send(()).expect("it runs");
+    thread.join().expect("no panic");
+}
+
+/// Were there no bound, all threads of tokio's pool would be taken, and the listeners with them.
+#[tokio::test]
+async fn guests_that_do_not_end_are_so_many_at_a_time_and_leave_the_listeners() {
+    const AT_A_TIME: usize = 256;
+    const CLIENTS: usize = 2;
+    const REQUESTS: usize = 150;
+    let author = Author::new();
+    let go = Arc::new((Mutex::new(false), Condvar::new()));
+    let (asked, mut reached) = tokio::sync::mpsc::unbounded_channel();
+    let gone = Arc::clone(&go);
+    let (host, slow) = waiting(&author, HostConfig::default(), true, move || {
+        asked.send(()).expect("the test waits");
+        let (gone, changed) = &*gone;
+        drop(changed.wait_while(gone.lock().expect("unpoisoned"), |gone| !*gone).expect("unpoisoned"));
+        Answer::Ready(Ok(None))
+    });
+    let (other_host, other) =
+        waiting(&author, HostConfig::default(), false, || Answer::pending(async { Ok(None) }));
+    let (ready, listening) = tokio::sync::oneshot::channel();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            // Enough for the guests and some others, and too few for all.
+            .max_blocking_threads(AT_A_TIME + 16)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let serve = |host: &Host, actor: &ActorRef, listener| {
+                host.serve_http(actor, listener, HttpOptions::default()).expect("granted")
+            };
+            let servers =
+                (serve(&host, &slow, listener().await), serve(&other_host, &other, listener().await));
+            ready.send((servers.0.address(), servers.1.address())).expect("the test waits");
+            let _ = ended.await;
+        });
+        runtime.shutdown_background();
+    });
+    let (slow, other) = listening.await.expect("it serves");
+    let get = |address| Request::get(format!("http://{address}/")).body(Full::default()).expect("a request");
+    let clients: Vec<_> = (0..CLIENTS).map(|_| client(true)).collect();
+    let mut answers = tokio::task::JoinSet::new();
+    for client in &clients {
+        for _ in 0..REQUESTS {
+            let (client, request) = (client.clone(), get(slow));
+            answers.spawn(async move { send(&client, request).await.0 });
+        }
+    }
+    let minute = Duration::from_secs(60);
+    for _ in 0..AT_A_TIME {
+        tokio::time::timeout(minute, reached.recv()).await.expect("it is served").expect("it is there");
+    }
+    let client = client(false);
+    let answer = tokio::time::timeout(minute, send(&client, get(other)));
+    answer.await.expect("the listeners go on");
+    assert!(reached.try_recv().is_err(), "there are no more at a time");
+    *go.0.lock().expect("unpoisoned") = true;
+    go.1.notify_all();
+    let answers = tokio::time::timeout(minute, answers.join_all()).await.expect("all are answered");
+    assert_eq!(answers.len(), CLIENTS * REQUESTS);
     end.send(()).expect("it runs");
     thread.join().expect("no panic");
 }

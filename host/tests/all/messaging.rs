@@ -1,6 +1,6 @@
 //! Messages from actors, and to them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -12,12 +12,17 @@ use pillion_capabilities::{Answer, Counters, KeyValue, Memory, Messaging, Result
 use pillion_codec::{BrokerMessage, Item, RequestMessage};
 use pillion_host::dispatch::{Contract, Provider};
 use pillion_host::identity::KeyPair;
+use pillion_host::middleware::{ActorCall, Halt, Middleware};
 use pillion_host::{ActorRef, Host, HostConfig, Limits};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
-use crate::guests::{Author, PUSH, caps, keyvalue, mailbox};
+use crate::guests::{Author, PUSH, asking, caps, keyvalue, mailbox};
 use crate::provider::{Fake, entry};
 use crate::traces::Traces;
+
+/// No machine takes as long as that for what is waited for here.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// An actor bound to a bus and a store.
 struct Fixture {
@@ -29,8 +34,12 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::of(HostConfig::default())
+    }
+
+    fn of(config: HostConfig) -> Self {
         let author = Author::new();
-        let host = author.host(HostConfig::default());
+        let host = author.host(config);
         let granted = caps(&["wascc:keyvalue", "wascc:messaging"]);
         let actor = host.load(&author.sign(&KeyPair::new_module(), &mailbox(), granted)).expect("it loads");
         let (bus, store) = (Arc::new(Bus::default()), Arc::new(Memory::new()));
@@ -41,18 +50,31 @@ impl Fixture {
 
     /// What was pushed so far, once that much is there.
     async fn pushed(&self, count: usize) -> Vec<Vec<u8>> {
-        loop {
-            let items = self.store.list_range("k", 0, -1).wait().await.expect("it is a list");
-            if items.len() >= count {
-                return items.iter().map(|item| item.to_vec()).collect();
+        let there = async {
+            loop {
+                let items = self.store.list_range("k", 0, -1).wait().await.expect("it is a list");
+                if items.len() >= count {
+                    return items.iter().map(|item| item.to_vec()).collect();
+                }
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
-        }
+        };
+        timeout(MINUTE, there).await.expect("as much is pushed")
     }
 
     async fn publish(&self, body: impl Into<Message>) {
         self.bus.publish("inbox", body.into()).wait().await.expect("there is room");
     }
+}
+
+/// Waits until it is so.
+async fn until(mut so: impl FnMut() -> bool) {
+    let is_so = async {
+        while !so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(MINUTE, is_so).await.expect("it comes to be so");
 }
 
 fn push(value: u8) -> Vec<u8> {
@@ -118,9 +140,7 @@ async fn messages_are_delivered_to_an_actor_once_each() {
     let mut pushed = fixture.pushed(20).await;
     pushed.sort();
     assert_eq!(pushed, (0..20).map(|value| vec![value]).collect::<Vec<_>>());
-    while fixture.bus.counters().of(Operation::Acknowledge) < 20 {
-        tokio::task::yield_now().await;
-    }
+    until(|| fixture.bus.counters().of(Operation::Acknowledge) >= 20).await;
     assert_eq!(fixture.bus.counters().of(Operation::Redeliver), 0);
 }
 
@@ -131,7 +151,7 @@ async fn what_an_actor_fails_to_deal_with_comes_again_and_is_dead_at_last() {
         fixture.bus.subscribe("dead", SubscribeOptions::default()).wait().await.expect("subscribed");
     fixture.host.subscribe(&fixture.actor, "default", "inbox", options()).await.expect("it is bound");
     fixture.publish(vec![b'?'; PUSH]).await;
-    let delivery = tokio::time::timeout(Duration::from_secs(60), dead.next()).await.expect("it dies");
+    let delivery = timeout(MINUTE, dead.next()).await.expect("it dies");
     assert_eq!(delivery.expect("it arrives").message.body, vec![b'?'; PUSH]);
     assert_eq!(fixture.bus.counters().of(Operation::Redeliver), 3);
     fixture.publish(push(7)).await;
@@ -279,14 +299,12 @@ async fn a_message_waits_for_an_actor_that_has_no_room_for_it() {
     bus.publish("inbox", Message::from("x")).wait().await.expect("there is room");
     let tried =
         || traces.lines().iter().filter(|line| line.contains("instances of the guest are in use")).count();
-    while tried() < 5 && bus.counters().of(Operation::Redeliver) == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(|| tried() >= 5 || bus.counters().of(Operation::Redeliver) > 0).await;
     assert_eq!(bus.counters().of(Operation::Redeliver), 0, "no delivery was used up");
     go.notify_one();
     under_way.await.expect("it is answered");
     // Its provider does not know the operation, so that it is dead after the deliveries allowed, and no sooner.
-    assert!(dead.next().await.is_some());
+    assert!(timeout(MINUTE, dead.next()).await.expect("it dies").is_some());
     assert_eq!(bus.counters().of(Operation::Redeliver), 3);
 }
 
@@ -321,7 +339,7 @@ async fn an_actor_that_is_always_ready_deals_with_messages_on_several_threads() 
         let mut count = count.lock().expect("unpoisoned");
         *count += 1;
         changed.notify_all();
-        let wait = changed.wait_timeout_while(count, Duration::from_secs(60), |count| *count < 2);
+        let wait = changed.wait_timeout_while(count, MINUTE, |count| *count < 2);
         let late = wait.expect("unpoisoned").1.timed_out();
         if late {
             return Answer::Ready(Err(pillion_capabilities::Error::InvalidArgument("alone".to_owned())));
@@ -334,8 +352,73 @@ async fn an_actor_that_is_always_ready_deals_with_messages_on_several_threads() 
     for value in 0..2 {
         bus.publish("inbox", push(value).into()).wait().await.expect("there is room");
     }
-    while bus.counters().of(Operation::Acknowledge) + bus.counters().of(Operation::Redeliver) < 2 {
-        tokio::task::yield_now().await;
-    }
+    until(|| bus.counters().of(Operation::Acknowledge) + bus.counters().of(Operation::Redeliver) >= 2).await;
     assert_eq!(bus.counters().of(Operation::Redeliver), 0, "each met the other");
+}
+
+/// Lets nobody in for so many calls.
+struct Halting(AtomicUsize);
+
+impl Middleware for Halting {
+    fn before_actor(&self, _: &ActorCall<'_>) -> Result<(), Halt> {
+        let one_less = |left: usize| left.checked_sub(1);
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less) {
+            Ok(_) => Err(Halt("closed".to_owned())),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_waits_for_middleware_that_halts_for_a_while() {
+    let middleware: Vec<Arc<dyn Middleware>> = vec![Arc::new(Halting(AtomicUsize::new(5)))];
+    let fixture = Fixture::of(HostConfig { middleware, ..HostConfig::default() });
+    fixture.host.subscribe(&fixture.actor, "default", "inbox", options()).await.expect("it is bound");
+    fixture.publish(push(7)).await;
+    assert_eq!(fixture.pushed(1).await, [[7]]);
+    until(|| fixture.bus.counters().of(Operation::Acknowledge) > 0).await;
+    assert_eq!(fixture.bus.counters().of(Operation::Redeliver), 0, "no delivery was used up");
+}
+
+/// One call under way.
+struct OneMore(Arc<AtomicUsize>);
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn an_actor_that_takes_too_long_has_no_message_beside_itself() {
+    let author = Author::new();
+    let host = author.host(HostConfig::default());
+    let granted = caps(&["wascc:keyvalue", "wascc:messaging"]);
+    let actor = host.load(&author.sign(&KeyPair::new_module(), &asking(), granted)).expect("it loads");
+    let bus = Arc::new(Bus::default());
+    host.bind(&actor, "default", Provider::messaging(Arc::clone(&bus))).expect("granted");
+    let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count, highest) = (Arc::clone(&under_way), Arc::clone(&most));
+    let never = Fake::getting(false, move |_| {
+        highest.fetch_max(count.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let one_more = OneMore(Arc::clone(&count));
+        Answer::pending(async move {
+            std::future::pending::<()>().await;
+            drop(one_more);
+            Ok(None)
+        })
+    });
+    host.bind(&actor, "default", Provider::key_value(never)).expect("granted");
+    let traces = Traces::of("pillion::delivery");
+    let _default = tracing::subscriber::set_default(traces.clone());
+    let mut dead = bus.subscribe("dead", SubscribeOptions::default()).wait().await.expect("subscribed");
+    let options = SubscribeOptions { ack_wait: Duration::from_millis(500), ..options() };
+    host.subscribe(&actor, "default", "inbox", options).await.expect("it is bound");
+    let warned = |what: &str| traces.lines().iter().filter(|line| line.contains(what)).count();
+    assert_eq!(warned("set ack_wait above the actor's deadline"), 1);
+    bus.publish("inbox", Message::from("x")).wait().await.expect("there is room");
+    assert!(timeout(MINUTE, dead.next()).await.expect("it dies").is_some());
+    assert_eq!(most.load(Ordering::Relaxed), 1, "the earlier was given up first");
+    assert_eq!((bus.counters().of(Operation::Redeliver), under_way.load(Ordering::Relaxed)), (3, 0));
+    assert_eq!(warned("with an ack_wait that is longer"), 3);
 }
