@@ -7,6 +7,7 @@ mod blobstore;
 mod cache;
 mod calls;
 mod chain;
+mod defects;
 mod eventstreams;
 mod expiry;
 mod guests;
