@@ -10,7 +10,7 @@ use crate::engine::Guest;
 pub(crate) struct Caller {
     key: Arc<str>,
     /// What a provider calls back; not there for a guest that is wired to bindings without a host. Only the actor's own
-    /// bindings have it: a copy, which the guest's wiring and instances hold, would keep it alive in a circle.
+    /// bindings have it: a copy, which instances hold, would keep it alive with the one that a thread may keep.
     pub(super) guest: Option<Guest>,
     /// How a copy finds it.
     found: Option<Find>,
