@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use pillion_capabilities::messaging::{Delivery, Outcome, Received, SubscribeOptions, Subscription};
+use pillion_capabilities::messaging::{
+    Delivery, DeliveryGuarantee, Outcome, Received, SubscribeOptions, Subscription,
+};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
@@ -19,7 +21,8 @@ pub(crate) struct Deliveries {
     task: AbortHandle,
 }
 
-/// How long a message may take. After the time to settle it in, the provider would deliver it beside this.
+/// How long a message may take. After the time to settle it in, a provider that delivers until it is settled would
+/// deliver it beside this.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
     /// How long it is held for an actor that can take none, before it counts as not dealt with.
@@ -35,8 +38,14 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_s
 
 impl Times {
     /// Held for half of the time to settle it in; the last tenth is for having the provider told.
-    pub(crate) fn of(options: &SubscribeOptions) -> Self {
-        Self { hold: options.ack_wait / 2, all: options.ack_wait - options.ack_wait / 10 }
+    pub(crate) fn of(options: &SubscribeOptions, guarantee: DeliveryGuarantee) -> Self {
+        let ack_wait = options.ack_wait;
+        let all = match guarantee {
+            DeliveryGuarantee::AtLeastOnce => ack_wait - ack_wait / 10,
+            // It would not come again: there is nothing to give way to.
+            DeliveryGuarantee::AtMostOnce => Duration::MAX,
+        };
+        Self { hold: ack_wait / 2, all }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
-use pillion_capabilities::messaging::SubscribeOptions;
+use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -121,9 +121,12 @@ impl Host {
         let mut bindings = Bindings::new(&claims.sub, claims.wascap.caps.clone());
         let dispatch = self.dispatch(&bindings, &Arc::new(claims.clone()));
         let guest = Guest::gated(program.with_limits(limits), dispatch, self.entry(&claims.sub));
-        // A circle from the first binding on, which ends with the actor's removal.
         bindings.set_guest(&guest);
         let actor = ActorRef::new(claims, guest, bindings);
+        {
+            let state = actor.state();
+            state.bindings.set_claims(&state.claims);
+        }
         self.registry().insert(&actor)?;
         Ok(actor)
     }
@@ -152,7 +155,10 @@ impl Host {
             // A probe that is always ready is done when its call returns, so that only its deadline can end it.
             let limits = actor.guest().limits();
             let limits = Limits { deadline: limits.deadline.min(health.patience), ..limits };
-            let probe = Guest::new(program.clone().with_limits(limits), self.dispatch(&bindings, &Arc::new(claims.clone())));
+            let probe = Guest::new(
+                program.clone().with_limits(limits),
+                self.dispatch(&bindings, &Arc::new(claims.clone())),
+            );
             ask(actor, &probe, health).await?;
         }
         let registry = self.registry();
@@ -164,6 +170,7 @@ impl Host {
             let mut state = actor.state();
             state.bindings = state.bindings.regranted(claims.wascap.caps.clone());
             state.claims = Arc::new(claims);
+            state.bindings.set_claims(&state.claims);
         }
         actor.end_deliveries();
         // First, so that whoever lost its link does not wait for this actor any more.
@@ -212,10 +219,10 @@ impl Host {
     /// provider that it is bound to under that name. What it fails to deal with is delivered again as the options say.
     /// To be called within a tokio runtime, on which the deliveries then run.
     ///
-    /// A call that has not ended shortly before the options' `ack_wait` is given up, however long [`Limits::patience`]
-    /// is, and counts as one that failed: the provider would deliver the message beside it. So `ack_wait` has to be
-    /// longer than the actor takes. An actor that is always ready ends by its [`Limits::deadline`] alone; an `ack_wait`
-    /// that is not longer than that is warned of in the log.
+    /// Where the provider delivers at least once, a call that has not ended shortly before the options' `ack_wait` is
+    /// given up, however long [`Limits::patience`] is, and counts as one that failed: the provider would deliver the
+    /// message beside it. So `ack_wait` has to be longer than the actor takes. An actor that is always ready ends by its
+    /// [`Limits::deadline`] alone; an `ack_wait` that is not longer than that is warned of in the log.
     ///
     /// # Errors
     /// When it has no messaging provider under that name, is subscribed to the topic already, the provider does not
@@ -232,9 +239,10 @@ impl Host {
             registry.check(actor)?;
             actor.state().bindings.messaging(binding)?
         };
-        let (times, ack_wait) = (Times::of(&options), options.ack_wait);
+        let guarantee = provider.guarantees().delivery;
+        let (times, ack_wait) = (Times::of(&options, guarantee), options.ack_wait);
         let deadline = actor.guest().limits().deadline;
-        if ack_wait <= deadline {
+        if ack_wait <= deadline && guarantee == DeliveryGuarantee::AtLeastOnce {
             let remedy = "set ack_wait above the actor's deadline";
             tracing::warn!(
                 target: "pillion::delivery", actor = actor.key(), topic, ?ack_wait, ?deadline, remedy,
