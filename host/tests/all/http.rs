@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use pillion_capabilities::Answer;
 use pillion_capabilities::keyvalue::Entry;
 use pillion_host::dispatch::Provider;
@@ -293,23 +293,48 @@ async fn read_slowly(mut stream: TcpStream, pause: Duration) -> (usize, Duration
     (count, begun.elapsed())
 }
 
+/// As [`read_slowly`], of the body of an HTTP/2 response, of which little is let come at a time.
+async fn read_frames_slowly(stream: TcpStream, pause: Duration) -> (usize, Duration) {
+    let (mut client, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(32 << 10)
+        .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+        .await
+        .expect("it speaks HTTP/2");
+    let connection = tokio::spawn(connection);
+    let request = Request::get("http://x/").body(Full::default()).expect("a request");
+    let mut body = client.send_request(request).await.expect("a response").into_body();
+    let (mut count, begun) = (0, Instant::now());
+    while let Some(Ok(frame)) = body.frame().await {
+        count += frame.into_data().map_or(0, |data| data.len());
+        tokio::time::sleep(pause).await;
+    }
+    connection.abort();
+    (count, begun.elapsed())
+}
+
 #[tokio::test]
 async fn a_slow_client_gets_its_response_whole() {
-    let mut patience = Duration::from_millis(100);
-    loop {
-        let mut options = HttpOptions::default();
-        options.patience = patience;
-        let (_host, server) = serve_small(options).await;
-        let mut stream = small(&server).await;
-        let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        stream.write_all(request).await.expect("it is taken");
-        let (count, took) = read_slowly(stream, patience / 25).await;
-        if count > LARGE && took > 4 * patience {
-            break;
+    for http2 in [false, true] {
+        let mut patience = Duration::from_millis(100);
+        loop {
+            let mut options = HttpOptions::default();
+            options.patience = patience;
+            let (_host, server) = serve_small(options).await;
+            let mut stream = small(&server).await;
+            let (count, took) = if http2 {
+                read_frames_slowly(stream, patience / 25).await
+            } else {
+                let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+                stream.write_all(request).await.expect("it is taken");
+                read_slowly(stream, patience / 25).await
+            };
+            if count >= LARGE && took > 4 * patience {
+                break;
+            }
+            // On a machine that is as busy as that, the client stood still for too long.
+            patience *= 4;
+            assert!(patience < Duration::from_secs(10), "{count} bytes in {took:?}, of HTTP/2: {http2}");
         }
-        // On a machine that is as busy as that, the client stood still for too long.
-        patience *= 4;
-        assert!(patience < Duration::from_secs(10), "{count} bytes in {took:?}");
     }
 }
 
