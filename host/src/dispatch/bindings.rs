@@ -9,6 +9,7 @@ use super::caller::Caller;
 use super::link::Link;
 use super::provider::{Contract, Provider};
 use crate::engine::{Dispatch, Dispatched, Guest, HostCall, Reply};
+use crate::identity::Claims;
 
 /// What the empty binding of AssemblyScript actors means.
 const DEFAULT: &str = "default";
@@ -100,7 +101,12 @@ impl Bindings {
 
     /// Lets providers call the actor back, which is that guest.
     pub(crate) fn set_guest(&mut self, guest: &Guest) {
-        self.caller.guest = Some(guest.clone());
+        self.caller.guest = Some(guest.downgrade());
+    }
+
+    /// Says by which claims the actor is granted what it is, to all copies of these bindings.
+    pub(crate) fn set_claims(&self, claims: &Arc<Claims>) {
+        self.caller.set_claims(claims);
     }
 
     /// Binds a provider under a name; the empty name is `default`. One contract can be bound under several names.

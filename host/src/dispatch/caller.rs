@@ -3,20 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::engine::Guest;
+use parking_lot::Mutex;
+
+use crate::engine::{Guest, WeakGuest};
+use crate::identity::Claims;
 
 /// The actor on whose behalf a provider is called.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Caller {
     key: Arc<str>,
-    /// What a provider calls back; not there for a guest that is wired to bindings without a host. Only the actor's own
-    /// bindings have it: a copy, which instances hold, would keep it alive with the one that a thread may keep.
-    pub(super) guest: Option<Guest>,
-    /// How a copy finds it.
-    found: Option<Find>,
+    /// What a provider calls back; not there for a guest that is wired to bindings without a host. Instances have it,
+    /// and it would be kept alive with the one that a thread may keep.
+    pub(super) guest: Option<WeakGuest>,
+    /// Its claims now, the same in all copies.
+    claims: Arc<Mutex<Option<Arc<Claims>>>>,
 }
-
-type Find = Arc<dyn Fn() -> Option<Guest> + Send + Sync>;
 
 // === impl Caller ===
 
@@ -32,21 +33,16 @@ impl Caller {
 
     /// What a provider calls back, if there is such, and still.
     pub(super) fn guest(&self) -> Option<Guest> {
-        self.guest.clone().or_else(|| self.found.as_ref().and_then(|find| find()))
+        self.guest.as_ref().and_then(WeakGuest::upgrade)
     }
-}
 
-impl Clone for Caller {
-    /// The same actor, whose guest ends without regard to the copy.
-    fn clone(&self) -> Self {
-        let found = match &self.guest {
-            Some(guest) => {
-                let weak = guest.downgrade();
-                Some(Arc::new(move || weak.upgrade()) as Find)
-            }
-            None => self.found.clone(),
-        };
-        Self { key: Arc::clone(&self.key), guest: None, found }
+    pub(super) fn set_claims(&self, claims: &Arc<Claims>) {
+        *self.claims.lock() = Some(Arc::clone(claims));
+    }
+
+    /// Since when its token is not valid any more, in Unix seconds.
+    pub(super) fn expired(&self) -> Option<u64> {
+        self.claims.lock().as_ref().and_then(|claims| claims.expired())
     }
 }
 

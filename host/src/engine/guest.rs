@@ -20,6 +20,7 @@ pub struct Guest {
 }
 
 /// A guest as seen by what it holds itself: it does not keep the guest alive.
+#[derive(Clone)]
 pub(crate) struct WeakGuest {
     inner: Weak<Inner>,
 }

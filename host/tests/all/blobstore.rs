@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use pillion_capabilities::blobstore::{
@@ -12,13 +12,13 @@ use pillion_capabilities::blobstore::{
 use pillion_capabilities::{Answer, BlobStore, Counters, KeyValue, Memory};
 use pillion_codec::{Blob, BlobList, Container, FileChunk, StreamRequest};
 use pillion_host::dispatch::{Contract, Provider};
-use pillion_host::identity::{ActorClaims, KeyPair};
+use pillion_host::identity::{ActorClaims, IdentityError, KeyPair};
 use pillion_host::middleware::{ActorCall, Halt, Middleware};
-use pillion_host::{ActorRef, Host, HostConfig, Limits};
+use pillion_host::{ActorRef, Host, HostConfig, HostError, Limits};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc as events};
 
-use crate::guests::{Author, caps, downloader};
+use crate::guests::{Author, caps, downloader, saying};
 
 /// An actor bound to a blob store, which keeps the chunks that it gets in a list.
 struct Fixture {
@@ -192,7 +192,13 @@ impl HeldUp {
     }
 
     /// Lets it go, and asserts that the chunk that was held up is the last.
-    async fn ends(mut self) {
+    async fn ends(self) {
+        let fixture = self.ended().await;
+        assert_eq!(fixture.received(2).await.len(), 2);
+    }
+
+    /// As [`HeldUp::ends`], whatever the actor does with the chunk.
+    async fn ended(mut self) -> Fixture {
         self.let_go.send(()).expect("it waits");
         assert_eq!(self.events.recv().await, Some("let go"));
         self.fixture.store.remove("c", "o").wait().await.expect("it is there");
@@ -201,7 +207,7 @@ impl HeldUp {
             tokio::task::yield_now().await;
         }
         assert_eq!(self.fixture.store.counters().of(Operation::DownloadChunk), 2);
-        assert_eq!(self.fixture.received(2).await.len(), 2);
+        self.fixture
     }
 }
 
@@ -520,6 +526,30 @@ async fn a_download_ends_with_its_grant() {
     let held_up = HeldUp::new().await;
     held_up.fixture.update(caps(&["wascc:keyvalue"])).await;
     held_up.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_download_ends_with_its_token() {
+    let held_up = HeldUp::new().await;
+    let fixture = &held_up.fixture;
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    // A machine that takes longer than that for it is given another, valid for twice as long.
+    let mut valid = 1;
+    let end = loop {
+        let end = now() + valid;
+        let newer = ActorClaims { rev: Some(1), ..granted() };
+        // It takes every chunk without a capability.
+        let newer = fixture.author.sign_until(&fixture.module, &saying("taken"), newer, Some(end));
+        match fixture.host.update(&fixture.actor, &newer, None).await {
+            Ok(()) => break end,
+            Err(HostError::Identity(IdentityError::Expired { .. })) if valid < 64 => valid *= 2,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    while now() < end {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    held_up.ended().await;
 }
 
 #[tokio::test]

@@ -114,7 +114,19 @@ impl Author {
     }
 
     pub(crate) fn sign(&self, module: &KeyPair, wasm: &[u8], actor: ActorClaims) -> Vec<u8> {
-        identity::sign(wasm, Claims::new(&self.0, module, actor), &self.0).expect("it can be signed")
+        self.sign_until(module, wasm, actor, None)
+    }
+
+    /// `end` is the first second, since 1970, in which it is not valid any more.
+    pub(crate) fn sign_until(
+        &self,
+        module: &KeyPair,
+        wasm: &[u8],
+        actor: ActorClaims,
+        end: Option<u64>,
+    ) -> Vec<u8> {
+        let claims = Claims { exp: end, ..Claims::new(&self.0, module, actor) };
+        identity::sign(wasm, claims, &self.0).expect("it can be signed")
     }
 }
 

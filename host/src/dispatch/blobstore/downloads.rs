@@ -26,6 +26,7 @@ pub(super) struct Downloads {
 /// A download that is under way.
 struct Delivery {
     guest: Guest,
+    caller: Caller,
     /// Without it no more chunks are delivered.
     binding: Weak<()>,
     container: String,
@@ -83,6 +84,7 @@ impl Downloads {
         };
         let delivery = Delivery {
             guest,
+            caller: caller.clone(),
             binding: Arc::downgrade(&self.binding),
             container: container.to_owned(),
             object: id.to_owned(),
@@ -167,6 +169,9 @@ impl Delivery {
         if self.binding.strong_count() == 0 {
             return Err("the actor is not bound to the store any more".to_owned());
         }
-        Ok(())
+        match self.caller.expired() {
+            Some(expired) => Err(format!("the actor's token expired at {expired}")),
+            None => Ok(()),
+        }
     }
 }
