@@ -34,9 +34,8 @@ fn short_lived() -> (Host, ActorRef, Vec<u8>) {
     let mut valid = 2;
     let actor = loop {
         match host.load(&signed(1, Some(now() + valid))) {
-            Ok(actor) => break actor,
             Err(HostError::Identity(IdentityError::Expired { .. })) if valid < 64 => valid *= 2,
-            Err(error) => panic!("it does not load: {error}"),
+            loaded => break loaded.expect("it loads"),
         }
     };
     (host, actor, signed(2, None))
