@@ -107,7 +107,8 @@ impl Host {
     /// Loads a signed module. Nothing of it is looked at further before its identity is verified.
     ///
     /// # Errors
-    /// When it is not properly signed by an account that is trusted or vouched for, denied by the authorizer, loaded already, or cannot be run.
+    /// When it is not properly signed by an account that is trusted or vouched for, denied by the authorizer, loaded
+    /// already, or cannot be run.
     pub fn load(&self, wasm: &[u8]) -> Result<ActorRef, HostError> {
         self.load_with(wasm, self.limits)
     }

@@ -1,15 +1,16 @@
 //! Calls of guests from tasks, so that the runtime's workers are not taken by them.
 //!
 //! A guest runs on the thread that polls its task, until it is done, waits or meets its deadline. Were that a worker,
-//! guests that loop would stall every listener: as many as there are workers for certain, and one alone by bad luck, for
-//! a worker that is polled into a task by the arrival of its bytes is the one that waits for all others' bytes, and tokio
-//! wakes no other in its place. So the worker's other tasks move to another thread first, by `block_in_place`. That
-//! costs each call some microseconds, which are not measured here, and is the safe side: a call in time cannot be told
-//! from one without end beforehand. Those threads are of tokio's blocking pool, of 512 by default; with none left,
-//! whoever moved waits, listeners too. So only so many calls of guests that are always ready, which do not give way
-//! before they end, run at a time. Those that may wait give way after 10 ms, and are not counted. Calls of the
-//! embedding program's own are not made in this way and do not pay. A runtime of one thread has no other to move to,
-//! and is as stalled as its guests are.
+//! guests that loop would stall every listener: as many as there are workers for certain, and one alone by bad luck,
+//! for a worker that is polled into a task by the arrival of its bytes is the one that waits for all others' bytes, and
+//! tokio wakes no other in its place. So the worker's other tasks move to another thread first, by `block_in_place`.
+//! That costs each call some microseconds, which are not measured here, and is the safe side: a call in time cannot be
+//! told from one without end beforehand.
+//!
+//! Those threads are of tokio's blocking pool, of 512 by default; with none left, whoever moved waits, listeners too. So
+//! only so many calls of guests that are always ready, which do not give way before they end, run at a time. Those that
+//! may wait give way after 10 ms, and are not counted. Calls of the embedding program's own are not made in this way and
+//! do not pay. A runtime of one thread has no other to move to, and is as stalled as its guests are.
 
 use std::future::poll_fn;
 
