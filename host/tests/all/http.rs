@@ -431,20 +431,28 @@ async fn what_is_under_way_after_the_drain_is_given_up() {
     drop(host);
 }
 
-#[tokio::test]
-async fn guests_that_do_not_end_leave_a_worker_for_others() {
-    const WORKERS: usize = 2;
-    let author = Author::new();
-    let go = Arc::new((Mutex::new(false), Condvar::new()));
-    let (asked, mut reached) = tokio::sync::mpsc::unbounded_channel();
+/// Whether what holds a guest up lets it go.
+type Go = Arc<(Mutex<bool>, Condvar)>;
+
+/// An actor that is held up on its thread, as a loop in the guest itself would hold it, and what tells that it is.
+fn looping(author: &Author) -> (Host, ActorRef, Go, tokio::sync::mpsc::UnboundedReceiver<()>) {
+    let go = Go::default();
+    let (asked, reached) = tokio::sync::mpsc::unbounded_channel();
     let gone = Arc::clone(&go);
-    // On the guest's thread, as a loop in the guest itself would be.
-    let (host, slow) = waiting(&author, HostConfig::default(), true, move || {
+    let (host, slow) = waiting(author, HostConfig::default(), true, move || {
         asked.send(()).expect("the test waits");
         let (gone, changed) = &*gone;
         drop(changed.wait_while(gone.lock().expect("unpoisoned"), |gone| !*gone).expect("unpoisoned"));
         Answer::Ready(Ok(None))
     });
+    (host, slow, go, reached)
+}
+
+#[tokio::test]
+async fn guests_that_do_not_end_leave_a_worker_for_others() {
+    const WORKERS: usize = 2;
+    let author = Author::new();
+    let (host, slow, go, mut reached) = looping(&author);
     let quick = author.sign(&KeyPair::new_module(), &http_echo(200), caps(&["wascc:http_server"]));
     let quick = host.load(&quick).expect("it loads");
     let (ready, listening) = tokio::sync::oneshot::channel();
@@ -489,15 +497,7 @@ async fn guests_that_do_not_end_are_so_many_at_a_time_and_leave_the_listeners() 
     const CLIENTS: usize = 2;
     const REQUESTS: usize = 150;
     let author = Author::new();
-    let go = Arc::new((Mutex::new(false), Condvar::new()));
-    let (asked, mut reached) = tokio::sync::mpsc::unbounded_channel();
-    let gone = Arc::clone(&go);
-    let (host, slow) = waiting(&author, HostConfig::default(), true, move || {
-        asked.send(()).expect("the test waits");
-        let (gone, changed) = &*gone;
-        drop(changed.wait_while(gone.lock().expect("unpoisoned"), |gone| !*gone).expect("unpoisoned"));
-        Answer::Ready(Ok(None))
-    });
+    let (host, slow, go, mut reached) = looping(&author);
     let (other_host, other) =
         waiting(&author, HostConfig::default(), false, || Answer::pending(async { Ok(None) }));
     let (ready, listening) = tokio::sync::oneshot::channel();

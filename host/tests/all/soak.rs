@@ -90,7 +90,7 @@ async fn soak(swaps: i32) {
             let before = there.acknowledged.load(Ordering::Relaxed);
             until("calls succeed again", || there.acknowledged.load(Ordering::Relaxed) > before).await;
         }
-        if swap == swaps / 3 {
+        if swap == (swaps / 3).max(1) {
             warm = resident();
         }
     }
