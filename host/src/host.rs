@@ -98,7 +98,7 @@ impl Host {
     /// When the engine or its cache cannot be set up.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
         let HostConfig { trust, limits, cache, authorizer, labels, anti_forgery, middleware } = config;
-        let engine = Engine::new(EngineConfig { limits, cache })?;
+        let engine = Engine::new(EngineConfig { limits, cache, ..EngineConfig::default() })?;
         let admission = Arc::new(Admission { engine, trust, authorizer });
         let (notary, layers) = (Arc::default(), middleware.into());
         Ok(Self { admission, limits, labels, anti_forgery, notary, layers, registry: Mutex::default() })
@@ -118,16 +118,17 @@ impl Host {
     /// # Errors
     /// As [`Host::load`].
     pub fn load_with(&self, wasm: &[u8], limits: Limits) -> Result<ActorRef, HostError> {
-        let (claims, program) = self.admission.admit(wasm)?;
+        let (claims, program) = self.admission.admit(wasm, limits)?;
         let mut bindings = Bindings::new(&claims.sub, claims.wascap.caps.clone());
         let dispatch = self.dispatch(&bindings, &Arc::new(claims.clone()));
-        let guest = Guest::gated(program.with_limits(limits), dispatch, self.entry(&claims.sub));
+        let guest = Guest::gated(program, dispatch, self.entry(&claims.sub));
         bindings.set_guest(&guest);
         let actor = ActorRef::new(claims, guest, bindings);
         {
             let state = actor.state();
             state.bindings.set_claims(&state.claims);
         }
+        actor.guest().set_end(actor.claims().exp);
         self.registry().insert(&actor)?;
         Ok(actor)
     }
@@ -154,10 +155,8 @@ impl Host {
         if let Some(health) = health {
             let bindings = actor.state().bindings.regranted(claims.wascap.caps.clone());
             // A probe that is always ready is done when its call returns, so that only its deadline can end it.
-            let limits = actor.guest().limits();
-            let limits = Limits { deadline: limits.deadline.min(health.patience), ..limits };
             let probe = Guest::new(
-                program.clone().with_limits(limits),
+                program.clone().within(health.patience),
                 self.dispatch(&bindings, &Arc::new(claims.clone())),
             );
             ask(actor, &probe, health).await?;
@@ -177,6 +176,7 @@ impl Host {
         // First, so that whoever lost its link does not wait for this actor any more.
         registry.relink(actor, |other| self.rewire(other, None));
         self.settle(&registry, actor, Some(program));
+        actor.guest().set_end(actor.claims().exp);
         Ok(())
     }
 
@@ -365,8 +365,8 @@ impl Host {
         &self.notary
     }
 
-    /// Calls an operation of an actor: at once on this thread when all its providers answer at once, else as a future
-    /// that is to be awaited.
+    /// Calls an operation of an actor: at once on this thread when all its providers answer at once and it has room for
+    /// the call, else as a future that is to be awaited.
     pub fn call(&self, actor: &ActorRef, operation: &str, payload: &[u8]) -> Call {
         actor.guest().call(operation, payload)
     }

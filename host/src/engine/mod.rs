@@ -15,8 +15,10 @@ mod guest;
 mod imports;
 mod instance;
 mod meter;
+mod places;
 mod pool;
 mod request;
+mod sleep;
 mod state;
 mod ticker;
 
