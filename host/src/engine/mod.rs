@@ -17,8 +17,14 @@ mod instance;
 mod meter;
 mod pool;
 mod request;
+mod slot;
 mod state;
 mod ticker;
+
+/// What slots are made of; see `host/models`.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicPtr, Ordering};
+}
 
 pub(crate) use compile::DEPTH;
 pub use compile::{Engine, Program};

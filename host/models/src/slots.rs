@@ -1,0 +1,80 @@
+//! A slot under every interleaving.
+
+use loom::cell::Cell;
+use loom::model;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use crate::slot::Slot;
+
+/// Counts its ends; what is in it was written by whoever put it in.
+struct Kept {
+    /// loom sees whoever reads it without having been told of its writing.
+    number: Cell<usize>,
+    ends: Arc<AtomicUsize>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.ends.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn kept(number: usize, ends: &Arc<AtomicUsize>) -> Box<Kept> {
+    Box::new(Kept { number: Cell::new(number), ends: Arc::clone(ends) })
+}
+
+#[test]
+fn what_is_in_a_slot_is_had_by_one_and_ends_once() {
+    model(|| {
+        let (slot, ends) = (Arc::new(Slot::default()), Arc::new(AtomicUsize::new(0)));
+        assert!(slot.put(kept(1, &ends)).is_none());
+        // As whoever changes a guest's wiring does, and whoever makes room.
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || slot.take().map(|kept: Box<Kept>| kept.number.get()))
+            })
+            .collect();
+        // As the slot's own thread does for a call.
+        let own = slot.take().map(|kept| kept.number.get());
+        let had = others.into_iter().filter_map(|other| other.join().unwrap()).chain(own);
+        assert_eq!(had.collect::<Vec<_>>(), [1]);
+        assert_eq!(ends.load(Ordering::Relaxed), 1);
+        drop(slot);
+        assert_eq!(ends.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// One `put` beside one `take`: with more of them, loom leaves the order of a store and an exchange open where the exchange
+/// has read what was before that store, which no memory model allows.
+#[test]
+fn what_is_put_in_is_seen_whole_by_whoever_takes_it() {
+    model(|| {
+        let (slot, ends) = (Arc::new(Slot::default()), Arc::new(AtomicUsize::new(0)));
+        let other = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || slot.take().map(|kept: Box<Kept>| kept.number.get()))
+        };
+        let own = kept(1, &ends);
+        own.number.set(2);
+        assert!(slot.put(own).is_none(), "others only ever empty it");
+        let back = slot.take().map(|kept| kept.number.get());
+        assert_eq!([other.join().unwrap(), back].iter().flatten().collect::<Vec<_>>(), [&2]);
+        assert_eq!(ends.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn a_full_slot_gives_back_what_is_put_in_and_ends_what_it_has() {
+    model(|| {
+        let (slot, ends) = (Slot::default(), Arc::new(AtomicUsize::new(0)));
+        assert!(slot.put(kept(1, &ends)).is_none());
+        let surplus = slot.put(kept(2, &ends)).expect("it is full");
+        assert_eq!((surplus.number.get(), ends.load(Ordering::Relaxed)), (2, 0));
+        drop(surplus);
+        drop(slot);
+        assert_eq!(ends.load(Ordering::Relaxed), 2);
+    });
+}
