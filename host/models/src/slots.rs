@@ -8,10 +8,9 @@ use loom::thread;
 
 use crate::slot::Slot;
 
-/// Counts its ends; what is in it was written by whoever put it in.
+/// Counts its ends.
 struct Kept {
-    /// loom sees whoever reads it without having been told of its writing.
-    number: Cell<usize>,
+    number: usize,
     ends: Arc<AtomicUsize>,
 }
 
@@ -22,7 +21,7 @@ impl Drop for Kept {
 }
 
 fn kept(number: usize, ends: &Arc<AtomicUsize>) -> Box<Kept> {
-    Box::new(Kept { number: Cell::new(number), ends: Arc::clone(ends) })
+    Box::new(Kept { number, ends: Arc::clone(ends) })
 }
 
 #[test]
@@ -34,11 +33,11 @@ fn what_is_in_a_slot_is_had_by_one_and_ends_once() {
         let others: Vec<_> = (0..2)
             .map(|_| {
                 let slot = Arc::clone(&slot);
-                thread::spawn(move || slot.take().map(|kept: Box<Kept>| kept.number.get()))
+                thread::spawn(move || slot.take().map(|kept: Box<Kept>| kept.number))
             })
             .collect();
         // As the slot's own thread does for a call.
-        let own = slot.take().map(|kept| kept.number.get());
+        let own = slot.take().map(|kept| kept.number);
         let had = others.into_iter().filter_map(|other| other.join().unwrap()).chain(own);
         assert_eq!(had.collect::<Vec<_>>(), [1]);
         assert_eq!(ends.load(Ordering::Relaxed), 1);
@@ -54,13 +53,14 @@ fn what_is_put_in_is_seen_whole_by_whoever_takes_it() {
     let taken = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
     let seen = std::sync::Arc::clone(&taken);
     model(move || {
-        let (slot, ends) = (Arc::new(Slot::default()), Arc::new(AtomicUsize::new(0)));
+        let slot = Arc::new(Slot::default());
         let other = {
             let slot = Arc::clone(&slot);
-            thread::spawn(move || slot.take().map(|kept: Box<Kept>| kept.number.get()))
+            thread::spawn(move || slot.take().map(|number: Box<Cell<usize>>| number.get()))
         };
-        let own = kept(1, &ends);
-        own.number.set(2);
+        // loom sees whoever reads it without having been told of its writing.
+        let own = Box::new(Cell::new(1));
+        own.set(2);
         assert!(slot.put(own).is_none(), "others only ever empty it");
         seen.lock().unwrap().insert(other.join().unwrap());
     });
@@ -73,7 +73,7 @@ fn a_full_slot_gives_back_what_is_put_in_and_ends_what_it_has() {
         let (slot, ends) = (Slot::default(), Arc::new(AtomicUsize::new(0)));
         assert!(slot.put(kept(1, &ends)).is_none());
         let surplus = slot.put(kept(2, &ends)).expect("it is full");
-        assert_eq!((surplus.number.get(), ends.load(Ordering::Relaxed)), (2, 0));
+        assert_eq!((surplus.number, ends.load(Ordering::Relaxed)), (2, 0));
         drop(surplus);
         drop(slot);
         assert_eq!(ends.load(Ordering::Relaxed), 2);
