@@ -18,7 +18,15 @@ const IDLE: usize = 256;
 #[derive(Default)]
 pub(super) struct Pool {
     slots: ThreadLocal<Slot<Instance>>,
-    idle: Mutex<Vec<Box<Instance>>>,
+    idle: Mutex<Idle>,
+}
+
+/// The instances beside those in the slots. The last one in is the first one out.
+#[derive(Default)]
+struct Idle {
+    list: Vec<Box<Instance>>,
+    /// So many of them, from the first, no call has needed since the last [`Pool::shrink`].
+    spare: usize,
 }
 
 // === impl Pool ===
@@ -48,12 +56,17 @@ impl Pool {
     /// An instance of that wiring from the list. Those of older wirings are dropped on the way.
     #[cold]
     pub(super) fn take(&self, stamp: u64) -> Option<Box<Instance>> {
+        // How a guest's instances end is not to be waited for with the list locked.
+        let mut older = Vec::new();
         let mut idle = self.idle();
         while let Some(instance) = idle.pop() {
             if instance.stamp == stamp {
+                drop(idle);
                 return Some(instance);
             }
+            older.push(instance);
         }
+        drop(idle);
         None
     }
 
@@ -66,7 +79,7 @@ impl Pool {
 
     /// Drops the idle instances of other wirings, wherever they are kept.
     pub(super) fn retain(&self, stamp: u64) {
-        let older: Vec<_> = self.idle().extract_if(.., |instance| instance.stamp != stamp).collect();
+        let older: Vec<_> = self.idle().list.extract_if(.., |instance| instance.stamp != stamp).collect();
         drop(older);
         for instance in self.slots.iter().filter_map(Slot::take) {
             self.keep(instance, || stamp);
@@ -77,17 +90,50 @@ impl Pool {
     /// list locked: whoever changes the wiring goes through the list afterwards.
     pub(super) fn keep(&self, instance: Box<Instance>, current: impl Fn() -> u64) {
         let mut idle = self.idle();
-        if idle.len() < IDLE && instance.stamp == current() {
-            idle.push(instance);
-            return;
-        }
+        let surplus = idle.push(instance, current());
         // What a guest's end does is not to be done with the list locked.
         drop(idle);
-        drop(instance);
+        drop(surplus);
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Box<Instance>>> {
+    /// Drops the instances that no call needed since this was last done, but for one. Those in the slots are put on the
+    /// list: a thread that still calls takes one back, and the next time tells which were too many.
+    pub(super) fn shrink(&self, current: impl Fn() -> u64) {
+        let mut surplus = Vec::new();
+        let mut idle = self.idle();
+        let spare = idle.spare.min(idle.list.len());
+        for instance in self.slots.iter().filter_map(Slot::take) {
+            surplus.extend(idle.push(instance, current()));
+        }
+        let unneeded = spare.min(idle.list.len().saturating_sub(1));
+        surplus.extend(idle.list.drain(..unneeded));
+        idle.list.shrink_to(IDLE / 8);
+        idle.spare = idle.list.len();
+        drop(idle);
+        drop(surplus);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         // The list is whole at all times: nothing panics half way through a change.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Idle ===
+
+impl Idle {
+    fn pop(&mut self) -> Option<Box<Instance>> {
+        let instance = self.list.pop();
+        self.spare = self.spare.min(self.list.len());
+        instance
+    }
+
+    /// Gives an instance back for which there is no room, or that is of another wiring.
+    fn push(&mut self, instance: Box<Instance>, current: u64) -> Option<Box<Instance>> {
+        if self.list.len() < IDLE && instance.stamp == current {
+            self.list.push(instance);
+            return None;
+        }
+        Some(instance)
     }
 }
