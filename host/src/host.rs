@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions};
+use pillion_capabilities::trace::Tracing;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::actor::{ActorInfo, ActorRef};
 use crate::admission::Admission;
-use crate::delivery::{Deliveries, Times};
+use crate::delivery::{Deliveries, Times, Traced};
 use crate::dispatch::{BindError, Bindings, Contract, Provider};
 use crate::engine::{
     Call, CallFailure, Dispatch, Engine, EngineConfig, EngineError, Gate, Guest, Limits, Program,
@@ -25,6 +26,7 @@ use crate::identity::{Claims, Notary, Trust};
 use crate::middleware::{Entry, Exit, Layers, Middleware};
 use crate::policy::{AntiForgery, Authorizer, Guard, Notarized};
 use crate::registry::Registry;
+use crate::traced::{Entrance, Way};
 
 /// What a host is told. The default trusts nobody, so that it loads nothing.
 #[derive(Clone, Default)]
@@ -43,6 +45,9 @@ pub struct HostConfig {
     pub anti_forgery: AntiForgery,
     /// Layers around all calls, from the outermost.
     pub middleware: Vec<Arc<dyn Middleware>>,
+    /// What makes a span of each request, message and call, outside of the layers. `None` only passes on the traces that
+    /// requests and messages are of.
+    pub tracing: Option<Tracing>,
 }
 
 /// Loads actors, binds them to providers and to each other, and calls them.
@@ -56,6 +61,7 @@ pub struct Host {
     anti_forgery: AntiForgery,
     notary: Arc<Notary>,
     layers: Layers,
+    tracing: Option<Tracing>,
     registry: Mutex<Registry>,
 }
 
@@ -97,11 +103,21 @@ impl Host {
     /// # Errors
     /// When the engine or its cache cannot be set up.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        let HostConfig { trust, limits, cache, authorizer, labels, anti_forgery, middleware } = config;
+        let HostConfig { trust, limits, cache, authorizer, labels, anti_forgery, middleware, tracing } =
+            config;
         let engine = Engine::new(EngineConfig { limits, cache })?;
         let admission = Arc::new(Admission { engine, trust, authorizer });
         let (notary, layers) = (Arc::default(), middleware.into());
-        Ok(Self { admission, limits, labels, anti_forgery, notary, layers, registry: Mutex::default() })
+        Ok(Self {
+            admission,
+            limits,
+            labels,
+            anti_forgery,
+            notary,
+            layers,
+            tracing,
+            registry: Mutex::default(),
+        })
     }
 
     /// Loads a signed module. Nothing of it is looked at further before its identity is verified.
@@ -262,7 +278,8 @@ impl Host {
         if state.deliveries.iter().any(|it| *it.binding == *binding && *it.topic == *topic) {
             return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
-        state.deliveries.push(Deliveries::start(&binding, topic, subscription, times, actor));
+        let traced = self.tracing.clone().map(|tracing| Traced { tracing, provider: provider.name() });
+        state.deliveries.push(Deliveries::start(&binding, topic, subscription, times, actor, traced));
         Ok(())
     }
 
@@ -300,7 +317,8 @@ impl Host {
         if !http_server::granted(&claims) {
             return Err(HostError::HttpNotGranted { granted: claims.wascap.caps.clone() });
         }
-        HttpServer::start(actor.clone(), listener, options).map_err(HostError::Listen)
+        let tracing = self.tracing.clone();
+        HttpServer::start(actor.clone(), listener, options, tracing).map_err(HostError::Listen)
     }
 
     /// Lets an actor call another, or itself, by those of the other's public key and call alias that stand among the
@@ -363,6 +381,12 @@ impl Host {
     #[must_use]
     pub fn notary(&self) -> &Notary {
         &self.notary
+    }
+
+    /// What makes spans, if anything does.
+    #[must_use]
+    pub fn tracing(&self) -> Option<&Tracing> {
+        self.tracing.as_ref()
     }
 
     /// Calls an operation of an actor: at once on this thread when all its providers answer at once, else as a future
@@ -452,19 +476,25 @@ impl Host {
                 actor: Arc::clone(&actor),
             }),
         };
-        let inner = Expiring::wire(signed, claims);
-        if self.layers.is_empty() {
-            return inner;
+        let mut inner = Expiring::wire(signed, claims);
+        if !self.layers.is_empty() {
+            inner = Arc::new(Exit { layers: Arc::clone(&self.layers), actor, inner });
         }
-        Arc::new(Exit { layers: Arc::clone(&self.layers), actor, inner })
+        match &self.tracing {
+            None => inner,
+            Some(tracing) => Arc::new(Way { tracing: tracing.clone(), bindings: bindings.clone(), inner }),
+        }
     }
 
-    /// The layers at the entry of an actor, if there are any.
+    /// What stands at the entry of an actor, if anything does.
     fn entry(&self, actor: &str) -> Option<Arc<dyn Gate>> {
-        if self.layers.is_empty() {
-            return None;
+        let actor: Arc<str> = actor.into();
+        let layers = || Entry { layers: Arc::clone(&self.layers), actor: Arc::clone(&actor) };
+        let inner = (!self.layers.is_empty()).then(|| Arc::new(layers()) as Arc<dyn Gate>);
+        match &self.tracing {
+            None => inner,
+            Some(tracing) => Some(Arc::new(Entrance { tracing: tracing.clone(), actor, inner })),
         }
-        Some(Arc::new(Entry { layers: Arc::clone(&self.layers), actor: actor.into() }))
     }
 
     /// Undoes what ties a removed actor to others, in both directions: actors that call each other would never end.

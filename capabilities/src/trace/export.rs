@@ -78,7 +78,7 @@ pub(super) fn exporter(export: &Export, runtime: &Handle) -> Result<Exporter> {
 }
 
 /// The URL that batches are sent to.
-fn endpoint(export: &Export) -> Result<Uri> {
+pub(super) fn endpoint(export: &Export) -> Result<Uri> {
     let Export { endpoint, protocol, .. } = export;
     let (scheme, port) = match protocol {
         Protocol::Http => ("http", 4318),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Unexpected, Visitor};
 
+use super::export::endpoint;
 use crate::Error;
 
 /// What tracing is told.
@@ -46,6 +47,18 @@ pub struct SamplingRate(f64);
 
 /// How long the export of one batch may take if nobody says otherwise: OpenTelemetry's default.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+// === impl Options ===
+
+impl Options {
+    /// Checks them without starting anything.
+    ///
+    /// # Errors
+    /// When the endpoint is none.
+    pub fn check(&self) -> Result<(), Error> {
+        self.export.as_ref().map_or(Ok(()), |export| endpoint(export).map(drop))
+    }
+}
 
 // === impl Export ===
 
