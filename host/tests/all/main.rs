@@ -25,6 +25,7 @@ mod policy;
 mod provider;
 mod small_contracts;
 mod soak;
+mod spans;
 mod tokens;
 mod traces;
 mod updates;
