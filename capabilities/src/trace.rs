@@ -15,10 +15,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use export::Background;
 use opentelemetry::trace::{Span as _, SpanBuilder, Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider};
-use tokio::runtime::Runtime;
 
 pub use binary::{from_binary, to_binary};
 pub use opentelemetry::trace::{FutureExt, SpanContext, SpanKind, Status, TraceContextExt};
@@ -38,7 +38,7 @@ struct Inner {
     tracer: SdkTracer,
     provider: SdkTracerProvider,
     /// What the exporter runs on: its own, so that neither busy guests nor a collector that hangs are in the other's way.
-    runtime: Option<Runtime>,
+    background: Option<Background>,
 }
 
 /// Texts of spans that others may have chosen have no more bytes than this.
@@ -58,17 +58,15 @@ impl Tracing {
         let mut builder = SdkTracerProvider::builder()
             .with_sampler(Sampler::ParentBased(Box::new(ratio)))
             .with_resource(Resource::builder().with_service_name(options.service.clone()).build());
-        let mut runtime = None;
+        let mut background = None;
         if let Some(export) = &options.export {
-            let started = export::runtime()
-                .map_err(|error| Error::InvalidArgument(format!("no thread can be started: {error}")))?;
-            let exporter = export::exporter(export, started.handle())?;
+            let (exporter, runs) = export::exporter(export)?;
             builder = builder.with_span_processor(BatchSpanProcessor::builder(exporter).build());
-            runtime = Some(started);
+            background = Some(runs);
         }
         let provider = builder.build();
         let tracer = provider.tracer("pillion");
-        Ok(Self { inner: Arc::new(Inner { tracer, provider, runtime }) })
+        Ok(Self { inner: Arc::new(Inner { tracer, provider, background }) })
     }
 
     /// Begins a span: a child of the parent's, or of nobody, which is a new trace. What it is to be called and its
@@ -117,16 +115,7 @@ impl Tracing {
 
 impl fmt::Debug for Tracing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracing").field("exports", &self.inner.runtime.is_some()).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // Dropped within another runtime, it would wait, which is not allowed there.
-            runtime.shutdown_background();
-        }
+        f.debug_struct("Tracing").field("exports", &self.inner.background.is_some()).finish_non_exhaustive()
     }
 }
 

@@ -28,22 +28,25 @@ pub(super) struct Exporter {
     lost: AtomicU64,
 }
 
+/// What exporters run on. It may be dropped within another runtime, as it waits for nothing.
+pub(super) struct Background {
+    handle: Handle,
+    /// Taken when it ends.
+    runtime: Option<Runtime>,
+}
+
 /// Where OTLP over HTTP takes traces.
 const PATH: &str = "/v1/traces";
 
 // === free functions ===
 
-/// What exporters run on.
-pub(super) fn runtime() -> std::io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(1).thread_name("pillion-traces").enable_all().build()
-}
-
-pub(super) fn exporter(export: &Export, runtime: &Handle) -> Result<Exporter> {
+pub(super) fn exporter(export: &Export) -> Result<(Exporter, Background)> {
     let endpoint = endpoint(export)?;
     let wrong =
         |error: &dyn fmt::Display| Error::InvalidArgument(format!("endpoint {:?}: {error}", export.endpoint));
+    let background = Background::start()?;
     // Both make tasks of theirs.
-    let _within = runtime.enter();
+    let within = background.handle.enter();
     let otlp = match export.protocol {
         Protocol::Grpc => {
             let mut builder = Otlp::builder().with_tonic();
@@ -69,12 +72,9 @@ pub(super) fn exporter(export: &Export, runtime: &Handle) -> Result<Exporter> {
         }
     };
     let otlp = otlp.map_err(|error| wrong(&error))?;
-    Ok(Exporter {
-        otlp: Arc::new(otlp),
-        runtime: runtime.clone(),
-        export: export.clone(),
-        lost: AtomicU64::new(0),
-    })
+    let (otlp, runtime) = (Arc::new(otlp), background.handle.clone());
+    drop(within);
+    Ok((Exporter { otlp, runtime, export: export.clone(), lost: AtomicU64::new(0) }, background))
 }
 
 /// The URL that batches are sent to.
@@ -93,6 +93,12 @@ pub(super) fn endpoint(export: &Export) -> Result<Uri> {
     if !matches!(url.scheme_str(), Some("http" | "https")) {
         return Err(wrong("begins with neither http:// nor https://"));
     }
+    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        // What it is stays unsaid.
+        let said =
+            "endpoint has a user or a password in it; say such by the variable OTEL_EXPORTER_OTLP_HEADERS";
+        return Err(Error::InvalidArgument(said.to_owned()));
+    }
     if url.host().is_none_or(str::is_empty) || url.query().is_some() {
         return Err(wrong("is not the URL of a server"));
     }
@@ -103,6 +109,26 @@ pub(super) fn endpoint(export: &Export) -> Result<Uri> {
     let path = parts.path_and_query.as_ref().map_or("", |path| path.path()).trim_end_matches('/');
     parts.path_and_query = Some(format!("{path}{PATH}").parse().map_err(|_| wrong("has no path"))?);
     Uri::from_parts(parts).map_err(|_| wrong("is no URL"))
+}
+
+// === impl Background ===
+
+impl Background {
+    fn start() -> Result<Self> {
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).thread_name("pillion-traces").enable_all().build();
+        let runtime =
+            runtime.map_err(|error| Error::InvalidArgument(format!("no thread can be started: {error}")))?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 // === impl Exporter ===

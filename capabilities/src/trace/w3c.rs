@@ -99,6 +99,14 @@ fn parse_parent(text: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
 
 /// At most 32 members, and [`LONGEST_STATE`] bytes.
 fn parse_state(text: &str) -> Option<TraceState> {
+    // Members may be empty, but each of them has a name and a value.
+    let mut members =
+        text.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|it| !it.is_empty());
+    let fine =
+        |member: &str| member.split('=').count() == 2 && !member.starts_with('=') && !member.ends_with('=');
+    if !members.all(fine) {
+        return None;
+    }
     let state: TraceState = text.parse().ok()?;
     // A value may have any printable character, and is passed on in header fields.
     if state.into_iter().any(|(_, value)| !value.bytes().all(|byte| (b' '..=b'~').contains(&byte))) {

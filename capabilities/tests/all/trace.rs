@@ -224,19 +224,21 @@ fn a_collector_that_hangs_or_is_not_there_holds_nobody_up() {
     }
 }
 
-#[test]
-fn wrong_options_are_told_with_their_remedy() {
+/// It is started, and fails to, within runtimes.
+#[tokio::test]
+async fn wrong_options_are_told_with_their_remedy() {
     for (endpoint, protocol, expected) in [
         ("", Protocol::Http, "endpoint \"\" is no URL"),
         ("localhost", Protocol::Http, "begins with neither http:// nor https://"),
         ("localhost:4317", Protocol::Grpc, "write the collector's URL for grpc, as http://127.0.0.1:4317"),
         ("ftp://localhost", Protocol::Http, "write the collector's URL for http, as http://127.0.0.1:4318"),
         ("http://", Protocol::Http, "endpoint \"http://\" is"),
+        ("http://me:secret@host", Protocol::Http, "say such by the variable OTEL_EXPORTER_OTLP_HEADERS"),
         ("http://host/?q", Protocol::Http, "is not the URL of a server"),
     ] {
         let options = options(endpoint, protocol, 1.0);
         let error = options.check().unwrap_err().to_string();
-        assert!(error.contains(expected), "{error}");
+        assert!(error.contains(expected) && !error.contains("secret"), "{error}");
         assert_eq!(Tracing::start(&options).unwrap_err().to_string(), error);
     }
     for fine in ["http://host", "http://host:1/", "https://host/a", "http://[::1]:4318/v1/traces"] {

@@ -23,7 +23,7 @@ use pillion_capabilities::testing::{CollectedSpan, Collector, NatsServer, RedisS
 use pillion_capabilities::trace::{
     self, Context, Export, FutureExt as _, Options, Protocol, SamplingRate, TraceContextExt as _, Tracing,
 };
-use pillion_capabilities::{Answer, KeyValue, Memory, Messaging, Redis};
+use pillion_capabilities::{Answer, BlobStore, KeyValue, Memory, Messaging, Redis};
 use pillion_codec::{BrokerMessage, GetRequest, Headers, Request as ActorRequest, Response as ActorResponse};
 use pillion_host::dispatch::Provider;
 use pillion_host::identity::{ActorClaims, KeyPair};
@@ -489,6 +489,7 @@ async fn calls_that_wait_keep_the_trace_that_they_are_of() {
     let collector = Collector::start().expect("it starts");
     let tracing = tracing(&collector, Protocol::Http, SamplingRate::NONE);
     for config in [HostConfig::default(), traced(&tracing)] {
+        let traced = config.tracing.is_some();
         let waiting: Arc<Mutex<Vec<oneshot::Sender<()>>>> = Arc::default();
         let reached: Arc<Mutex<Vec<(String, Option<String>)>>> = Arc::default();
         let (go, note) = (Arc::clone(&waiting), Arc::clone(&reached));
@@ -517,7 +518,8 @@ async fn calls_that_wait_keep_the_trace_that_they_are_of() {
             let attached = context.clone().attach();
             let call = host.call(&actor, "Twice", &get_request(&id));
             drop(attached);
-            calls.spawn(call.wait().with_context(context));
+            // Without tracing it is for whoever makes a call to keep its context, as the HTTP server does.
+            calls.spawn(call.wait().with_context(if traced { Context::new() } else { context }));
         }
         for _ in 0..2 {
             let all = async {
@@ -545,32 +547,36 @@ async fn calls_that_wait_keep_the_trace_that_they_are_of() {
 
 #[tokio::test]
 async fn the_chunks_of_a_download_belong_to_the_request_for_it() {
-    use pillion_capabilities::BlobStore as _;
-    let collector = Collector::start().expect("it starts");
-    let tracing = tracing(&collector, Protocol::Http, SamplingRate::ALL);
-    let blobs = Arc::new(pillion_capabilities::blobstore::Memory::new(1 << 20));
-    blobs.create_container("box").wait().await.expect("made");
-    blobs.put("box", "thing", Bytes::from_static(b"bytes")).wait().await.expect("put");
-    let (host, actor) = loaded_with(&downloader(), traced(&tracing), &["wascc:blobstore", "wascc:keyvalue"]);
-    let store = Arc::new(Memory::new());
-    host.bind(&actor, "default", Provider::blob_store(blobs)).expect("granted");
-    host.bind(&actor, "default", Provider::key_value(Arc::clone(&store))).expect("granted");
-    let mut payload = Vec::new();
-    pillion_codec::StreamRequest { container: "box", id: "thing", chunk_size: 100, context: None }
-        .encode(&mut payload);
-    host.call(&actor, "StartDownload", &payload).wait().await.expect("begun");
-    let exported = async {
-        while !(tracing.flush().is_ok() && collector.spans().len() >= 4) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(MINUTE, exported).await.expect("four spans");
-    let spans = collector.spans();
-    let asked = named(&spans, "wascc:blobstore StartDownload");
-    within(asked, named(&spans, "StartDownload"));
-    let chunk = named(&spans, "ReceiveChunk");
-    within(chunk, asked);
-    within(named(&spans, "wascc:keyvalue Push"), chunk);
+    use pillion_capabilities::blobstore::{Files, Memory as Blobs};
+    let folder = tempfile::tempdir().expect("a folder");
+    let files: Arc<dyn BlobStore> = Arc::new(Files::open(folder.path()).expect("it opens"));
+    // One answers at once, the other later.
+    for blobs in [Arc::new(Blobs::new(1 << 20)), files] {
+        let collector = Collector::start().expect("it starts");
+        let tracing = tracing(&collector, Protocol::Http, SamplingRate::ALL);
+        blobs.create_container("box").wait().await.expect("made");
+        blobs.put("box", "thing", Bytes::from_static(b"bytes")).wait().await.expect("put");
+        let (host, actor) =
+            loaded_with(&downloader(), traced(&tracing), &["wascc:blobstore", "wascc:keyvalue"]);
+        host.bind(&actor, "default", blobs).expect("granted");
+        host.bind(&actor, "default", Provider::key_value(Arc::new(Memory::new()))).expect("granted");
+        let mut payload = Vec::new();
+        pillion_codec::StreamRequest { container: "box", id: "thing", chunk_size: 100, context: None }
+            .encode(&mut payload);
+        host.call(&actor, "StartDownload", &payload).wait().await.expect("begun");
+        let exported = async {
+            while !(tracing.flush().is_ok() && collector.spans().len() >= 4) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(MINUTE, exported).await.expect("four spans");
+        let spans = collector.spans();
+        let asked = named(&spans, "wascc:blobstore StartDownload");
+        within(asked, named(&spans, "StartDownload"));
+        let chunk = named(&spans, "ReceiveChunk");
+        within(chunk, asked);
+        within(named(&spans, "wascc:keyvalue Push"), chunk);
+    }
 }
 
 struct Halting;
