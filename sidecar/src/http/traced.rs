@@ -49,7 +49,7 @@ pub(super) async fn answer(
     response
 }
 
-/// A path up to the component's name, as Dapr calls a span: keys would be names without end, and nobody else's business.
+/// A path up to the component's name, as Dapr calls a span: with keys there would be no end of names.
 fn shortened(path: &str) -> String {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).take(3).collect();
     trace::clipped(format!("/{}", segments.join("/")).as_bytes())

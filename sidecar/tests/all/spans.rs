@@ -80,7 +80,7 @@ async fn a_request_over_http_is_followed_to_its_store() {
             spans.iter().all(|span| (span.trace.as_str(), span.service.as_str()) == (TRACE, "app")),
             "{spans:#?}"
         );
-        assert!(!format!("{spans:?}").contains("secret"), "keys are nobody else's business");
+        assert!(!format!("{spans:?}").contains("secret"), "neither keys nor values");
         for (answer, api, operation) in
             [(&saved, "POST /v1.0/state/store", "set"), (&read, "GET /v1.0/state/store", "get")]
         {
