@@ -203,7 +203,7 @@ async fn answer(
         return Ok(response);
     }
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
-    match body.map(|body| ExportTraceServiceRequest::decode(body)) {
+    match body.map(ExportTraceServiceRequest::decode) {
         Ok(Ok(request)) => sink.take(request),
         _ => *response.status_mut() = StatusCode::BAD_REQUEST,
     }

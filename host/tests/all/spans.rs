@@ -179,11 +179,9 @@ async fn serve(host: &Host, actor: &ActorRef) -> HttpServer {
 
 /// The one span of that name.
 fn named<'a>(spans: &'a [CollectedSpan], name: &str) -> &'a CollectedSpan {
-    let mut found = spans.iter().filter(|span| span.name == name);
-    match (found.next(), found.next()) {
-        (Some(span), None) => span,
-        _ => panic!("not one span {name}: {spans:#?}"),
-    }
+    let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+    assert_eq!(found.len(), 1, "not one span {name}: {spans:#?}");
+    found[0]
 }
 
 fn within(inner: &CollectedSpan, outer: &CollectedSpan) {
@@ -230,7 +228,8 @@ impl Chain {
     /// The trace fields of the one request elsewhere.
     fn outward(&self) -> (Option<String>, Option<String>) {
         let asked = self.asked.lock().expect("unpoisoned");
-        let [fields] = &asked[..] else { panic!("not one request: {asked:?}") };
+        assert_eq!(asked.len(), 1, "not one request: {asked:?}");
+        let fields = &asked[0];
         assert_eq!(fields.get("x").expect("it is passed on"), "stays");
         let field = |name| {
             let mut values =
@@ -481,6 +480,9 @@ async fn without_tracing_a_message_says_what_trace_it_is_of() {
     }
 }
 
+/// The keys that a store was asked for, each with the trace that it was asked in.
+type Reached = Arc<Mutex<Vec<(String, Option<String>)>>>;
+
 /// Hundreds of calls, each of a trace of its own, wait for a store twice, and are let go in another order than they came,
 /// on whatever thread is free.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -491,7 +493,7 @@ async fn calls_that_wait_keep_the_trace_that_they_are_of() {
     for config in [HostConfig::default(), traced(&tracing)] {
         let traced = config.tracing.is_some();
         let waiting: Arc<Mutex<Vec<oneshot::Sender<()>>>> = Arc::default();
-        let reached: Arc<Mutex<Vec<(String, Option<String>)>>> = Arc::default();
+        let reached: Reached = Arc::default();
         let (go, note) = (Arc::clone(&waiting), Arc::clone(&reached));
         let store = Fake::getting(false, move |key| {
             let trace = || trace::current().map(|context| context.trace_id().to_string());
