@@ -23,6 +23,7 @@ mod opa;
 mod pending;
 mod policy;
 mod provider;
+mod queue;
 mod small_contracts;
 mod soak;
 mod spans;
