@@ -21,8 +21,8 @@ pub(crate) enum HostVerb {
         "      http: {listen: \"127.0.0.1:8080\"}\n\n",
         "Kinds of providers: memory, redis, redb (keys and values); memory-bus, nats, jetstream, redis-streams (messages);\n",
         "http-client; memory-blobs, files (objects); memory-events, redis-events; extras (identifiers and numbers); log.\n",
-        "`metrics: {listen: \"127.0.0.1:9090\"}` serves /metrics, /healthz and /readyz. RUST_LOG sets what is logged, as\n",
-        "\"info\"."))]
+        "`metrics: {listen: \"127.0.0.1:9090\"}` serves /metrics, /healthz and /readyz; `tracing: {endpoint:\n",
+        "\"http://127.0.0.1:4318\"}` exports spans of requests, messages and calls. RUST_LOG sets what is logged, as \"info\"."))]
     Run(RunOptions),
     /// Print the JSON schema of manifests, for editors
     Schema,

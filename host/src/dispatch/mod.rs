@@ -13,6 +13,7 @@ mod logging;
 pub(crate) mod messaging;
 mod provider;
 
+pub(crate) use bindings::Target;
 pub use bindings::{BindError, Bindings};
 pub use blobstore::Blobs;
 pub(crate) use link::Link;

@@ -1,17 +1,12 @@
 //! Instances kept for reuse.
 #![expect(clippy::vec_box, reason = "instances are large and move between slots, the list and calls")]
-#![expect(
-    unsafe_code,
-    reason = "a bare pointer passes between a thread and its slot by one atomic operation"
-)]
 
-use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thread_local::ThreadLocal;
 
 use super::instance::Instance;
+use super::slot::Slot;
 
 /// How many instances are kept beside those in the slots.
 const IDLE: usize = 256;
@@ -22,7 +17,7 @@ const IDLE: usize = 256;
 /// the slot empty, and calls that wait use the list.
 #[derive(Default)]
 pub(super) struct Pool {
-    slots: ThreadLocal<Slot>,
+    slots: ThreadLocal<Slot<Instance>>,
     idle: Mutex<Idle>,
 }
 
@@ -33,12 +28,6 @@ struct Idle {
     /// So many of them, from the first, no call has needed since the last [`Pool::shrink`].
     spare: usize,
 }
-
-/// Where a thread keeps an instance between calls: that thread alone puts it in, any may take it out. Each is on cache
-/// lines of its own, so that threads do not slow each other down.
-#[derive(Default)]
-#[repr(align(128))]
-struct Slot(AtomicPtr<Instance>);
 
 // === impl Pool ===
 
@@ -146,34 +135,5 @@ impl Idle {
             return None;
         }
         Some(instance)
-    }
-}
-
-// === impl Slot ===
-
-impl Slot {
-    #[inline]
-    fn take(&self) -> Option<Box<Instance>> {
-        let instance = self.0.swap(ptr::null_mut(), Ordering::Acquire);
-        // SAFETY: it came out of a box in `put`, and whoever swaps it out of the slot is the only one to have it.
-        (!instance.is_null()).then(|| unsafe { Box::from_raw(instance) })
-    }
-
-    /// Puts an instance in, or gives it back when there is one. To be called on the slot's own thread: as others only
-    /// ever empty a slot, one that is found empty stays so until this thread fills it.
-    #[inline]
-    fn put(&self, instance: Box<Instance>) -> Option<Box<Instance>> {
-        if self.0.load(Ordering::Relaxed).is_null() {
-            self.0.store(Box::into_raw(instance), Ordering::Release);
-            None
-        } else {
-            Some(instance)
-        }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        drop(self.take());
     }
 }

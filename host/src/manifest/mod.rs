@@ -4,6 +4,7 @@ mod check;
 mod expand;
 mod positive;
 mod start;
+mod tracing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 
 use expand::Expanding;
 pub use start::{Running, StartError};
+pub use tracing::{ProtocolManifest, TracingManifest};
 
 /// A host as a file in YAML or JSON.
 ///
@@ -57,6 +59,9 @@ pub struct Manifest {
     /// Where metrics and health are served.
     #[serde(default)]
     pub metrics: Option<MetricsManifest>,
+    /// Where spans are exported to. Without it there are none; requests are passed on with the traces that they are of.
+    #[serde(default)]
+    pub tracing: Option<TracingManifest>,
     /// The providers.
     #[serde(default)]
     pub providers: Vec<ProviderManifest>,

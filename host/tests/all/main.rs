@@ -26,6 +26,7 @@ mod provider;
 mod queue;
 mod small_contracts;
 mod soak;
+mod spans;
 mod tokens;
 mod traces;
 mod updates;
