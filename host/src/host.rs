@@ -1,8 +1,10 @@
 //! The host: it believes no module unchecked, and grants nothing by itself. One file per verb.
 
 mod bind;
+mod change;
 mod link;
 mod load;
+mod probation;
 mod subscribe;
 mod update;
 mod wire;
@@ -12,6 +14,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -25,7 +28,12 @@ use crate::middleware::{Layers, Middleware};
 use crate::policy::{AntiForgery, Authorizer};
 use crate::registry::Registry;
 
+pub(crate) use change::{Change, Committed, Edit, Misfit};
+pub(crate) use subscribe::Subscribed;
+pub(crate) use probation::OnProbation;
+pub use probation::{Probation, ProbationInfo, RolledBackInfo, Trial, Verdict};
 pub use update::HealthCheck;
+pub(crate) use update::HealthRequest;
 
 /// What a host is told. The default trusts nobody, so that it loads nothing.
 #[derive(Clone, Default)]
@@ -51,13 +59,25 @@ pub struct HostConfig {
 /// Calls take no lock of the host's. Changes are made one at a time: each is whole before the next call sees it, and
 /// calls under way end as they began.
 pub struct Host {
-    admission: Arc<Admission>,
+    inner: Arc<Inner>,
+}
+
+/// What revisions on probation need of a host as well.
+pub(crate) struct Inner {
     limits: Limits,
-    labels: BTreeMap<String, String>,
-    anti_forgery: AntiForgery,
     notary: Arc<Notary>,
     layers: Layers,
+    /// Written to with the registry locked.
+    settings: RwLock<Settings>,
     registry: Mutex<Registry>,
+}
+
+/// What is set for all actors, and may be set anew.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) anti_forgery: AntiForgery,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// What runs on a host.
@@ -82,7 +102,9 @@ impl Host {
         let engine = Engine::new(EngineConfig { limits, cache })?;
         let admission = Arc::new(Admission { engine, trust, authorizer });
         let (notary, layers) = (Arc::default(), middleware.into());
-        Ok(Self { admission, limits, labels, anti_forgery, notary, layers, registry: Mutex::default() })
+        let settings = RwLock::new(Settings { admission, anti_forgery, labels });
+        let inner = Inner { limits, notary, layers, settings, registry: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Serves an actor's HTTP requests, by its operation `HandleRequest`, on a listener. Bodies are taken whole. To be
@@ -97,7 +119,7 @@ impl Host {
         listener: TcpListener,
         options: HttpOptions,
     ) -> Result<HttpServer, HostError> {
-        self.registry().check(actor)?;
+        self.inner.registry().check(actor)?;
         let claims = actor.claims();
         if !http_server::granted(&claims) {
             return Err(HostError::HttpNotGranted { granted: claims.wascap.caps.clone() });
@@ -108,13 +130,13 @@ impl Host {
     /// The actors, by their public keys.
     #[must_use]
     pub fn actors(&self) -> Vec<ActorRef> {
-        self.registry().actors().cloned().collect()
+        self.inner.registry().actors().cloned().collect()
     }
 
     /// The actor of that public key or call alias.
     #[must_use]
     pub fn actor(&self, name: &str) -> Option<ActorRef> {
-        self.registry().find(name).cloned()
+        self.inner.registry().find(name).cloned()
     }
 
     /// The actors with that tag.
@@ -128,14 +150,14 @@ impl Host {
     /// What runs here now.
     #[must_use]
     pub fn inventory(&self) -> Inventory {
-        let actors = self.registry().actors().map(ActorRef::info).collect();
-        Inventory { labels: self.labels.clone(), actors }
+        let actors = self.inner.registry().actors().map(ActorRef::info).collect();
+        Inventory { labels: self.inner.settings.read().labels.clone(), actors }
     }
 
     /// Who signs for calls, if they are signed for.
     #[must_use]
     pub fn notary(&self) -> &Notary {
-        &self.notary
+        &self.inner.notary
     }
 
     /// Calls an operation of an actor: at once on this thread when all its providers answer at once, else as a future
@@ -159,17 +181,12 @@ impl Host {
     ) -> Result<(), CallFailure> {
         actor.guest().call_into(operation, payload, response)
     }
-
-    fn registry(&self) -> MutexGuard<'_, Registry> {
-        // It is whole at all times: nothing panics half way through a change.
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host")
-            .field("labels", &self.labels)
+            .field("labels", &self.inner.settings.read().labels)
             .field("actors", &self.actors())
             .finish_non_exhaustive()
     }
@@ -177,10 +194,23 @@ impl fmt::Debug for Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let actors = std::mem::take(&mut *self.registry());
+        let registry = std::mem::take(&mut *self.inner.registry());
         let nobody = Registry::default();
-        for actor in actors.actors() {
-            self.forget(&nobody, actor);
+        for actor in registry.all() {
+            self.inner.forget(&nobody, actor);
         }
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    pub(crate) fn admission(&self) -> Arc<Admission> {
+        Arc::clone(&self.settings.read().admission)
+    }
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        // It is whole at all times: nothing panics half way through a change.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -120,6 +120,12 @@ impl Program {
         Self { limits, ..self }
     }
 
+    /// What its instances may use.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Whether its calls may have to wait whatever it is bound to, as those of a module that imports WASI may.
     #[must_use]
     pub fn always_waits(&self) -> bool {

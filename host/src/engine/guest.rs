@@ -34,13 +34,22 @@ struct Inner {
     gate: Option<Arc<dyn Gate>>,
 }
 
+/// Is told how the calls of a program ended that has to prove itself yet.
+pub(crate) trait Watch: Send + Sync + 'static {
+    /// A call ended, on an instance of that program or in making one. Calls that are given up, their futures dropped,
+    /// are not told of.
+    fn ended(&self, outcome: Result<(), &CallFailure>);
+}
+
 /// What new instances are made of. Older instances are told by their stamp, and not used again.
 #[derive(Clone)]
 struct Wiring {
-    /// Counts up by two; the lowest bit says whether calls may wait.
+    /// Counts up by four; the lowest bit says whether calls may wait, the next whether somebody is told how they end.
     stamp: u64,
     program: Program,
     dispatch: Arc<dyn Dispatch>,
+    /// Who is told how calls end, of those on instances from that stamp on.
+    watch: Option<(u64, Arc<dyn Watch>)>,
     /// Whether it is to be called no more.
     closed: bool,
 }
@@ -63,6 +72,8 @@ enum Obtained {
 }
 
 const WAITS: u64 = 1;
+const WATCHED: u64 = 2;
+const FLAGS: u64 = WAITS | WATCHED;
 
 // === impl Call ===
 
@@ -91,7 +102,8 @@ impl Guest {
     /// As [`Guest::new`], with somebody at its entry.
     #[must_use]
     pub fn gated(program: Program, dispatch: Arc<dyn Dispatch>, gate: Option<Arc<dyn Gate>>) -> Self {
-        let wiring = Wiring { stamp: waits(&program, &*dispatch), program, dispatch, closed: false };
+        let stamp = waits(&program, &*dispatch);
+        let wiring = Wiring { stamp, program, dispatch, watch: None, closed: false };
         let inner = Inner {
             stamp: AtomicU64::new(wiring.stamp),
             wiring: Mutex::new(wiring),
@@ -104,21 +116,43 @@ impl Guest {
 
     /// Wires it to another dispatch. Calls under way keep theirs; later calls run on fresh instances.
     pub fn rewire(&self, dispatch: Arc<dyn Dispatch>) {
-        self.wire(None, dispatch);
+        self.wire(|now| Wiring { dispatch, ..now });
     }
 
     /// Puts another program in this one's place, with its dispatch. Calls under way end on the old one; later calls run
     /// the new. What the old one used is freed with the last of its calls; a thread whose call ends at the very moment of
     /// the change may keep one instance until it calls again.
     pub fn replace(&self, program: Program, dispatch: Arc<dyn Dispatch>) {
-        self.wire(Some(program), dispatch);
+        self.wire(|now| Wiring { program, dispatch, watch: None, ..now });
+    }
+
+    /// As [`Guest::replace`], and has somebody told how the calls of the new program end, until it is replaced in its
+    /// turn or [`Guest::unwatch`] is called.
+    pub(crate) fn replace_watched(
+        &self,
+        program: Program,
+        dispatch: Arc<dyn Dispatch>,
+        watch: Arc<dyn Watch>,
+    ) {
+        self.wire(|now| Wiring { program, dispatch, watch: Some((now.stamp, watch)), ..now });
+    }
+
+    /// Has nobody told any more how calls end.
+    pub(crate) fn unwatch(&self) {
+        self.wire(|now| Wiring { watch: None, ..now });
+    }
+
+    /// The program and what it is wired to now.
+    pub(crate) fn wired(&self) -> (Program, Arc<dyn Dispatch>) {
+        let wiring = self.wiring();
+        (wiring.program.clone(), Arc::clone(&wiring.dispatch))
     }
 
     /// Refuses all later calls. Those under way end as they would have.
     pub fn close(&self) {
         let mut wiring = self.wiring();
         // Whoever may have to wait takes the way that looks.
-        wiring.stamp = (wiring.stamp | WAITS) + 2;
+        wiring.stamp = (wiring.stamp | FLAGS) + 1 + WAITS;
         wiring.closed = true;
         let stamp = wiring.stamp;
         self.inner.stamp.store(stamp, Ordering::Release);
@@ -126,14 +160,18 @@ impl Guest {
         self.inner.pool.retain(stamp);
     }
 
-    fn wire(&self, program: Option<Program>, dispatch: Arc<dyn Dispatch>) {
+    /// Changes the wiring; the change is handed the stamp that the new one will have, but for its flags.
+    fn wire(&self, change: impl FnOnce(Wiring) -> Wiring) {
         let mut wiring = self.wiring();
         if wiring.closed {
             return;
         }
-        let program = program.unwrap_or_else(|| wiring.program.clone());
-        let stamp = ((wiring.stamp | WAITS) + 1) | waits(&program, &*dispatch);
-        let old = std::mem::replace(&mut *wiring, Wiring { stamp, program, dispatch, closed: false });
+        let stamp = (wiring.stamp | FLAGS) + 1;
+        let mut new = change(Wiring { stamp, ..wiring.clone() });
+        let watched = if new.watch.is_some() { WATCHED } else { 0 };
+        new.stamp = stamp | watched | waits(&new.program, &*new.dispatch);
+        let stamp = new.stamp;
+        let old = std::mem::replace(&mut *wiring, new);
         self.inner.stamp.store(stamp, Ordering::Release);
         drop(wiring);
         // Outside the lock: instances and dispatches of others' making end here.
@@ -280,7 +318,11 @@ impl Guest {
                 result
             },
         );
-        result.map_err(|failure| *failure)
+        let result = result.map_err(|failure| *failure);
+        if stamp & WATCHED != 0 {
+            self.ended(stamp, result.as_ref().map(|()| ()));
+        }
+        result
     }
 
     async fn call_waiting(
@@ -294,15 +336,39 @@ impl Guest {
             None => match self.obtain()? {
                 Obtained::Idle(instance) => instance,
                 Obtained::Leave(wiring, permit) => {
-                    Instance::waiting(&wiring.program, wiring.dispatch, depth, wiring.stamp, permit).await?
+                    let stamp = wiring.stamp;
+                    let made = Instance::waiting(&wiring.program, wiring.dispatch, depth, stamp, permit).await;
+                    if let Err(failure) = &made
+                        && stamp & WATCHED != 0
+                    {
+                        self.ended(stamp, Err(failure));
+                    }
+                    made?
                 }
             },
         };
+        let stamp = instance.stamp;
         let result = instance.call_waiting(depth, operation, payload).await;
         if !result.as_ref().is_err_and(|failure| failure.spoils_instance()) {
             self.inner.pool.keep(instance, || self.stamp());
         }
-        result.map_err(|failure| *failure)
+        let result = result.map_err(|failure| *failure);
+        if stamp & WATCHED != 0 {
+            self.ended(stamp, result.as_ref().map(|_| ()));
+        }
+        result
+    }
+
+    /// Tells whoever watches how a call ended on an instance of that stamp.
+    #[cold]
+    fn ended(&self, stamp: u64, outcome: Result<(), &CallFailure>) {
+        let watch = self.wiring().watch.clone();
+        // Calls of an earlier program that was watched too are none of this one's.
+        if let Some((since, watch)) = watch
+            && stamp >= since
+        {
+            watch.ended(outcome);
+        }
     }
 
     #[cold]

@@ -34,7 +34,7 @@ use super::{
 /// assert_eq!(trust.verify(&signed, SystemTime::now())?.claims.sub, module.public_key());
 /// # Ok::<(), identity::IdentityError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     /// The accounts (`A…`) whose own signature under a module is enough.
     pub issuers: TrustedIssuers,
