@@ -1,6 +1,7 @@
 //! The host: it believes no module unchecked, and grants nothing by itself. One file per verb.
 
 mod bind;
+#[cfg(feature = "manifest")]
 mod change;
 mod link;
 mod load;
@@ -28,12 +29,15 @@ use crate::middleware::{Layers, Middleware};
 use crate::policy::{AntiForgery, Authorizer};
 use crate::registry::Registry;
 
-pub(crate) use change::{Change, Committed, Edit, Misfit};
-pub(crate) use subscribe::Subscribed;
+#[cfg(feature = "manifest")]
+pub(crate) use change::{Change, Edit, Misfit};
 pub(crate) use probation::OnProbation;
 pub use probation::{Probation, ProbationInfo, RolledBackInfo, Trial, Verdict};
+pub(crate) use subscribe::Subscribed;
 pub use update::HealthCheck;
 pub(crate) use update::HealthRequest;
+#[cfg(feature = "manifest")]
+pub(crate) use update::check_update;
 
 /// What a host is told. The default trusts nobody, so that it loads nothing.
 #[derive(Clone, Default)]
@@ -124,7 +128,17 @@ impl Host {
         if !http_server::granted(&claims) {
             return Err(HostError::HttpNotGranted { granted: claims.wascap.caps.clone() });
         }
-        HttpServer::start(actor.clone(), listener, options).map_err(HostError::Listen)
+        self.serve(actor, listener, options).map_err(HostError::Listen)
+    }
+
+    /// As [`Host::serve_http`], for an actor of which all that was checked.
+    pub(crate) fn serve(
+        &self,
+        actor: &ActorRef,
+        listener: TcpListener,
+        options: HttpOptions,
+    ) -> std::io::Result<HttpServer> {
+        HttpServer::start(actor.clone(), listener, options)
     }
 
     /// The actors, by their public keys.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -41,9 +42,13 @@ pub struct HttpOptions {
 #[must_use = "dropping the server ends it"]
 pub struct HttpServer {
     address: SocketAddr,
+    present: Present,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
+
+/// What requests are served by from now on, and connections taken.
+type Present = Arc<RwLock<Shared>>;
 
 /// What the connections of a server share.
 #[derive(Clone)]
@@ -85,10 +90,15 @@ impl HttpServer {
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let room = options.bodies.max(options.body).min(Semaphore::MAX_PERMITS);
-        let shared = Shared { actor, options, room: Arc::new(Semaphore::new(room)) };
-        let task = tokio::spawn(serve(shared, listener, stopped));
-        Ok(Self { address, stop, task })
+        let present = Arc::new(RwLock::new(Shared::new(actor, options)));
+        let task = tokio::spawn(serve(Arc::clone(&present), listener, stopped));
+        Ok(Self { address, present, stop, task })
+    }
+
+    /// Serves another actor, or with other options, from the next request on. Connections stay.
+    #[cfg(feature = "manifest")]
+    pub(crate) fn change(&self, actor: ActorRef, options: HttpOptions) {
+        *self.present.write() = Shared::new(actor, options);
     }
 
     /// Where it listens.
@@ -116,7 +126,16 @@ pub(crate) fn granted(claims: &Claims) -> bool {
     claims.wascap.caps.iter().any(|granted| NAMES.contains(&granted.as_str()))
 }
 
-async fn serve(shared: Shared, listener: TcpListener, stopped: watch::Receiver<bool>) {
+// === impl Shared ===
+
+impl Shared {
+    fn new(actor: ActorRef, options: HttpOptions) -> Self {
+        let room = options.bodies.max(options.body).min(Semaphore::MAX_PERMITS);
+        Self { actor, options, room: Arc::new(Semaphore::new(room)) }
+    }
+}
+
+async fn serve(present: Present, listener: TcpListener, stopped: watch::Receiver<bool>) {
     let (mut connections, mut refused) = (JoinSet::new(), JoinSet::new());
     let mut end = stopped.clone();
     loop {
@@ -131,7 +150,7 @@ async fn serve(shared: Shared, listener: TcpListener, stopped: watch::Receiver<b
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        if connections.len() >= shared.options.connections {
+        if connections.len() >= present.read().options.connections {
             if refused.len() < REFUSED {
                 refused.spawn(connection::refuse(stream));
             }
@@ -139,11 +158,12 @@ async fn serve(shared: Shared, listener: TcpListener, stopped: watch::Receiver<b
         }
         // A response is written at once, and in one piece.
         let _ = stream.set_nodelay(true);
-        connections.spawn(connection::serve(stream, shared.clone(), stopped.clone()));
+        connections.spawn(connection::serve(stream, Arc::clone(&present), stopped.clone()));
     }
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(shared.options.drain, ended).await.is_err() {
+    let drain = present.read().options.drain;
+    if tokio::time::timeout(drain, ended).await.is_err() {
         tracing::warn!(target: "pillion::http", "requests under way were given up");
     }
     // Dropping the connections ends those that are left.

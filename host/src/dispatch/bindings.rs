@@ -323,7 +323,8 @@ impl Route {
     }
 }
 
-fn or_default(binding: &str) -> &str {
+/// The name that the empty one means.
+pub(crate) fn or_default(binding: &str) -> &str {
     if binding.is_empty() { DEFAULT } else { binding }
 }
 

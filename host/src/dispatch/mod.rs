@@ -13,6 +13,8 @@ mod logging;
 pub(crate) mod messaging;
 mod provider;
 
+#[cfg(feature = "manifest")]
+pub(crate) use bindings::or_default;
 pub use bindings::{BindError, Bindings};
 pub use blobstore::Blobs;
 pub(crate) use link::Link;

@@ -337,7 +337,8 @@ impl Guest {
                 Obtained::Idle(instance) => instance,
                 Obtained::Leave(wiring, permit) => {
                     let stamp = wiring.stamp;
-                    let made = Instance::waiting(&wiring.program, wiring.dispatch, depth, stamp, permit).await;
+                    let made =
+                        Instance::waiting(&wiring.program, wiring.dispatch, depth, stamp, permit).await;
                     if let Err(failure) = &made
                         && stamp & WATCHED != 0
                     {

@@ -91,6 +91,11 @@ impl Host {
         self.inner.settings.read().clone()
     }
 
+    /// Whether the actor is on this host.
+    pub(crate) fn has(&self, actor: &ActorRef) -> bool {
+        self.inner.registry().check(actor).is_ok()
+    }
+
     /// An actor that is bound to nothing, and not on this host yet.
     pub(crate) fn assemble(&self, claims: Claims, program: Program) -> ActorRef {
         self.inner.assemble(claims, program)

@@ -179,11 +179,7 @@ impl Drop for OnProbation {
 
 impl Watching {
     /// Begins to watch.
-    pub(super) fn begin(
-        host: &Arc<Inner>,
-        actor: &ActorRef,
-        probation: Probation,
-    ) -> (Arc<Self>, Trial) {
+    pub(super) fn begin(host: &Arc<Inner>, actor: &ActorRef, probation: Probation) -> (Arc<Self>, Trial) {
         let (sender, verdict) = watch::channel(None);
         let watching = Arc::new(Self {
             host: Arc::downgrade(host),
@@ -267,7 +263,9 @@ impl Watch for Watching {
                     return;
                 }
             }
-            Err(CallFailure::Busy(_) | CallFailure::Halted(_) | CallFailure::Waits | CallFailure::Removed) => {
+            Err(
+                CallFailure::Busy(_) | CallFailure::Halted(_) | CallFailure::Waits | CallFailure::Removed,
+            ) => {
                 return;
             }
             _ => _ = self.calls.fetch_add(1, Ordering::AcqRel),

@@ -229,7 +229,7 @@ impl Inner {
 // === free functions ===
 
 /// Whether it is of the same module, and newer.
-pub(super) fn check_update(actor: &ActorRef, update: &Claims) -> Result<(), HostError> {
+pub(crate) fn check_update(actor: &ActorRef, update: &Claims) -> Result<(), HostError> {
     if update.sub != actor.key() {
         return Err(HostError::OtherModule { actor: actor.key().to_owned(), module: update.sub.clone() });
     }

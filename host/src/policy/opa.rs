@@ -40,6 +40,8 @@ pub struct Opa {
     /// An engine takes one input at a time.
     idle: Mutex<Vec<Engine>>,
     cacheable: bool,
+    /// What it decides by.
+    digest: [u8; 32],
 }
 
 /// Why policies cannot be used.
@@ -160,7 +162,13 @@ impl Opa {
             check_interval: NonZeroU32::MIN.saturating_add(255),
         });
         let cacheable = !sources.policies.iter().any(|(_, rego)| fickle(rego));
-        Ok(Self { prepared: engine, idle: Mutex::default(), cacheable })
+        Ok(Self { prepared: engine, idle: Mutex::default(), cacheable, digest: sources.digest() })
+    }
+
+    /// Whether both decide by the same policies and data.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.digest == other.digest
     }
 
     fn decide(&self, rule: &'static str, input: &impl Serialize) -> Decision {

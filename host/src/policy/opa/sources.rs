@@ -5,6 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
 use tar::Archive;
 
 use super::OpaError;
@@ -47,6 +48,18 @@ impl Sources {
                 })
             }
         }
+    }
+
+    /// What tells these from others, by their text.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for (name, text) in self.policies.iter().chain(&self.data) {
+            for part in [name, text] {
+                digest.update((part.len() as u64).to_le_bytes());
+                digest.update(part);
+            }
+        }
+        digest.finalize().into()
     }
 
     fn read_directory(&mut self, root: &Path, directory: &Path, depth: usize) -> Result<(), OpaError> {
