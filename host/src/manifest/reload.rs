@@ -111,8 +111,8 @@ impl Running {
         for ((actor, hash), manifest) in actors.into_iter().zip(&manifest.actors) {
             let before =
                 known.iter().position(|known| known.actor.is(&actor)).map(|at| known.swap_remove(at));
-            let mut known = before.unwrap_or_else(|| Known::new(actor, hash, manifest));
-            known.remember(manifest);
+            let mut known = before.unwrap_or_else(|| Known::new(actor, hash));
+            known.remember(manifest, &providers);
             let trial = committed.trials.iter().find(|(key, _)| key == known.actor.key());
             if known.hash != hash {
                 // A revision that takes the place of one on probation goes back to what that would have.

@@ -193,7 +193,9 @@ impl Running {
         }
         for ((number, actor, loaded), hash) in actors.into_iter().zip(hashes) {
             running.open(number, actor, &loaded).await?;
-            running.actors.push(Known::new(loaded, hash, actor));
+            let mut known = Known::new(loaded, hash);
+            known.remember(actor, &running.providers);
+            running.actors.push(known);
         }
         running.ready.store(true, Ordering::Release);
         Ok(running)
@@ -318,20 +320,17 @@ impl<'a> Prepared<'a> {
 // === impl Known ===
 
 impl Known {
-    /// One of which everything is as its part of the manifest says.
-    pub(super) fn new(actor: ActorRef, hash: [u8; 32], manifest: &ActorManifest) -> Self {
+    pub(super) fn new(actor: ActorRef, hash: [u8; 32]) -> Self {
         let (bound, linked, subscribed) = Default::default();
-        let mut known = Self { actor, hash, bound, linked, subscribed, trial: None, refused: None };
-        known.remember(manifest);
-        known
+        Self { actor, hash, bound, linked, subscribed, trial: None, refused: None }
     }
 
-    /// Notes what is there because a manifest says so.
-    pub(super) fn remember(&mut self, manifest: &ActorManifest) {
+    /// Notes what is there because a manifest, with those providers, says so.
+    pub(super) fn remember(&mut self, manifest: &ActorManifest, providers: &BTreeMap<String, Provider>) {
         let state = self.actor.state();
-        for (binding, provider) in state.bindings.bound() {
-            if manifest.bindings.iter().any(|it| or_default(&it.name) == binding) {
-                self.bound.insert((binding.to_owned(), provider.contract()));
+        for binding in &manifest.bindings {
+            if let Some(provider) = providers.get(&binding.provider) {
+                self.bound.insert((or_default(&binding.name).to_owned(), provider.contract()));
             }
         }
         for link in state.bindings.links() {

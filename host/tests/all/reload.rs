@@ -79,9 +79,13 @@ fn actor(running: &Running, key: &KeyPair) -> ActorRef {
     running.host().actor(&key.public_key()).expect("it is there")
 }
 
-fn call(running: &Running, key: &KeyPair, operation: &str, payload: &[u8]) -> Result<Vec<u8>, CallFailure> {
-    let mut response = Vec::new();
-    running.host().call_into(&actor(running, key), operation, payload, &mut response).map(|()| response)
+async fn call(
+    running: &Running,
+    key: &KeyPair,
+    operation: &str,
+    payload: &[u8],
+) -> Result<Bytes, CallFailure> {
+    running.host().call(&actor(running, key), operation, payload).wait().await
 }
 
 fn add(value: i64) -> Vec<u8> {
@@ -91,10 +95,10 @@ fn add(value: i64) -> Vec<u8> {
 }
 
 /// The number under `k`, as the actor that passes everything on is told.
-fn count(running: &Running, key: &KeyPair) -> u64 {
+async fn count(running: &Running, key: &KeyPair) -> u64 {
     let mut request = Vec::new();
     GetRequest { key: "k" }.encode(&mut request);
-    let response = call(running, key, "Get", &request).expect("it answers");
+    let response = call(running, key, "Get", &request).await.expect("it answers");
     let GetResponse { value, .. } = GetResponse::decode(&response).expect("a response");
     String::from_utf8_lossy(value).parse().expect("a number")
 }
@@ -184,7 +188,7 @@ actors:
 "#;
     let mut running = folder.start(before).await;
     let (_, address) = running.addresses().next().expect("one listens");
-    call(&running, &store, "Add", &add(3)).expect("it adds");
+    call(&running, &store, "Add", &add(3)).await.expect("it adds");
     let by_hand = Provider::key_value(Fake::map());
     running.host().bind(&actor(&running, &store), "by hand", by_hand).expect("granted");
     assert!(folder.reload(&mut running, before).await.expect("it is the same").is_empty());
@@ -226,9 +230,9 @@ actors:
     let mut bindings: Vec<_> = info.bindings.iter().map(|it| (&*it.binding, it.provider)).collect();
     bindings.sort_unstable();
     assert_eq!(bindings, [("by hand", "fake"), ("default", "memory"), ("durable", "redb")]);
-    assert_eq!(count(&running, &store), 3, "a provider that did not change keeps what it has");
-    call(&running, &late, "Add", &add(4)).expect("it is linked");
-    assert_eq!(count(&running, &store), 7);
+    assert_eq!(count(&running, &store).await, 3, "a provider that did not change keeps what it has");
+    call(&running, &late, "Add", &add(4)).await.expect("it is linked");
+    assert_eq!(count(&running, &store).await, 7);
     tokio::net::TcpStream::connect(address).await.expect_err("nobody listens any more");
     assert_eq!(running.addresses().count(), 0);
 
@@ -239,7 +243,7 @@ actors:
     assert!(
         folder.reload(&mut running, before).await.expect("there and back").to_string().contains("+actor")
     );
-    assert_eq!(count(&running, &store), 7);
+    assert_eq!(count(&running, &store).await, 7);
     running.stop().await;
 }
 
@@ -257,7 +261,7 @@ async fn a_manifest_with_anything_wrong_changes_nothing() {
     fs::write(folder.path("raw.wasm"), keyvalue()).expect("written");
     folder.write("no.rego", "package pillion\ndefault can_load := false\ndefault can_invoke := true");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let taken = taken.local_addr().expect("it listens");
+    let listening = format!("listen: \"{}\"", taken.local_addr().expect("it listens"));
     let text = r#"
 providers: [{name: memory, kind: memory}, {name: bus, kind: memory-bus}]
 actors:
@@ -268,10 +272,9 @@ actors:
     http: {listen: "127.0.0.1:0"}
 "#;
     let mut running = folder.start(text).await;
-    call(&running, &store, "Publish", b"").expect_err("it is no message");
+    call(&running, &store, "Publish", b"").await.expect_err("it is no message");
     let (inventory, addresses) =
         (running.host().inventory(), running.addresses().map(|(_, at)| at).collect::<Vec<_>>());
-    let listening = format!("listen: \"{taken}\"");
     for (from, to, expected) in [
         ("store.wasm", "missing.wasm", "actors[0].module: "),
         ("store.wasm", "raw.wasm", "actors[0].module: the module is refused"),
@@ -323,8 +326,6 @@ actors:
     // And what is right is taken afterwards.
     let changes = folder.reload(&mut running, &text.replace("store.wasm", "newer.wasm")).await;
     assert!(changes.expect("it is right").to_string().contains("(revision 2 → 3)"));
-    // Nobody else took what the other manifests would have listened or subscribed to.
-    std::net::TcpListener::bind(taken).expect("it is free");
     running.stop().await;
 }
 
@@ -405,7 +406,7 @@ actors:
     for client in clients {
         client.await.expect("no request was lost");
     }
-    let (answered, counted) = (answered.load(Ordering::Relaxed), count(&running, &reader));
+    let (answered, counted) = (answered.load(Ordering::Relaxed), count(&running, &reader).await);
     assert!(answered >= CLIENTS * RELOADS as u64);
     assert_eq!(answered, counted, "each is answered once, and counted once");
     assert_eq!(running.addresses().next().map(|(_, at)| at), Some(address));
@@ -674,7 +675,7 @@ async fn metrics_move_and_end() {
     let text = |listen: &str| format!("metrics: {{listen: \"{listen}\"}}\nactors: [{{module: app.wasm}}]");
     let mut running = folder.start(&text("127.0.0.1:0")).await;
     let first = running.metrics().expect("they are served");
-    call(&running, &key, "any", b"").expect("it answers");
+    call(&running, &key, "any", b"").await.expect("it answers");
     let changes = folder.reload(&mut running, &text("localhost:0")).await.expect("it is right");
     assert_eq!(changes.to_string(), "metrics");
     let second = running.metrics().expect("they are served");
@@ -705,15 +706,18 @@ async fn an_alias_may_pass_to_another_and_calls_follow_it() {
     let text =
         "actors:\n  - module: caller.wasm\n    calls: [demo/a]\n  - module: one.wasm\n  - module: two.wasm\n";
     let mut running = folder.start(text).await;
-    assert_eq!(call(&running, &caller, "any", b""), Ok(b"one".to_vec()));
+    assert_eq!(call(&running, &caller, "any", b"").await.expect("it answers"), "one");
     folder.sign("one.wasm", &one, &saying("one"), aliased(2, "demo/b", &[]));
-    let error = folder.reload(&mut running, text).await.expect_err("the alias is taken");
+    let error = folder.reload(&mut running, text).await.expect_err("nobody has the alias");
+    assert!(error.starts_with("actors[0].calls[0]: there is no actor"), "{error}");
+    let error = folder.reload(&mut running, &text.replace("    calls: [demo/a]\n", "")).await;
+    let error = error.expect_err("the other is taken");
     assert!(error.contains("the call alias \"demo/b\""), "{error}");
-    assert_eq!(call(&running, &caller, "any", b""), Ok(b"one".to_vec()));
+    assert_eq!(call(&running, &caller, "any", b"").await.expect("it answers"), "one");
     folder.sign("two.wasm", &two, &saying("two"), aliased(2, "demo/a", &[]));
     let changes = folder.reload(&mut running, text).await.expect("they change places").to_string();
     assert!(changes.contains(&format!("~actor {} (calls)", caller.public_key())), "{changes}");
-    assert_eq!(call(&running, &caller, "any", b""), Ok(b"two".to_vec()));
+    assert_eq!(call(&running, &caller, "any", b"").await.expect("it answers"), "two");
     let links = actor(&running, &caller).info().links;
     assert_eq!(links, [two.public_key()]);
     running.stop().await;
@@ -742,10 +746,10 @@ async fn a_revision_that_does_not_prove_itself_goes_back_and_is_not_tried_again(
     let mut running = folder.start(&text(3)).await;
     sign(2);
     folder.reload(&mut running, &text(3)).await.expect("it is newer");
-    call(&running, &key, "Trap", b"").expect_err("it traps");
-    assert_eq!(call(&running, &key, "any", b""), Ok(b"2".to_vec()), "one may fail");
-    call(&running, &key, "Trap", b"").expect_err("it traps");
-    assert_eq!(call(&running, &key, "any", b""), Ok(b"1".to_vec()));
+    call(&running, &key, "Trap", b"").await.expect_err("it traps");
+    assert_eq!(call(&running, &key, "any", b"").await.expect("it answers"), "2", "one may fail");
+    call(&running, &key, "Trap", b"").await.expect_err("it traps");
+    assert_eq!(call(&running, &key, "any", b"").await.expect("it answers"), "1");
     let rolled_back = actor(&running, &key).info().rolled_back.expect("it is told");
     assert_eq!(rolled_back.revision, Some(2));
 
@@ -754,16 +758,16 @@ async fn a_revision_that_does_not_prove_itself_goes_back_and_is_not_tried_again(
     assert!(folder.reload(&mut running, &text(3)).await.expect("nothing is wrong with it").is_empty());
     drop(logged);
     assert!(traces.lines().iter().any(|line| line.contains("rolled back")), "{:?}", traces.lines());
-    assert_eq!(call(&running, &key, "any", b""), Ok(b"1".to_vec()), "the file is the same");
+    assert_eq!(call(&running, &key, "any", b"").await.expect("it answers"), "1", "the file is the same");
     sign(3);
     folder.reload(&mut running, &text(3)).await.expect("it is newer");
     for _ in 0..3 {
-        assert_eq!(call(&running, &key, "any", b""), Ok(b"3".to_vec()));
+        assert_eq!(call(&running, &key, "any", b"").await.expect("it answers"), "3");
     }
     for _ in 0..3 {
-        call(&running, &key, "Trap", b"").expect_err("it traps");
+        call(&running, &key, "Trap", b"").await.expect_err("it traps");
     }
-    assert_eq!(call(&running, &key, "any", b""), Ok(b"3".to_vec()), "it is confirmed");
+    assert_eq!(call(&running, &key, "any", b"").await.expect("it answers"), "3", "it is confirmed");
     running.stop().await;
 }
 
