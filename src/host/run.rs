@@ -61,20 +61,25 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit> {
         }
         say_addresses(&running, &[]);
         say("ready");
+        let mut complaint = String::new();
         while let Some(cause) = signals.wait(&mut watch, !options.no_watch).await {
             let before = addresses(&running);
             tokio::select! {
                 done = reload(&mut running, &mut watch, path, base) => match done {
-                    Ok(changes) if changes.is_empty() && matches!(cause, Cause::Files) => {}
+                    Ok(changes) if changes.is_empty() && matches!(cause, Cause::Files) => complaint.clear(),
                     Ok(_) => {
+                        complaint.clear();
                         say_addresses(&running, &before);
                         say("reloaded");
                     }
+                    // The same files are looked at twice now and then.
+                    Err(error) if matches!(cause, Cause::Files) && complaint == format!("{error:#}") => {}
                     Err(error) => {
+                        complaint = format!("{error:#}");
                         let remedy = "mend the manifest or what it names; it is looked at again when that changes, or \
                                       on SIGHUP";
                         tracing::error!(
-                            target: "pillion::reload", error = format!("{error:#}"), remedy,
+                            target: "pillion::reload", error = complaint, remedy,
                             "not reloaded, the host goes on as it was"
                         );
                     }
