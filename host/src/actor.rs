@@ -70,12 +70,16 @@ pub struct ActorInfo {
     pub expires: Option<u64>,
     /// Whether its token has expired, so that it is given no request, no message and no capability.
     pub expired: bool,
-    /// Whether every call of it is done when it returns.
+    /// Whether every call of it is done when it returns, unless it has to wait for its turn.
     pub always_ready: bool,
     /// How its revision does on probation, if it is on one.
     pub probation: Option<ProbationInfo>,
     /// The revision that it went back from, if that was its last update.
     pub rolled_back: Option<RolledBackInfo>,
+    /// How many instances of it there are, idle ones included.
+    pub instances: usize,
+    /// How many calls of it wait for their turn.
+    pub queued: usize,
 }
 
 /// One binding of an actor.
@@ -151,6 +155,8 @@ impl ActorRef {
             always_ready: self.inner.guest.always_ready(),
             probation: state.probation.as_ref().map(OnProbation::info),
             rolled_back: state.rolled_back.clone(),
+            instances: self.inner.guest.instances(),
+            queued: self.inner.guest.queued(),
         }
     }
 

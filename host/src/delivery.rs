@@ -157,7 +157,8 @@ async fn deliver(actor: &ActorRef, received: &Received, times: Times) -> Outcome
                 // Its subscriptions ended before it was closed: others get it.
                 Err(CallFailure::Removed) => return Outcome::Redeliver,
                 Err(failure) => {
-                    let hopeful = matches!(failure, CallFailure::Busy(_) | CallFailure::Halted(_));
+                    let hopeful = failure.is_busy()
+                        || matches!(failure, CallFailure::Halted(_) | CallFailure::Expired(_));
                     (failure.to_string(), hopeful)
                 }
             },

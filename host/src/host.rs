@@ -103,7 +103,7 @@ impl Host {
     /// When the engine or its cache cannot be set up.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
         let HostConfig { trust, limits, cache, authorizer, labels, anti_forgery, middleware } = config;
-        let engine = Engine::new(EngineConfig { limits, cache })?;
+        let engine = Engine::new(EngineConfig { limits, cache, ..EngineConfig::default() })?;
         let admission = Arc::new(Admission { engine, trust, authorizer });
         let (notary, layers) = (Arc::default(), middleware.into());
         let settings = RwLock::new(Settings { admission, anti_forgery, labels });
@@ -174,8 +174,8 @@ impl Host {
         &self.inner.notary
     }
 
-    /// Calls an operation of an actor: at once on this thread when all its providers answer at once, else as a future
-    /// that is to be awaited.
+    /// Calls an operation of an actor: at once on this thread when all its providers answer at once and it has room for
+    /// the call, else as a future that is to be awaited.
     pub fn call(&self, actor: &ActorRef, operation: &str, payload: &[u8]) -> Call {
         actor.guest().call(operation, payload)
     }

@@ -9,7 +9,7 @@ use super::{HealthCheck, HealthRequest, Host, Inner, Probation, Settings, Subscr
 use crate::actor::ActorRef;
 use crate::delivery::Deliveries;
 use crate::dispatch::{BindError, Bindings, Contract, Link, Provider};
-use crate::engine::{Dispatch, Limits, Program};
+use crate::engine::{Dispatch, Program};
 use crate::error::HostError;
 use crate::identity::Claims;
 use crate::registry::Registry;
@@ -19,9 +19,10 @@ pub(crate) struct Change {
     pub(crate) actor: ActorRef,
     /// Whether it is not on the host yet.
     pub(crate) added: bool,
-    /// Its new revision, if it has one.
-    pub(crate) revision: Option<(Arc<Claims>, Program)>,
-    pub(crate) limits: Limits,
+    /// The claims of its new revision, if it has one.
+    pub(crate) revision: Option<Arc<Claims>>,
+    /// Its new program, of a new revision or with other limits.
+    pub(crate) program: Option<Program>,
     pub(crate) edit: Edit,
     /// The subscriptions that end, by binding and topic.
     pub(crate) ends: Vec<(Box<str>, Box<str>)>,
@@ -187,8 +188,8 @@ impl Inner {
         bindings: Bindings,
         committed: &mut Committed,
     ) {
-        let Change { actor, added, revision, limits, ends, begins, probation, .. } = change;
-        let (program, wired) = actor.guest().wired();
+        let Change { actor, added, revision, program, ends, begins, probation, .. } = change;
+        let (_, wired) = actor.guest().wired();
         if !added {
             committed.wirings.push(Arc::downgrade(&wired));
         }
@@ -200,21 +201,20 @@ impl Inner {
             });
             committed.ended.extend(ended);
         }
-        match revision {
-            Some((claims, program)) if !added => {
-                let revision = Revision { claims, program: program.with_limits(limits), bindings };
+        match (revision, program) {
+            (Some(claims), Some(program)) => {
+                let revision = Revision { claims, program, bindings };
                 if let Some(trial) = self.publish(registry, &actor, revision, probation) {
                     committed.trials.push((actor.key().to_owned(), trial));
                 }
             }
-            _ => {
+            (_, program) => {
                 let watch = {
                     let mut state = actor.state();
                     state.bindings = bindings;
                     state.probation.as_ref().map(super::OnProbation::watch)
                 };
-                let program = program.with_limits(limits);
-                self.settle(registry, &actor, Some(Replacement { program, watch }));
+                self.settle(registry, &actor, program.map(|program| Replacement { program, watch }));
             }
         }
         let mut state = actor.state();
@@ -233,12 +233,12 @@ fn check(registry: &Registry, change: &Change) -> Result<Bindings, HostError> {
         }
     } else {
         registry.check(actor)?;
-        if let Some((claims, _)) = revision {
+        if let Some(claims) = revision {
             check_update(actor, claims)?;
         }
     }
     let state = actor.state();
-    let claims = revision.as_ref().map_or(&state.claims, |(claims, _)| claims);
+    let claims = revision.as_ref().unwrap_or(&state.claims);
     edit.apply(&state.bindings, &claims.wascap.caps).map_err(|misfit| match misfit {
         Misfit::Binding(_, error) | Misfit::Link(_, error) => error.into(),
     })
@@ -266,7 +266,7 @@ fn check_aliases(
         let alias = |claims: &Claims| claims.wascap.call_alias.clone();
         let aliases = match &change.revision {
             None => [alias(&present), None],
-            Some((claims, _)) => [alias(claims), change.probation.as_ref().and_then(|_| alias(&present))],
+            Some(claims) => [alias(claims), change.probation.as_ref().and_then(|_| alias(&present))],
         };
         for alias in aliases.into_iter().flatten() {
             let key = change.actor.key();

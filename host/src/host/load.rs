@@ -27,11 +27,11 @@ impl Host {
     pub fn load_with(&self, wasm: &[u8], limits: Limits) -> Result<ActorRef, HostError> {
         loop {
             let admission = self.inner.admission();
-            let (claims, program) = admission.admit(wasm)?;
+            let (claims, program) = admission.admit(wasm, limits)?;
             let mut registry = self.inner.registry();
             // Nothing gets in by a trust and policies that are no more.
             if Arc::ptr_eq(&admission, &self.inner.admission()) {
-                let actor = self.inner.assemble(claims, program.with_limits(limits));
+                let actor = self.inner.assemble(claims, program);
                 registry.insert(&actor)?;
                 return Ok(actor);
             }
@@ -62,6 +62,7 @@ impl Inner {
             let state = actor.state();
             state.bindings.set_claims(&state.claims);
         }
+        actor.guest().set_end(actor.claims().exp);
         actor
     }
 

@@ -20,7 +20,7 @@ use crate::workers;
 /// requests been answered as are asked for; with neither, it is not on probation at all.
 ///
 /// It goes back at the first health request that fails or is not answered in time, and when more calls than allowed have
-/// failed by the module's own doing: by a trap, its deadline, its patience, without a response, or because no instance
+/// failed by the module's own doing: by a trap, its deadline, its patience, its fuel, without a response, or because no instance
 /// could be made. Errors that the module answers with are answers, and that all instances are in use or middleware let
 /// nobody in says nothing about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,7 +236,8 @@ impl Watching {
             state.bindings.set_claims(&state.claims);
             revision
         };
-        let program = program.with_limits(actor.guest().limits());
+        // Its limits stay, unless it was compiled for others.
+        let program = program.clone().limited(actor.guest().limits()).unwrap_or(program);
         host.replace(&registry, &actor, Replacement { program, watch: None });
         drop(registry);
         let (actor, back_to) = (actor.key(), claims.wascap.rev);
@@ -263,11 +264,7 @@ impl Watch for Watching {
                     return;
                 }
             }
-            Err(
-                CallFailure::Busy(_) | CallFailure::Halted(_) | CallFailure::Waits | CallFailure::Removed,
-            ) => {
-                return;
-            }
+            Err(failure) if was_not_made(failure) => return,
             _ => _ = self.calls.fetch_add(1, Ordering::AcqRel),
         }
         self.confirm_if_done();
@@ -289,9 +286,19 @@ fn is_the_modules(failure: &CallFailure) -> bool {
         CallFailure::Trap(_)
             | CallFailure::Deadline(_)
             | CallFailure::Patience(_)
+            | CallFailure::Fuel(_)
             | CallFailure::NoResponse
             | CallFailure::Instantiate(_)
     )
+}
+
+/// Whether a call never came to be one of the guest's.
+fn was_not_made(failure: &CallFailure) -> bool {
+    let refused = matches!(
+        failure,
+        CallFailure::Halted(_) | CallFailure::Waits | CallFailure::Expired(_) | CallFailure::Removed
+    );
+    refused || failure.is_busy()
 }
 
 /// What an actor is bound and linked to once it is back: what it was before its update, and what was changed since.
@@ -352,7 +359,7 @@ async fn ask_again(watching: Arc<Watching>, health: HealthRequest) {
                 }
             }
             // That says nothing about it.
-            Ok(Err(CallFailure::Busy(_) | CallFailure::Halted(_))) => {}
+            Ok(Err(failure)) if was_not_made(&failure) => {}
             Ok(Err(failure)) => return watching.roll_back(format!("{operation} failed: {failure}")),
             Err(_) => {
                 return watching.roll_back(format!("{operation} was not answered within {patience:?}"));

@@ -10,7 +10,7 @@ use super::wire::Replacement;
 use super::{Host, Inner, Probation, Settings, Trial, Verdict};
 use crate::actor::ActorRef;
 use crate::dispatch::Bindings;
-use crate::engine::{EngineError, Guest, Limits, Program, Watch};
+use crate::engine::{EngineError, Guest, Program, Watch};
 use crate::error::HostError;
 use crate::identity::Claims;
 use crate::registry::Registry;
@@ -141,10 +141,9 @@ impl Host {
             // Another update may have been faster.
             check_update(actor, &claims)?;
             registry.check_alias(&claims)?;
-            // Nothing gets in by a trust and policies that are no more.
-            if Arc::ptr_eq(&settings.admission, &self.inner.admission()) {
+            // Nothing gets in by a trust and policies that are no more, nor by limits.
+            if Arc::ptr_eq(&settings.admission, &self.inner.admission()) && actor.guest().limits() == limits {
                 let bindings = actor.state().bindings.regranted(caps());
-                let program = program.with_limits(actor.guest().limits());
                 let revision = Revision { claims, program, bindings };
                 return Ok(self.inner.publish(&registry, actor, revision, probation));
             }
@@ -165,10 +164,8 @@ impl Inner {
     ) -> Result<(), HostError> {
         let Revision { claims, program, bindings } = revision;
         // A probe that is always ready is done when its call returns, so that only its deadline can end it.
-        let limits = program.limits();
-        let limits = Limits { deadline: limits.deadline.min(health.patience), ..limits };
         let dispatch = self.dispatch_by(settings, bindings, claims);
-        ask(actor, &Guest::new(program.clone().with_limits(limits), dispatch), health).await
+        ask(actor, &Guest::new(program.clone().within(health.patience), dispatch), health).await
     }
 
     /// Puts a revision in its predecessor's place. Whoever calls this has checked it, with the registry locked.
@@ -223,6 +220,7 @@ impl Inner {
         // First, so that whoever lost its link does not wait for this actor any more.
         registry.relink(actor, |other| self.rewire(other, None));
         self.settle(registry, actor, Some(replacement));
+        actor.guest().set_end(actor.claims().exp);
     }
 }
 

@@ -50,8 +50,11 @@ pub(super) async fn answer(
         Err(failure) => {
             tracing::warn!(target: "pillion::http", actor = actor.key(), %failure, "a request failed");
             let status = match failure {
-                CallFailure::Busy(_) | CallFailure::Removed => StatusCode::SERVICE_UNAVAILABLE,
-                CallFailure::Deadline(_) | CallFailure::Patience(_) => StatusCode::GATEWAY_TIMEOUT,
+                CallFailure::Removed | CallFailure::Expired(_) => StatusCode::SERVICE_UNAVAILABLE,
+                ref busy if busy.is_busy() => StatusCode::SERVICE_UNAVAILABLE,
+                CallFailure::Deadline(_) | CallFailure::Patience(_) | CallFailure::Fuel(_) => {
+                    StatusCode::GATEWAY_TIMEOUT
+                }
                 CallFailure::Halted(_) => StatusCode::FORBIDDEN,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };

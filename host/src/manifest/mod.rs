@@ -239,10 +239,22 @@ pub struct LimitsManifest {
     #[serde(default, deserialize_with = "positive::positive")]
     #[schemars(schema_with = "positive::schema")]
     pub patience_ms: Option<u64>,
+    /// How many instructions, about, one call may run; without it, they are not counted.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub fuel: Option<u64>,
     /// How many instances there may be.
     #[serde(default, deserialize_with = "positive::positive")]
     #[schemars(schema_with = "positive::schema")]
     pub instances: Option<usize>,
+    /// How many calls may be under way at a time, if that is less.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub concurrency: Option<usize>,
+    /// How many calls may wait until another one ends; without it, none does.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub queue: Option<usize>,
 }
 
 /// A binding.
@@ -358,7 +370,10 @@ impl LimitsManifest {
             table_elements: self.table_elements.unwrap_or(default.table_elements),
             deadline: self.deadline_ms.map_or(default.deadline, Duration::from_millis),
             patience: self.patience_ms.map_or(default.patience, Duration::from_millis),
+            fuel: self.fuel.or(default.fuel),
             instances: self.instances.unwrap_or(default.instances),
+            concurrency: self.concurrency.or(default.concurrency),
+            queue: self.queue.unwrap_or(default.queue),
         }
     }
 }

@@ -55,7 +55,10 @@ struct Wanted<'a> {
     hash: [u8; 32],
     /// Its claims afterwards.
     claims: Arc<Claims>,
-    revision: Option<(Arc<Claims>, Program)>,
+    /// Whether they are of a new revision.
+    revised: bool,
+    /// Its program, if that is another or has other limits.
+    program: Option<Program>,
     limits: Limits,
     edit: Edit,
     /// What it may reach afterwards.
@@ -105,16 +108,12 @@ impl Plan {
             }
         }
         for (number, actor) in wanted.iter().enumerate() {
-            if let (Some((claims, program)), Some(health)) = (&actor.revision, &actor.manifest.health) {
-                let program = program.clone().with_limits(actor.limits);
+            let revised = actor.program.as_ref().filter(|_| actor.revised);
+            if let (Some(program), Some(health)) = (revised, &actor.manifest.health) {
+                let claims = &actor.claims;
                 let (request, bindings) = (health.request(), actor.bindings.clone());
-                let asked = running.host.probe(
-                    &actor.actor,
-                    (claims, &program),
-                    bindings,
-                    &settings,
-                    request.check(),
-                );
+                let (revision, check) = ((claims, program), request.check());
+                let asked = running.host.probe(&actor.actor, revision, bindings, &settings, check);
                 asked.await.at(|| format!("actors[{number}].health"))?;
             }
         }
@@ -157,12 +156,12 @@ impl Plan {
         }
         let served = served(running, &self.servers, number, &wanted);
         self.actors.push((wanted.actor.clone(), wanted.hash));
-        let Wanted { manifest, actor, added, revision, limits, edit, ends, .. } = wanted;
+        let Wanted { manifest, actor, added, claims, revised, program, limits, edit, ends, .. } = wanted;
         let limited = !added && actor.guest().limits() != limits;
         let mut parts = Vec::new();
-        if let (Some((claims, _)), false) = (&revision, added) {
+        if revised {
             let revision = |claims: &Claims| claims.wascap.rev.unwrap_or(0);
-            parts.push(format!("revision {} → {}", revision(&actor.claims()), revision(claims)));
+            parts.push(format!("revision {} → {}", revision(&actor.claims()), revision(&claims)));
         }
         let Edit { unbind, unlink, bind, link } = &edit;
         for (changed, what) in [
@@ -181,13 +180,14 @@ impl Plan {
         } else if !parts.is_empty() {
             self.said.add(format!("~actor {} ({})", actor.key(), parts.join(", ")));
         }
-        let changes = added || revision.is_some() || limited || !edit.is_empty();
+        let changes = added || revised || limited || !edit.is_empty();
         if changes || !ends.is_empty() || !begins.is_empty() {
             let health = manifest.health.as_ref();
             let probation = health
                 .and_then(|health| Some((health.probation?.into(), health.request())))
-                .filter(|_| revision.is_some());
-            let change = Change { actor, added, revision, limits, edit, ends, begins, probation };
+                .filter(|_| revised);
+            let revision = revised.then_some(claims);
+            let change = Change { actor, added, revision, program, edit, ends, begins, probation };
             self.changes.push((number, change));
         }
         Ok(())
@@ -331,10 +331,23 @@ async fn admit<'a>(
     let wasm = module(base, manifest).await?;
     let hash: [u8; 32] = Sha256::digest(&wasm).into();
     let limits = manifest.limits.over(Limits::default());
-    let wanted = |actor: ActorRef, added, hash, claims, revision| {
+    let wanted = |actor: ActorRef, claims, hash, program: Option<Program>| {
         let (edit, bindings) = (Edit::default(), Bindings::default());
-        let (ends, begins) = (Vec::new(), Vec::new());
-        Wanted { manifest, actor, added, hash, claims, revision, limits, edit, bindings, ends, begins }
+        let (ends, begins, added, revised) = (Vec::new(), Vec::new(), false, false);
+        Wanted {
+            manifest,
+            actor,
+            added,
+            hash,
+            claims,
+            revised,
+            program,
+            limits,
+            edit,
+            bindings,
+            ends,
+            begins,
+        }
     };
     let mut here = running.actors.iter().filter(|known| running.host.has(&known.actor));
     if let Some(known) = here.clone().find(|known| known.hash == hash || known.refused == Some(hash)) {
@@ -350,23 +363,46 @@ async fn admit<'a>(
                 "an actor stays as it is: the revision in its file was rolled back"
             );
         }
-        return Ok(wanted(known.actor.clone(), false, known.hash, claims, None));
+        let program = limited(admission, known, (&wasm, hash), limits).await?;
+        return Ok(wanted(known.actor.clone(), claims, known.hash, program));
     }
     let (claims, program) = admission.admit_aside(&wasm, limits).await?;
     match here.find(|known| known.actor.key() == claims.sub) {
         Some(known) => {
             crate::host::check_update(&known.actor, &claims)?;
-            let claims = Arc::new(claims);
-            let revision = Some((Arc::clone(&claims), program));
-            Ok(wanted(known.actor.clone(), false, hash, claims, revision))
+            let next = wanted(known.actor.clone(), Arc::new(claims), hash, Some(program));
+            Ok(Wanted { revised: true, ..next })
         }
         None if running.host.actor(&claims.sub).is_some() => Err(HostError::Loaded(claims.sub).into()),
         None => {
             let actor = running.host.assemble(claims, program);
             let claims = actor.claims();
-            Ok(wanted(actor, true, hash, claims, None))
+            Ok(Wanted { added: true, ..wanted(actor, claims, hash, None) })
         }
     }
+}
+
+/// The program of an actor that stays at its revision, if its limits change.
+async fn limited(
+    admission: &Arc<Admission>,
+    known: &Known,
+    (wasm, hash): (&[u8], [u8; 32]),
+    limits: Limits,
+) -> Result<Option<Program>, Cause> {
+    let (program, _) = known.actor.guest().wired();
+    if program.limits() == limits {
+        return Ok(None);
+    }
+    if let Some(program) = program.limited(limits) {
+        return Ok(Some(program));
+    }
+    if known.hash != hash {
+        let text = "fuel cannot be counted, or no longer, while its revision is not the one in its file, which was \
+                    rolled back; give it a newer revision";
+        return Err(Cause::Wrong(text.to_owned()));
+    }
+    let (_, program) = admission.admit_aside(wasm, limits).await?;
+    Ok(Some(program))
 }
 
 /// The ways to all actors that will be there, by public key and by alias.
@@ -437,7 +473,7 @@ fn edit(
         linked.insert(link.key());
         let same = |present: &Link| present.key() == link.key() && present.alias() == link.alias();
         // New claims may grant another of its names.
-        if wanted.revision.is_some() || !state.bindings.links().any(same) {
+        if wanted.revised || !state.bindings.links().any(same) {
             edit.link.push((at, link.clone()));
         }
     }

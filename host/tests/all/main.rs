@@ -24,6 +24,7 @@ mod pending;
 mod policy;
 mod probation;
 mod provider;
+mod queue;
 mod reload;
 mod small_contracts;
 mod soak;

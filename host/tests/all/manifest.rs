@@ -82,6 +82,8 @@ fn what_is_wrong_is_named_with_its_line() {
             "deadlineMs: 0 would leave nothing; give 1",
             3,
         ),
+        ("actors:\n  - module: x\n    limits: {queue: 0}", "limits.queue: 0 would leave nothing", 3),
+        ("actors:\n  - module: x\n    limits: {fuel: 1.5}", "actors[0].limits.fuel", 3),
         ("actors:\n  - module: x\n    http: {listen: a, connections: 0}", "http.connections: 0 would", 3),
     ] {
         let error = parse(text, &[]).expect_err(text).to_string();
@@ -168,7 +170,7 @@ actors:
   - module: caller.wasm
     calls: [demo/store]
   - module: store.wasm
-    limits: {memory: 1048576, deadlineMs: 100, instances: 3}
+    limits: {memory: 1048576, deadlineMs: 100, instances: 3, fuel: 1000000, concurrency: 2, queue: 10}
     bindings: [{provider: memory}, {name: durable, provider: file}]
   - module: http.wasm
     http: {listen: "127.0.0.1:0", body: 100}

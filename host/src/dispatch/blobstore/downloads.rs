@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dispatch::caller::Caller;
-use crate::engine::{CallFailure, Guest};
+use crate::engine::Guest;
 use crate::workers;
 
 /// The downloads of one binding.
@@ -156,7 +156,7 @@ impl Delivery {
             self.check()?;
             match workers::call(&self.guest, RECEIVE, payload).await {
                 // The call that started it may still have the actor's only instance.
-                Err(CallFailure::Busy(_)) if attempts < ATTEMPTS => tokio::time::sleep(pause).await,
+                Err(failure) if failure.is_busy() && attempts < ATTEMPTS => tokio::time::sleep(pause).await,
                 outcome => return outcome.map(drop).map_err(|failure| failure.to_string()),
             }
             pause *= 2;
