@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::host::HealthRequest;
+use crate::policy::SignatureAlgorithm;
 use crate::{HealthCheck, Probation};
 pub use changes::Changes;
 use expand::Expanding;
@@ -56,6 +57,9 @@ pub struct Manifest {
     /// Open Policy Agent's policies: files, folders and bundles.
     #[serde(default)]
     pub policies: Vec<PathBuf>,
+    /// The keys by which bundles of policies are signed; if there are any, all policies have to be in signed bundles.
+    #[serde(default)]
+    pub policy_keys: Vec<PolicyKeyManifest>,
     /// A folder for compiled modules, of this user alone.
     #[serde(default)]
     pub cache: Option<PathBuf>,
@@ -71,6 +75,22 @@ pub struct Manifest {
     /// The actors.
     #[serde(default)]
     pub actors: Vec<ActorManifest>,
+}
+
+/// A key by which bundles of policies are signed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PolicyKeyManifest {
+    /// What signatures call it (`kid`).
+    pub id: String,
+    /// What it is for; `RS256` when left out.
+    #[serde(default)]
+    pub algorithm: SignatureAlgorithm,
+    /// The file with the public key in PEM, or with the bytes of the secret that `HS256` and its kin share.
+    pub file: PathBuf,
+    /// The scope that signatures have to be for; none when left out.
+    #[serde(default)]
+    pub scope: String,
 }
 
 /// Whether calls that actors make are signed for.

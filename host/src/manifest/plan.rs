@@ -253,6 +253,7 @@ fn refuse(running: &Running, manifest: &Manifest) -> Result<(), StartError> {
         trusted_operators: _,
         tokens: _,
         policies: _,
+        policy_keys: _,
         cache,
         anti_forgery: _,
         metrics,
@@ -280,7 +281,7 @@ fn settings(
 ) -> Result<(Settings, Policies), StartError> {
     let present = running.host.settings();
     let trust = trust(manifest, base)?;
-    let policies = Policies::of(manifest, base).at(|| "policies".to_owned())?;
+    let policies = Policies::of(manifest, base)?;
     let (same_trust, same_policies) = (trust == present.admission.trust, policies.is_like(&running.policies));
     let policies = if same_policies { running.policies.clone() } else { policies };
     let admission = if same_trust && same_policies {

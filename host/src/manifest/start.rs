@@ -31,9 +31,9 @@ use crate::dispatch::{Contract, Provider, or_default};
 use crate::identity::{Trust, TrustedIssuers};
 use crate::metrics::{Metrics, MetricsServer};
 use crate::middleware::Middleware;
-#[cfg(feature = "opa")]
-use crate::policy::Opa;
 use crate::policy::{AntiForgery, Authorizer};
+#[cfg(feature = "opa")]
+use crate::policy::{Opa, OpaError, PolicyKey};
 use crate::{ActorRef, Host, HostConfig, HostError, HttpOptions, HttpServer, Limits, Trial};
 
 /// A host that runs as its manifest says.
@@ -278,7 +278,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self, StartError> {
         let metrics = manifest.metrics.is_some().then(Arc::<Metrics>::default);
         let layers = metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Middleware>);
-        let policies = Policies::of(manifest, base).at(|| "policies".to_owned())?;
+        let policies = Policies::of(manifest, base)?;
         let host = Host::new(HostConfig {
             trust: trust(manifest, base)?,
             limits: Limits::default(),
@@ -353,21 +353,31 @@ impl Known {
 
 impl Policies {
     #[cfg(feature = "opa")]
-    pub(super) fn of(manifest: &Manifest, base: &Path) -> Result<Self, Cause> {
+    pub(super) fn of(manifest: &Manifest, base: &Path) -> Result<Self, StartError> {
+        let wrong = |error: OpaError| Cause::Wrong(error.to_string());
+        let mut keys = Vec::new();
+        for (number, key) in manifest.policy_keys.iter().enumerate() {
+            let place = || format!("policyKeys[{number}]");
+            let path = base.join(&key.file);
+            let bytes = std::fs::read(&path).map_err(|error| Cause::Io(path, error)).at(place)?;
+            let known = PolicyKey::new(&key.id, key.algorithm, &bytes, &key.scope);
+            keys.push(known.map_err(wrong).at(place)?);
+        }
         if manifest.policies.is_empty() {
             return Ok(Self::default());
         }
         let paths: Vec<_> = manifest.policies.iter().map(|path| base.join(path)).collect();
-        let opa = Opa::from_paths(&paths).map_err(|error| Cause::Wrong(error.to_string()))?;
+        let opa = Opa::from_signed_paths(&paths, &keys).map_err(wrong).at(|| "policies".to_owned())?;
         Ok(Self { opa: Some(Arc::new(opa)) })
     }
 
     #[cfg(not(feature = "opa"))]
-    pub(super) fn of(manifest: &Manifest, _: &Path) -> Result<Self, Cause> {
+    pub(super) fn of(manifest: &Manifest, _: &Path) -> Result<Self, StartError> {
         if manifest.policies.is_empty() {
             return Ok(Self::default());
         }
-        Err(Cause::Wrong("this program was built without the feature `opa`".to_owned()))
+        let text = "this program was built without the feature `opa`".to_owned();
+        Err(Cause::Wrong(text)).at(|| "policies".to_owned())
     }
 
     #[cfg(feature = "opa")]

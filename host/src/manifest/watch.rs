@@ -88,7 +88,14 @@ impl Manifest {
     #[must_use]
     pub fn files(&self, base: &Path) -> Vec<PathBuf> {
         let modules = self.actors.iter().map(|actor| &actor.module);
-        self.tokens.iter().chain(&self.policies).chain(modules).map(|path| base.join(path)).collect()
+        let keys = self.policy_keys.iter().map(|key| &key.file);
+        self.tokens
+            .iter()
+            .chain(&self.policies)
+            .chain(keys)
+            .chain(modules)
+            .map(|path| base.join(path))
+            .collect()
     }
 }
 

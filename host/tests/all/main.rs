@@ -4,6 +4,7 @@
 mod actors;
 mod bindings;
 mod blobstore;
+mod bundles;
 mod cache;
 mod calls;
 mod chain;
