@@ -188,7 +188,7 @@ impl Inner {
         bindings: Bindings,
         committed: &mut Committed,
     ) {
-        let Change { actor, added, revision, program, ends, begins, probation, .. } = change;
+        let Change { actor, added, revision, program, edit, ends, begins, probation } = change;
         let (_, wired) = actor.guest().wired();
         if !added {
             committed.wirings.push(Arc::downgrade(&wired));
@@ -197,7 +197,11 @@ impl Inner {
         {
             let mut state = actor.state();
             let ended = state.deliveries.extract_if(.., |it| {
-                ends.iter().any(|(binding, topic)| it.binding == *binding && it.topic == *topic)
+                let unbound = |(binding, contract): &(String, Contract)| {
+                    **binding == *it.binding && *contract == Contract::Messaging
+                };
+                let ends = ends.iter().any(|(binding, topic)| it.binding == *binding && it.topic == *topic);
+                ends || edit.unbind.iter().any(unbound)
             });
             committed.ended.extend(ended);
         }

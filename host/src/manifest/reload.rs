@@ -28,7 +28,7 @@ pub(super) struct Draining {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long calls under way may reach an actor that is removed. Those that take longer are told that it is.
-const LAST: Duration = Duration::from_secs(5);
+pub(super) const LAST: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether they have ended.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -49,6 +49,8 @@ impl Running {
     /// A newer revision of a module takes the place of the earlier one as by [`Host::update`]. One that is rolled back
     /// later ([`crate::Probation`]) is not tried again, until its file is another.
     ///
+    /// What was made elsewhere for a manifest with an error may stay there: a new file, a group on a server of messages.
+    ///
     /// When the future is dropped before it is done, either nothing has changed or everything, and what was removed ends
     /// with [`Running::stop`].
     ///
@@ -62,7 +64,7 @@ impl Running {
         if !changes.is_empty() {
             tracing::info!(target: "pillion::reload", %changes, "reloaded");
         }
-        self.draining.end(&self.host).await;
+        self.draining.end(&self.host, PATIENCE).await;
         Ok(changes)
     }
 
@@ -170,10 +172,10 @@ impl Running {
 // === impl Draining ===
 
 impl Draining {
-    /// Waits until nothing uses what was taken away, and lets go of it. May be dropped and called again.
-    pub(super) async fn end(&mut self, host: &Host) {
+    /// Waits until nothing uses what was taken away, so long at most, and lets go of it. May be dropped and called again.
+    pub(super) async fn end(&mut self, host: &Host, patience: Duration) {
         let all = async { while self.ends.join_next().await.is_some() {} };
-        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+        if tokio::time::timeout(patience, all).await.is_err() {
             tracing::warn!(target: "pillion::reload", "deliveries under way were given up");
             self.ends.abort_all();
         }

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::reload::Draining;
+use super::reload::{Draining, LAST};
 use super::{
     ActorManifest, AntiForgeryManifest, BindingManifest, HttpManifest, Manifest, ProviderKind,
     ProviderManifest, SubscriptionManifest,
@@ -227,7 +227,7 @@ impl Running {
             ends.spawn(serving.server.stop());
         }
         while ends.join_next().await.is_some() {}
-        self.draining.end(&self.host).await;
+        self.draining.end(&self.host, LAST).await;
         for actor in self.host.actors() {
             // Nobody else can have removed it.
             let _ = self.host.remove(&actor);

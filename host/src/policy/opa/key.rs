@@ -4,7 +4,7 @@ use std::fmt;
 
 use ring::{hmac, signature};
 use spki::SubjectPublicKeyInfoRef;
-use spki::der::{Decode as _, Document};
+use spki::der::{Decode as _, pem};
 
 use super::OpaError;
 use crate::policy::SignatureAlgorithm;
@@ -92,16 +92,15 @@ fn public(
     algorithm: &'static dyn signature::VerificationAlgorithm,
     kind: &str,
     length: Option<usize>,
-    pem: &[u8],
+    text: &[u8],
 ) -> Result<Material, String> {
     let remedy = "give the public key in PEM, as `openssl pkey -in private.pem -pubout` writes it";
     let malformed = |error: &dyn fmt::Display| format!("it is no public key in PEM ({error}); {remedy}");
-    let text = std::str::from_utf8(pem).map_err(|error| malformed(&error))?;
-    let (label, document) = Document::from_pem(text.trim()).map_err(|error| malformed(&error))?;
+    let (label, document) = pem::decode_vec(text.trim_ascii()).map_err(|error| malformed(&error))?;
     if label != "PUBLIC KEY" {
         return Err(format!("it is a {label}; {remedy}"));
     }
-    let info = SubjectPublicKeyInfoRef::from_der(document.as_bytes()).map_err(|error| malformed(&error))?;
+    let info = SubjectPublicKeyInfoRef::from_der(&document).map_err(|error| malformed(&error))?;
     let key = info.subject_public_key.raw_bytes();
     if info.algorithm.oid.to_string() != kind || length.is_some_and(|length| length != key.len()) {
         return Err("it is a public key of another kind; name the algorithm that it is for".to_owned());
