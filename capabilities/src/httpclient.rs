@@ -16,6 +16,7 @@ use bytes::Bytes;
 use crate::{Answer, Counters, counters};
 
 pub use allow::Rule;
+pub(crate) use hyper::tls;
 pub use hyper::{Hyper, Options};
 pub use resolve::{Resolve, System};
 

@@ -24,6 +24,7 @@ pub mod secrets;
 pub mod stamp;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trace;
 
 pub use answer::{Answer, Pending};
 pub use blobstore::BlobStore;

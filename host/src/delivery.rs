@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use pillion_capabilities::messaging::{
     Delivery, DeliveryGuarantee, Outcome, Received, SubscribeOptions, Subscription,
 };
+use pillion_capabilities::trace::{
+    self, Context, FutureExt as _, KeyValue, SpanKind, TraceContextExt as _, Tracing,
+};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -36,6 +39,14 @@ struct Times {
     all: Duration,
 }
 
+/// What makes a span of each delivery.
+#[derive(Clone)]
+pub(crate) struct Traced {
+    pub(crate) tracing: Tracing,
+    /// The provider, as `redis_streams`.
+    pub(crate) provider: &'static str,
+}
+
 /// The pauses between the attempts at a message that is held double from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 
@@ -64,6 +75,7 @@ impl Deliveries {
         subscription: Subscription,
         (options, guarantee): (SubscribeOptions, DeliveryGuarantee),
         actor: &ActorRef,
+        traced: Option<Traced>,
     ) -> Self {
         let times = Times::of(&options, guarantee);
         // What is fetched ahead and not delivered comes again from some providers; from others it has to be delivered.
@@ -72,7 +84,7 @@ impl Deliveries {
             DeliveryGuarantee::AtMostOnce => options.concurrency,
         };
         let (enough, is_enough) = watch::channel(false);
-        let task = tokio::spawn(run(subscription, times, actor.clone(), is_enough, ahead));
+        let task = tokio::spawn(run(subscription, times, actor.clone(), traced, is_enough, ahead));
         Self { binding: binding.into(), topic: topic.into(), options, enough, task }
     }
 
@@ -96,6 +108,7 @@ async fn run(
     mut subscription: Subscription,
     times: Times,
     actor: ActorRef,
+    traced: Option<Traced>,
     mut is_enough: watch::Receiver<bool>,
     ahead: usize,
 ) {
@@ -105,7 +118,14 @@ async fn run(
         let expired = actor.claims().expired().is_some();
         tokio::select! {
             delivery = subscription.next(), if !expired => match delivery {
-                Some(delivery) => { under_way.spawn(handle(delivery, times, actor.clone())); }
+                Some(delivery) => {
+                    let context = context(&delivery.received, traced.as_ref());
+                    let handled = handle(delivery, times, actor.clone());
+                    match context {
+                        None => under_way.spawn(handled),
+                        Some(context) => under_way.spawn(handled.with_context(context)),
+                    };
+                }
                 None => break,
             },
             // No message is fetched for an actor that may have none; an update may give it a new token.
@@ -125,6 +145,25 @@ async fn run(
     while under_way.join_next().await.is_some() {}
 }
 
+/// Of which trace a message is, if it is known or a new one begins.
+fn context(received: &Received, traced: Option<&Traced>) -> Option<Context> {
+    let parent = trace::from_pairs(&received.message.headers);
+    let Some(Traced { tracing, provider }) = traced else {
+        return parent.map(|parent| Context::new().with_remote_span_context(parent));
+    };
+    let parent = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
+    Some(tracing.begin(&parent, SpanKind::Consumer, || {
+        let Received { topic, attempt, .. } = received;
+        let attributes = vec![
+            KeyValue::new("messaging.system", *provider),
+            KeyValue::new("messaging.destination.name", topic.to_string()),
+            KeyValue::new("messaging.operation.type", "process"),
+            KeyValue::new("pillion.attempt", i64::from(*attempt)),
+        ];
+        (format!("process {topic}").into(), attributes)
+    }))
+}
+
 async fn handle(delivery: Delivery, times: Times, actor: ActorRef) {
     let Delivery { received, ticket } = delivery;
     let outcome = match timeout(times.all, deliver(&actor, &received, times)).await {
@@ -137,9 +176,16 @@ async fn handle(delivery: Delivery, times: Times, actor: ActorRef) {
             Outcome::Redeliver
         }
     };
-    if let Err(error) = ticket.settle(outcome).wait().await {
+    let dealt_with = matches!(outcome, Outcome::Acknowledge);
+    let settled = ticket.settle(outcome).wait().await;
+    if let Err(error) = &settled {
         let topic = &*received.topic;
         tracing::warn!(target: "pillion::delivery", topic, %error, "could not be settled");
+    }
+    if trace::current().is_some() {
+        let error = settled.err().map(|error| format!("could not be settled: {error}"));
+        let error = error.or_else(|| (!dealt_with).then(|| "not dealt with".to_owned()));
+        trace::end(&Context::current(), error.as_deref());
     }
 }
 

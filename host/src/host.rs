@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use parking_lot::RwLock;
+use pillion_capabilities::trace::Tracing;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -56,6 +57,9 @@ pub struct HostConfig {
     pub anti_forgery: AntiForgery,
     /// Layers around all calls, from the outermost.
     pub middleware: Vec<Arc<dyn Middleware>>,
+    /// What makes a span of each request, message and call, outside of the layers. `None` only passes on the traces that
+    /// requests and messages are of.
+    pub tracing: Option<Tracing>,
 }
 
 /// Loads actors, binds them to providers and to each other, and calls them.
@@ -73,6 +77,7 @@ pub(crate) struct Inner {
     layers: Layers,
     /// Written to with the registry locked.
     settings: RwLock<Settings>,
+    tracing: Option<Tracing>,
     registry: Mutex<Registry>,
 }
 
@@ -102,12 +107,14 @@ impl Host {
     /// # Errors
     /// When the engine or its cache cannot be set up.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        let HostConfig { trust, limits, cache, authorizer, labels, anti_forgery, middleware } = config;
+        let HostConfig { trust, limits, cache, authorizer, labels, anti_forgery, middleware, tracing } =
+            config;
         let engine = Engine::new(EngineConfig { limits, cache, ..EngineConfig::default() })?;
         let admission = Arc::new(Admission { engine, trust, authorizer });
         let (notary, layers) = (Arc::default(), middleware.into());
         let settings = RwLock::new(Settings { admission, anti_forgery, labels });
-        let inner = Inner { limits, notary, layers, settings, registry: Mutex::default() };
+        let registry = Mutex::default();
+        let inner = Inner { limits, notary, layers, settings, tracing, registry };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -138,7 +145,7 @@ impl Host {
         listener: TcpListener,
         options: HttpOptions,
     ) -> std::io::Result<HttpServer> {
-        HttpServer::start(actor.clone(), listener, options)
+        HttpServer::start(actor.clone(), listener, options, self.inner.tracing.clone())
     }
 
     /// The actors, by their public keys.
@@ -172,6 +179,12 @@ impl Host {
     #[must_use]
     pub fn notary(&self) -> &Notary {
         &self.inner.notary
+    }
+
+    /// What makes spans, if anything does.
+    #[must_use]
+    pub fn tracing(&self) -> Option<&Tracing> {
+        self.inner.tracing.as_ref()
     }
 
     /// Calls an operation of an actor: at once on this thread when all its providers answer at once and it has room for

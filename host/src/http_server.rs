@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use pillion_capabilities::trace::Tracing;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -55,6 +56,8 @@ type Present = Arc<RwLock<Shared>>;
 struct Shared {
     actor: ActorRef,
     options: HttpOptions,
+    /// What makes a span of each request.
+    tracing: Option<Tracing>,
     /// The bytes that bodies may still take up.
     room: Arc<Semaphore>,
 }
@@ -87,10 +90,11 @@ impl HttpServer {
         actor: ActorRef,
         listener: TcpListener,
         options: HttpOptions,
+        tracing: Option<Tracing>,
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let present = Arc::new(RwLock::new(Shared::new(actor, options)));
+        let present = Arc::new(RwLock::new(Shared::new(actor, options, tracing)));
         let task = tokio::spawn(serve(Arc::clone(&present), listener, stopped));
         Ok(Self { address, present, stop, task })
     }
@@ -98,7 +102,8 @@ impl HttpServer {
     /// Serves another actor, or with other options, from the next request on. Connections stay.
     #[cfg(feature = "manifest")]
     pub(crate) fn change(&self, actor: ActorRef, options: HttpOptions) {
-        *self.present.write() = Shared::new(actor, options);
+        let mut present = self.present.write();
+        *present = Shared::new(actor, options, present.tracing.clone());
     }
 
     /// Where it listens.
@@ -129,9 +134,9 @@ pub(crate) fn granted(claims: &Claims) -> bool {
 // === impl Shared ===
 
 impl Shared {
-    fn new(actor: ActorRef, options: HttpOptions) -> Self {
+    fn new(actor: ActorRef, options: HttpOptions, tracing: Option<Tracing>) -> Self {
         let room = options.bodies.max(options.body).min(Semaphore::MAX_PERMITS);
-        Self { actor, options, room: Arc::new(Semaphore::new(room)) }
+        Self { actor, options, tracing, room: Arc::new(Semaphore::new(room)) }
     }
 }
 

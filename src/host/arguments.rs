@@ -26,9 +26,9 @@ pub(crate) enum HostVerb {
         "is checked as a whole, and if anything is wrong with it, that is said and the host goes on as it was. Then requests\n",
         "under way end as they began, and later ones find what is new. A changed module needs a higher revision (`pillion\n",
         "module sign --rev`); with `health: {probation: {calls: 100}}` it has to prove itself, or the one before comes back.\n",
-        "`cache` cannot be changed that way, nor `metrics` be begun. --no-watch leaves it to SIGHUP.\n\n",
-        "`metrics: {listen: \"127.0.0.1:9090\"}` serves /metrics, /healthz and /readyz. RUST_LOG sets what is logged, as\n",
-        "\"info\"."))]
+        "`cache` and `tracing` cannot be changed that way, nor `metrics` be begun. --no-watch leaves it to SIGHUP.\n\n",
+        "`metrics: {listen: \"127.0.0.1:9090\"}` serves /metrics, /healthz and /readyz; `tracing: {endpoint:\n",
+        "\"http://127.0.0.1:4318\"}` exports spans of requests, messages and calls. RUST_LOG sets what is logged, as \"info\"."))]
     Run(RunOptions),
     /// Print the JSON schema of manifests, for editors
     Schema,

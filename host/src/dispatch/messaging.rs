@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pillion_capabilities::Messaging;
-use pillion_capabilities::messaging::{Message, Received};
+use pillion_capabilities::messaging::{Headers, Message, Received};
+use pillion_capabilities::{Messaging, trace};
 use pillion_codec::{BrokerMessage, DecodeError, RequestMessage};
 
 use super::Contract;
@@ -37,7 +37,8 @@ fn call(
         b"Publish" => {
             let BrokerMessage { subject, reply_to, body } = BrokerMessage::decode(payload)?;
             let reply_to = (!reply_to.is_empty()).then(|| reply_to.to_owned());
-            let message = Message { body: Bytes::copy_from_slice(body), reply_to, ..Message::default() };
+            let (body, headers) = (Bytes::copy_from_slice(body), headers());
+            let message = Message { body, reply_to, headers, ..Message::default() };
             answer(provider.publish(subject, message), payload, reply, |(), _, reply| {
                 reply.respond();
             })
@@ -46,13 +47,23 @@ fn call(
             let RequestMessage { subject, body, timeout } = RequestMessage::decode(payload)?;
             let timeout = u64::try_from(timeout).map_err(|_| DecodeError::OutOfRange)?;
             let timeout = Duration::from_millis(timeout);
-            let message = Message::from(Bytes::copy_from_slice(body));
+            let message =
+                Message { body: Bytes::copy_from_slice(body), headers: headers(), ..Message::default() };
             answer(provider.request(subject, message, timeout), payload, reply, |body, _, reply| {
                 reply.insert(0, body);
             })
         }
         _ => unknown(Contract::Messaging, operation, reply),
     })
+}
+
+/// Of which trace a message is, for whoever gets it.
+fn headers() -> Headers {
+    let mut headers = Headers::new();
+    if let Some(context) = trace::current() {
+        trace::inject(&context, &mut headers);
+    }
+    headers
 }
 
 /// What an actor gets of a message that arrived.

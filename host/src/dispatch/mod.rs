@@ -13,6 +13,7 @@ mod logging;
 pub(crate) mod messaging;
 mod provider;
 
+pub(crate) use bindings::Target;
 #[cfg(feature = "manifest")]
 pub(crate) use bindings::or_default;
 pub use bindings::{BindError, Bindings};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
+use pillion_capabilities::trace::Context;
 
 use super::gate::{self, Gate};
 use super::instance::{Instance, Permit};
@@ -339,6 +340,7 @@ impl Guest {
         if !self.always_ready() {
             return Err(self.refusal());
         }
+        let _context = gate.context(operation).map(Context::attach);
         gate.before(operation, payload)?;
         let begun = Instant::now();
         let result = self.enter_into(depth, operation, payload, response);

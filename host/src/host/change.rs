@@ -222,7 +222,7 @@ impl Inner {
             }
         }
         let mut state = actor.state();
-        state.deliveries.extend(begins.into_iter().map(|begun| begun.start(&actor)));
+        state.deliveries.extend(begins.into_iter().map(|begun| begun.start(&actor, self.tracing.as_ref())));
     }
 }
 

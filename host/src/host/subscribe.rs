@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use pillion_capabilities::Messaging;
 use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions, Subscription};
+use pillion_capabilities::trace::Tracing;
 
 use super::Host;
 use crate::actor::ActorRef;
-use crate::delivery::Deliveries;
+use crate::delivery::{Deliveries, Traced};
 use crate::engine::Limits;
 use crate::error::HostError;
 
@@ -15,6 +16,8 @@ use crate::error::HostError;
 pub(crate) struct Subscribed {
     binding: Box<str>,
     topic: Box<str>,
+    /// The provider's name.
+    provider: &'static str,
     subscription: Subscription,
     options: SubscribeOptions,
     guarantee: DeliveryGuarantee,
@@ -60,7 +63,7 @@ impl Host {
         if state.deliveries.iter().any(|it| *it.binding == *binding && *it.topic == *topic) {
             return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
-        state.deliveries.push(subscribed.start(actor));
+        state.deliveries.push(subscribed.start(actor, self.tracing()));
         Ok(())
     }
 
@@ -104,12 +107,14 @@ impl Subscribed {
             );
         }
         let subscription = provider.subscribe(topic, options.clone()).wait().await?;
-        Ok(Self { binding: binding.into(), topic: topic.into(), subscription, options, guarantee })
+        let (binding, topic, provider) = (binding.into(), topic.into(), provider.name());
+        Ok(Self { binding, topic, provider, subscription, options, guarantee })
     }
 
     /// Delivers what arrives to an actor. To be called within a tokio runtime.
-    pub(super) fn start(self, actor: &ActorRef) -> Deliveries {
-        let Self { binding, topic, subscription, options, guarantee } = self;
-        Deliveries::start(&binding, &topic, subscription, (options, guarantee), actor)
+    pub(super) fn start(self, actor: &ActorRef, tracing: Option<&Tracing>) -> Deliveries {
+        let Self { binding, topic, provider, subscription, options, guarantee } = self;
+        let traced = tracing.cloned().map(|tracing| Traced { tracing, provider });
+        Deliveries::start(&binding, &topic, subscription, (options, guarantee), actor, traced)
     }
 }

@@ -7,6 +7,7 @@ mod plan;
 mod positive;
 mod reload;
 mod start;
+mod tracing;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::{HealthCheck, Probation};
 pub use changes::Changes;
 use expand::Expanding;
 pub use start::{Running, StartError};
+pub use tracing::{ProtocolManifest, TracingManifest};
 pub use watch::Watch;
 
 /// A host as a file in YAML or JSON.
@@ -69,6 +71,9 @@ pub struct Manifest {
     /// Where metrics and health are served.
     #[serde(default)]
     pub metrics: Option<MetricsManifest>,
+    /// Where spans are exported to. Without it there are none; requests are passed on with the traces that they are of.
+    #[serde(default)]
+    pub tracing: Option<TracingManifest>,
     /// The providers.
     #[serde(default)]
     pub providers: Vec<ProviderManifest>,

@@ -257,6 +257,7 @@ fn refuse(running: &Running, manifest: &Manifest) -> Result<(), StartError> {
         cache,
         anti_forgery: _,
         metrics,
+        tracing,
         providers: _,
         actors: _,
     } = manifest;
@@ -265,6 +266,9 @@ fn refuse(running: &Running, manifest: &Manifest) -> Result<(), StartError> {
     };
     if *cache != running.manifest.cache {
         return restart("the folder of compiled modules cannot be changed").at(|| "cache".to_owned());
+    }
+    if *tracing != running.manifest.tracing {
+        return restart("where spans are exported to cannot be changed").at(|| "tracing".to_owned());
     }
     if metrics.is_some() && running.counters.is_none() {
         return restart("counting, which it was started without, cannot be begun")

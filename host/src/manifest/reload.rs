@@ -55,8 +55,8 @@ impl Running {
     /// with [`Running::stop`].
     ///
     /// # Errors
-    /// With the place in the manifest that could not be made true, or cannot be changed while the host runs: `cache`, and
-    /// `metrics` if the host was started without.
+    /// With the place in the manifest that could not be made true, or cannot be changed while the host runs: `cache`,
+    /// `tracing`, and `metrics` if the host was started without.
     pub async fn reload(&mut self, manifest: &Manifest, base: &Path) -> Result<Changes, StartError> {
         self.end_trials();
         let plan = Plan::of(self, manifest, base).await?;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pillion_capabilities::blobstore::{Files, Memory as Blobs};
 use pillion_capabilities::eventstreams::{Memory as Events, Redis as RedisEvents};
@@ -143,6 +144,9 @@ const STREAM_LENGTH: u32 = 100_000;
 /// How many events of each stream are kept.
 const EVENTS: usize = 100_000;
 
+/// How long the export of the last spans may take.
+const LAST_SPANS: Duration = Duration::from_secs(3);
+
 /// What stands in for a file or folder within its own folder.
 const STAND_IN: &str = "stand-in";
 
@@ -218,7 +222,7 @@ impl Running {
         self.servers.iter().map(|serving| (&serving.actor, serving.server.address()))
     }
 
-    /// Takes no more requests, and waits for those under way.
+    /// Takes no more requests, and waits for those under way, and for their spans to be exported.
     pub async fn stop(mut self) {
         self.ready.store(false, Ordering::Release);
         // All at once: those that end last let nothing in meanwhile.
@@ -231,6 +235,9 @@ impl Running {
         for actor in self.host.actors() {
             // Nobody else can have removed it.
             let _ = self.host.remove(&actor);
+        }
+        if let Some(tracing) = self.host.tracing() {
+            tracing.clone().close(LAST_SPANS).await;
         }
     }
 
@@ -279,6 +286,7 @@ impl<'a> Prepared<'a> {
         let metrics = manifest.metrics.is_some().then(Arc::<Metrics>::default);
         let layers = metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Middleware>);
         let policies = Policies::of(manifest, base)?;
+        let tracing = manifest.tracing.as_ref().map(|tracing| tracing.start(purpose));
         let host = Host::new(HostConfig {
             trust: trust(manifest, base)?,
             limits: Limits::default(),
@@ -287,6 +295,7 @@ impl<'a> Prepared<'a> {
             labels: manifest.labels.clone(),
             anti_forgery: manifest.anti_forgery.into(),
             middleware: layers.collect(),
+            tracing: tracing.transpose().at(|| "tracing".to_owned())?.flatten(),
         })
         .at(|| "the host".to_owned())?;
         let (providers, stand_ins) = providers(manifest, base, purpose, |_| None).await?;

@@ -29,6 +29,7 @@ mod queue;
 mod reload;
 mod small_contracts;
 mod soak;
+mod spans;
 mod tokens;
 mod traces;
 mod updates;

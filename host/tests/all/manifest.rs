@@ -149,6 +149,29 @@ impl Folder {
     }
 }
 
+#[test]
+fn a_sampling_rate_is_a_number_a_text_or_a_variable() {
+    let text = "tracing:\n  endpoint: http://h\n  samplingRate: ";
+    for (written, rate) in [("1", 1.0), ("0.25", 0.25), ("\"0.5\"", 0.5), ("${RATE}", 0.125), ("${ONE}", 1.0)]
+    {
+        let manifest = parse(&format!("{text}{written}"), &[("RATE", "0.125"), ("ONE", "1")]).expect(written);
+        let tracing = manifest.tracing.expect("it is there");
+        assert_eq!((tracing.sampling_rate.get(), tracing.service.as_str()), (rate, "pillion-host"));
+    }
+    let all = parse("tracing: {endpoint: \"http://h\"}", &[]).expect("a manifest").tracing;
+    assert_eq!(all.map(|it| it.sampling_rate.get()), Some(1.0), "whoever names a collector wants spans");
+    for wrong in ["2", "-1", "1.01", "much", "\"1,5\"", "true"] {
+        let error = parse(&format!("{text}{wrong}"), &[]).expect_err(wrong).to_string();
+        assert!(error.contains("tracing.samplingRate: ") && error.contains("line 3"), "{error}");
+    }
+    let error =
+        parse("tracing: {endpoint: \"http://h\", protocol: thrift}", &[]).expect_err("no such protocol");
+    assert!(
+        error.to_string().contains("unknown variant `thrift`, expected `http/protobuf` or `grpc`"),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn all_that_a_manifest_says_is_there() {
     let folder = Folder::new();

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pillion_capabilities::blobstore::{Download, MOST_BYTES, Range};
+use pillion_capabilities::trace::FutureExt as _;
 use pillion_capabilities::{BlobStore, Error, Result};
 use pillion_codec::{FileChunk, StreamRequest};
 use tokio::runtime::Handle;
@@ -97,7 +98,8 @@ impl Downloads {
             let Some(download) = store.download(container, object).wait().await? else {
                 return Err(Error::NotFound { what: format!("object {object} in container {container}") });
             };
-            drop(runtime.spawn(delivery.run(download)));
+            // Its chunks belong to the request that asked for them.
+            drop(runtime.spawn(delivery.run(download).with_current_context()));
             Ok(())
         })
     }
