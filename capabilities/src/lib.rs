@@ -21,7 +21,7 @@ pub mod messaging;
 mod redb;
 mod redis;
 pub mod secrets;
-mod stamp;
+pub mod stamp;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;

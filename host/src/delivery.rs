@@ -1,5 +1,6 @@
 //! Messages that are delivered to an actor.
 
+use std::future::ready;
 use std::time::{Duration, Instant};
 
 use pillion_capabilities::messaging::{
@@ -8,7 +9,8 @@ use pillion_capabilities::messaging::{
 use pillion_capabilities::trace::{
     self, Context, FutureExt as _, KeyValue, SpanKind, TraceContextExt as _, Tracing,
 };
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::actor::ActorRef;
@@ -21,13 +23,16 @@ use crate::workers;
 pub(crate) struct Deliveries {
     pub(crate) binding: Box<str>,
     pub(crate) topic: Box<str>,
-    task: AbortHandle,
+    pub(crate) options: SubscribeOptions,
+    /// That messages are no longer wanted.
+    enough: watch::Sender<bool>,
+    task: JoinHandle<()>,
 }
 
 /// How long a message may take. After the time to settle it in, a provider that delivers until it is settled would
 /// deliver it beside this.
 #[derive(Clone, Copy)]
-pub(crate) struct Times {
+struct Times {
     /// How long it is held for an actor that can take none, before it counts as not dealt with.
     hold: Duration,
     /// After so long in all, the actor's call is given up.
@@ -49,7 +54,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_s
 
 impl Times {
     /// Held for half of the time to settle it in; the last tenth is for having the provider told.
-    pub(crate) fn of(options: &SubscribeOptions, guarantee: DeliveryGuarantee) -> Self {
+    fn of(options: &SubscribeOptions, guarantee: DeliveryGuarantee) -> Self {
         let ack_wait = options.ack_wait;
         let all = match guarantee {
             DeliveryGuarantee::AtLeastOnce => ack_wait - ack_wait / 10,
@@ -68,12 +73,26 @@ impl Deliveries {
         binding: &str,
         topic: &str,
         subscription: Subscription,
-        times: Times,
+        (options, guarantee): (SubscribeOptions, DeliveryGuarantee),
         actor: &ActorRef,
         traced: Option<Traced>,
     ) -> Self {
-        let task = tokio::spawn(run(subscription, times, actor.clone(), traced)).abort_handle();
-        Self { binding: binding.into(), topic: topic.into(), task }
+        let times = Times::of(&options, guarantee);
+        // What is fetched ahead and not delivered comes again from some providers; from others it has to be delivered.
+        let ahead = match guarantee {
+            DeliveryGuarantee::AtLeastOnce => 0,
+            DeliveryGuarantee::AtMostOnce => options.concurrency,
+        };
+        let (enough, is_enough) = watch::channel(false);
+        let task = tokio::spawn(run(subscription, times, actor.clone(), traced, is_enough, ahead));
+        Self { binding: binding.into(), topic: topic.into(), options, enough, task }
+    }
+
+    /// Ends the subscription once the deliveries under way are done.
+    pub(crate) async fn drain(mut self) {
+        self.enough.send_replace(true);
+        // It ends by itself, and has nothing to answer.
+        let _ = (&mut self.task).await;
     }
 }
 
@@ -85,7 +104,14 @@ impl Drop for Deliveries {
 
 /// Each message is a task of its own, so that as many workers deal with them as there are. The subscription itself
 /// bounds how many are under way.
-async fn run(mut subscription: Subscription, times: Times, actor: ActorRef, traced: Option<Traced>) {
+async fn run(
+    mut subscription: Subscription,
+    times: Times,
+    actor: ActorRef,
+    traced: Option<Traced>,
+    mut is_enough: watch::Receiver<bool>,
+    ahead: usize,
+) {
     // Dropped with this, it ends them.
     let mut under_way = JoinSet::new();
     loop {
@@ -105,6 +131,15 @@ async fn run(mut subscription: Subscription, times: Times, actor: ActorRef, trac
             // No message is fetched for an actor that may have none; an update may give it a new token.
             () = sleep(PAUSES.1), if expired => {}
             Some(_) = under_way.join_next() => {}
+            // Set; dropped it is when this task is aborted.
+            Ok(_) = is_enough.wait_for(|enough| *enough) => break,
+        }
+    }
+    for _ in 0..ahead {
+        tokio::select! {
+            biased;
+            Some(delivery) = subscription.next() => { under_way.spawn(handle(delivery, times, actor.clone())); }
+            () = ready(()) => break,
         }
     }
     while under_way.join_next().await.is_some() {}

@@ -117,7 +117,8 @@ impl Bindings {
         self.bind_opened(or_default(binding), &provider.into().opened())
     }
 
-    fn bind_opened(&mut self, binding: &str, provider: &Provider) -> Result<(), BindError> {
+    /// As [`Bindings::bind`], for a provider that is bound already, with what it keeps of that binding.
+    pub(crate) fn bind_opened(&mut self, binding: &str, provider: &Provider) -> Result<(), BindError> {
         let contract = provider.contract();
         if self.routes.iter().any(|route| route.is(binding, contract)) {
             return Err(BindError::Taken { contract, binding: binding.to_owned() });
@@ -155,6 +156,20 @@ impl Bindings {
             let contract = route.provider.contract();
             let first = self.routes.iter().position(|other| other.is(&route.binding, contract)) == Some(at);
             first.then_some((&*route.binding, &route.provider))
+        })
+    }
+
+    /// The provider of a contract under a name.
+    pub(crate) fn provider(&self, binding: &str, contract: Contract) -> Option<&Provider> {
+        let route = self.routes.iter().find(|route| route.is(or_default(binding), contract));
+        route.map(|route| &route.provider)
+    }
+
+    /// The ways to other actors, each once.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter().enumerate().filter_map(|(at, (_, link))| {
+            let first = self.links.iter().position(|(_, other)| other.key() == link.key()) == Some(at);
+            first.then_some(link)
         })
     }
 
@@ -308,7 +323,8 @@ impl Route {
     }
 }
 
-fn or_default(binding: &str) -> &str {
+/// The name that the empty one means.
+pub(crate) fn or_default(binding: &str) -> &str {
     if binding.is_empty() { DEFAULT } else { binding }
 }
 

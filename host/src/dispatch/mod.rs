@@ -14,6 +14,8 @@ pub(crate) mod messaging;
 mod provider;
 
 pub(crate) use bindings::Target;
+#[cfg(feature = "manifest")]
+pub(crate) use bindings::or_default;
 pub use bindings::{BindError, Bindings};
 pub use blobstore::Blobs;
 pub(crate) use link::Link;

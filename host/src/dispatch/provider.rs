@@ -189,6 +189,24 @@ impl Provider {
         }
     }
 
+    /// Whether both are the same provider, whatever binding they are of.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.contract() == other.contract() && self.address() == other.address()
+    }
+
+    fn address(&self) -> *const () {
+        match self {
+            Self::KeyValue(provider) => Arc::as_ptr(provider).cast(),
+            Self::Messaging(provider) => Arc::as_ptr(provider).cast(),
+            Self::Extras(provider) => Arc::as_ptr(provider).cast(),
+            Self::Logging(provider) => Arc::as_ptr(provider).cast(),
+            Self::HttpClient(provider) => Arc::as_ptr(provider).cast(),
+            Self::EventStreams(provider) => Arc::as_ptr(provider).cast(),
+            Self::BlobStore(blobs) => std::ptr::from_ref(blobs.store()).cast(),
+        }
+    }
+
     /// The provider with what it keeps of each binding, for a new one.
     pub(super) fn opened(self) -> Self {
         match self {

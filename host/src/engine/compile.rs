@@ -176,6 +176,18 @@ impl Program {
         Self { limits, ..self }
     }
 
+    /// The same program with other limits, unless it would have to be compiled anew for them: where only one of both
+    /// counts fuel.
+    pub(crate) fn limited(self, limits: Limits) -> Option<Self> {
+        (limits.fuel.is_some() == self.limits.fuel.is_some()).then_some(Self { limits, ..self })
+    }
+
+    /// What its instances may use.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Whether its calls may have to wait whatever it is bound to, as those of a module that imports WASI may.
     #[must_use]
     pub fn always_waits(&self) -> bool {

@@ -38,6 +38,13 @@ struct Inner {
     gate: Option<Arc<dyn Gate>>,
 }
 
+/// Is told how the calls of a program ended that has to prove itself yet.
+pub(crate) trait Watch: Send + Sync + 'static {
+    /// A call ended, on an instance of that program or in making one. Calls that are given up, their futures dropped,
+    /// are not told of.
+    fn ended(&self, outcome: Result<(), &CallFailure>);
+}
+
 /// What new instances are made of. Older instances are told by their stamp, and not used again.
 #[derive(Clone)]
 struct Wiring {
@@ -47,6 +54,8 @@ struct Wiring {
     dispatch: Arc<dyn Dispatch>,
     /// There when calls are counted.
     places: Option<Arc<Places>>,
+    /// Who is told how calls end, of those on instances from that stamp on.
+    watch: Option<(u64, Arc<dyn Watch>)>,
     /// The second since 1970 from which on it is not to be called.
     end: Option<u64>,
     /// Why it is not to be called any more.
@@ -74,7 +83,9 @@ enum Obtained {
 const WAITS: u64 = 1;
 /// In a stamp: whether calls are counted.
 const COUNTED: u64 = 2;
-const BITS: u64 = WAITS | COUNTED;
+/// In a stamp: whether somebody is told how calls end.
+const WATCHED: u64 = 4;
+const BITS: u64 = WAITS | COUNTED | WATCHED;
 
 /// A call that has a place has an instance too, once whoever moves the idle ones about puts it down: it looks so often.
 const LOOKS: u32 = 1_000;
@@ -107,7 +118,8 @@ impl Guest {
     #[must_use]
     pub fn gated(program: Program, dispatch: Arc<dyn Dispatch>, gate: Option<Arc<dyn Gate>>) -> Self {
         let places = Places::of(program.limits);
-        let mut wiring = Wiring { stamp: 0, program, dispatch, places, end: None, closed: None };
+        let (watch, end, closed) = (None, None, None);
+        let mut wiring = Wiring { stamp: 0, program, dispatch, places, watch, end, closed };
         wiring.renew();
         let ticker = Arc::clone(&wiring.program.compiled.ticker);
         let inner = Arc::new(Inner {
@@ -128,14 +140,36 @@ impl Guest {
 
     /// Wires it to another dispatch. Calls under way keep theirs; later calls run on fresh instances.
     pub fn rewire(&self, dispatch: Arc<dyn Dispatch>) {
-        self.wire(None, dispatch);
+        self.wire(|now| Wiring { dispatch, ..now });
     }
 
     /// Puts another program in this one's place, with its dispatch. Calls under way end on the old one; later calls run
     /// the new. What the old one used is freed with the last of its calls; a thread whose call ends at the very moment of
     /// the change may keep one instance until it calls again.
     pub fn replace(&self, program: Program, dispatch: Arc<dyn Dispatch>) {
-        self.wire(Some(program), dispatch);
+        self.wire(|now| Wiring { program, dispatch, watch: None, ..now });
+    }
+
+    /// As [`Guest::replace`], and has somebody told how the calls of the new program end, until it is replaced in its
+    /// turn or [`Guest::unwatch`] is called.
+    pub(crate) fn replace_watched(
+        &self,
+        program: Program,
+        dispatch: Arc<dyn Dispatch>,
+        watch: Arc<dyn Watch>,
+    ) {
+        self.wire(|now| Wiring { program, dispatch, watch: Some(((now.stamp | BITS) + 1, watch)), ..now });
+    }
+
+    /// Has nobody told any more how calls end.
+    pub(crate) fn unwatch(&self) {
+        self.wire(|now| Wiring { watch: None, ..now });
+    }
+
+    /// The program and what it is wired to now.
+    pub(crate) fn wired(&self) -> (Program, Arc<dyn Dispatch>) {
+        let wiring = self.inner.wiring();
+        (wiring.program.clone(), Arc::clone(&wiring.dispatch))
     }
 
     /// Refuses all later calls, and those that wait for their turn. Those under way end as they would have.
@@ -165,20 +199,19 @@ impl Guest {
         }
     }
 
-    fn wire(&self, program: Option<Program>, dispatch: Arc<dyn Dispatch>) {
+    /// Changes the wiring, and gives it the next stamp.
+    fn wire(&self, change: impl FnOnce(Wiring) -> Wiring) {
         let mut wiring = self.inner.wiring();
         if wiring.closed == Some(CallFailure::Removed) {
             return;
         }
-        let program = program.unwrap_or_else(|| wiring.program.clone());
-        let elsewhere = !Arc::ptr_eq(&program.compiled.ticker, &wiring.program.compiled.ticker);
-        let places = match &wiring.places {
-            // Calls under way keep their places.
-            Some(places) if places.fit(program.limits) => Some(Arc::clone(places)),
-            _ => Places::of(program.limits),
-        };
-        let Wiring { stamp, end, ref closed, .. } = *wiring;
-        let mut new = Wiring { stamp, program, dispatch, places, end, closed: closed.clone() };
+        let mut new = change(wiring.clone());
+        let (limits, end) = (new.program.limits, new.end);
+        let elsewhere = !Arc::ptr_eq(&new.program.compiled.ticker, &wiring.program.compiled.ticker);
+        // Calls under way keep their places.
+        if !new.places.as_ref().is_some_and(|places| places.fit(limits)) {
+            new.places = Places::of(limits);
+        }
         new.renew();
         let (stamp, ticker) = (new.stamp, Arc::clone(&new.program.compiled.ticker));
         let old = std::mem::replace(&mut *wiring, new);
@@ -378,7 +411,11 @@ impl Guest {
                 result
             },
         );
-        result.map_err(|failure| *failure)
+        let result = result.map_err(|failure| *failure);
+        if stamp & WATCHED != 0 {
+            self.ended(stamp, result.as_ref().map(|()| ()));
+        }
+        result
     }
 
     async fn call_waiting(
@@ -409,19 +446,45 @@ impl Guest {
                 Obtained::Leave(wiring, _) if wiring.stamp & WAITS == 0 => {}
                 // Most calls find an instance, and need not have the room to make one in.
                 Obtained::Leave(wiring, permit) => {
-                    break Err(Box::pin(wiring.instance(depth, permit, begun)));
+                    let stamp = wiring.stamp;
+                    break Err((stamp, Box::pin(wiring.instance(depth, permit, begun))));
                 }
             }
         };
         let mut instance = match found {
             Ok(idle) => idle,
-            Err(making) => making.await?,
+            Err((stamp, making)) => {
+                let made = making.await;
+                if let Err(failure) = &made
+                    && stamp & WATCHED != 0
+                {
+                    self.ended(stamp, Err(failure));
+                }
+                made?
+            }
         };
+        let stamp = instance.stamp;
         let result = instance.call_waiting(depth, operation, payload, begun).await;
         if !result.as_ref().is_err_and(|failure| failure.spoils_instance()) {
             self.inner.pool.keep(instance, || self.inner.stamp());
         }
-        result.map_err(|failure| *failure)
+        let result = result.map_err(|failure| *failure);
+        if stamp & WATCHED != 0 {
+            self.ended(stamp, result.as_ref().map(|_| ()));
+        }
+        result
+    }
+
+    /// Tells whoever watches how a call ended on an instance of that stamp.
+    #[cold]
+    fn ended(&self, stamp: u64, outcome: Result<(), &CallFailure>) {
+        let watch = self.inner.wiring().watch.clone();
+        // Calls of an earlier program that was watched too are none of this one's.
+        if let Some((since, watch)) = watch
+            && stamp >= since
+        {
+            watch.ended(outcome);
+        }
     }
 
     /// A place for a call that came at that time, after those that wait already; none if places are not counted.
@@ -555,8 +618,11 @@ impl Wiring {
         let ready =
             self.closed.is_none() && self.dispatch.always_ready() && self.program.compiled.ready.is_some();
         let counted = self.closed.is_none() && self.places.is_some();
+        let watched = self.closed.is_none() && self.watch.is_some();
         self.stamp = (self.stamp | BITS) + 1;
-        self.stamp |= if ready { 0 } else { WAITS } | if counted { COUNTED } else { 0 };
+        self.stamp |= if ready { 0 } else { WAITS };
+        self.stamp |= if counted { COUNTED } else { 0 };
+        self.stamp |= if watched { WATCHED } else { 0 };
     }
 }
 

@@ -16,7 +16,7 @@ impl Host {
         binding: &str,
         provider: impl Into<Provider>,
     ) -> Result<(), HostError> {
-        self.change(actor, |bindings| bindings.bind(binding, provider))
+        self.inner.change(actor, |bindings| bindings.bind(binding, provider))
     }
 
     /// Takes the provider of a contract under a name away from an actor. Calls under way keep it.
@@ -24,8 +24,8 @@ impl Host {
     /// # Errors
     /// When there is none, or the actor is not on this host.
     pub fn unbind(&self, actor: &ActorRef, binding: &str, contract: Contract) -> Result<(), HostError> {
-        let registry = self.registry();
-        self.change_in(&registry, actor, |bindings| bindings.unbind(binding, contract))?;
+        let registry = self.inner.registry();
+        self.inner.change_in(&registry, actor, |bindings| bindings.unbind(binding, contract))?;
         // Before anybody can bind another provider under that name.
         actor.end_deliveries();
         Ok(())

@@ -2,12 +2,28 @@
 
 use std::sync::Arc;
 
-use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions};
+use pillion_capabilities::Messaging;
+use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions, Subscription};
+use pillion_capabilities::trace::Tracing;
 
 use super::Host;
 use crate::actor::ActorRef;
-use crate::delivery::{Deliveries, Times, Traced};
+use crate::delivery::{Deliveries, Traced};
+use crate::engine::Limits;
 use crate::error::HostError;
+
+/// A subscription of which nothing is delivered yet.
+pub(crate) struct Subscribed {
+    binding: Box<str>,
+    topic: Box<str>,
+    /// The provider's name.
+    provider: &'static str,
+    subscription: Subscription,
+    options: SubscribeOptions,
+    guarantee: DeliveryGuarantee,
+}
+
+// === impl Host ===
 
 impl Host {
     /// Has the messages on a topic delivered to an actor, by its operation `DeliverMessage`, through the messaging
@@ -30,22 +46,13 @@ impl Host {
         options: SubscribeOptions,
     ) -> Result<(), HostError> {
         let (binding, provider) = {
-            let registry = self.registry();
+            let registry = self.inner.registry();
             registry.check(actor)?;
             actor.state().bindings.messaging(binding)?
         };
-        let guarantee = provider.guarantees().delivery;
-        let (times, ack_wait) = (Times::of(&options, guarantee), options.ack_wait);
-        let deadline = actor.guest().limits().deadline;
-        if ack_wait <= deadline && guarantee == DeliveryGuarantee::AtLeastOnce {
-            let remedy = "set ack_wait above the actor's deadline";
-            tracing::warn!(
-                target: "pillion::delivery", actor = actor.key(), topic, ?ack_wait, ?deadline, remedy,
-                "messages may be delivered again while the actor still deals with them"
-            );
-        }
-        let subscription = provider.subscribe(topic, options).wait().await?;
-        let registry = self.registry();
+        let limits = actor.guest().limits();
+        let subscribed = Subscribed::to(actor.key(), &binding, &provider, topic, options, limits).await?;
+        let registry = self.inner.registry();
         registry.check(actor)?;
         let mut state = actor.state();
         // It may have been unbound meanwhile, and another bound in its place.
@@ -56,8 +63,7 @@ impl Host {
         if state.deliveries.iter().any(|it| *it.binding == *binding && *it.topic == *topic) {
             return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
-        let traced = self.tracing.clone().map(|tracing| Traced { tracing, provider: provider.name() });
-        state.deliveries.push(Deliveries::start(&binding, topic, subscription, times, actor, traced));
+        state.deliveries.push(subscribed.start(actor, self.tracing()));
         Ok(())
     }
 
@@ -66,7 +72,7 @@ impl Host {
     /// # Errors
     /// When there is none to that topic under that name, or the actor is not on this host.
     pub fn unsubscribe(&self, actor: &ActorRef, binding: &str, topic: &str) -> Result<(), HostError> {
-        let registry = self.registry();
+        let registry = self.inner.registry();
         registry.check(actor)?;
         let (binding, _) = actor.state().bindings.messaging(binding)?;
         let mut state = actor.state();
@@ -76,5 +82,39 @@ impl Host {
             return Err(HostError::NotSubscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
         Ok(())
+    }
+}
+
+// === impl Subscribed ===
+
+impl Subscribed {
+    /// Subscribes for an actor of those limits.
+    pub(crate) async fn to(
+        actor: &str,
+        binding: &str,
+        provider: &Arc<dyn Messaging>,
+        topic: &str,
+        options: SubscribeOptions,
+        limits: Limits,
+    ) -> Result<Self, HostError> {
+        let guarantee = provider.guarantees().delivery;
+        let (ack_wait, deadline) = (options.ack_wait, limits.deadline);
+        if ack_wait <= deadline && guarantee == DeliveryGuarantee::AtLeastOnce {
+            let remedy = "set ack_wait above the actor's deadline";
+            tracing::warn!(
+                target: "pillion::delivery", actor, topic, ?ack_wait, ?deadline, remedy,
+                "messages may be delivered again while the actor still deals with them"
+            );
+        }
+        let subscription = provider.subscribe(topic, options.clone()).wait().await?;
+        let (binding, topic, provider) = (binding.into(), topic.into(), provider.name());
+        Ok(Self { binding, topic, provider, subscription, options, guarantee })
+    }
+
+    /// Delivers what arrives to an actor. To be called within a tokio runtime.
+    pub(super) fn start(self, actor: &ActorRef, tracing: Option<&Tracing>) -> Deliveries {
+        let Self { binding, topic, provider, subscription, options, guarantee } = self;
+        let traced = tracing.cloned().map(|tracing| Traced { tracing, provider });
+        Deliveries::start(&binding, &topic, subscription, (options, guarantee), actor, traced)
     }
 }

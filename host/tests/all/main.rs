@@ -4,6 +4,7 @@
 mod actors;
 mod bindings;
 mod blobstore;
+mod bundles;
 mod cache;
 mod calls;
 mod chain;
@@ -22,8 +23,10 @@ mod middleware;
 mod opa;
 mod pending;
 mod policy;
+mod probation;
 mod provider;
 mod queue;
+mod reload;
 mod small_contracts;
 mod soak;
 mod spans;
