@@ -10,6 +10,7 @@ mod blocking;
 mod condition;
 pub mod configuration;
 mod counters;
+pub mod delivery;
 mod error;
 pub mod eventstreams;
 pub mod extras;

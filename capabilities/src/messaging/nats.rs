@@ -10,12 +10,11 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::check::{check_publish, check_request, check_subscribe, check_topic};
-use super::delivery::Settle;
-use super::outlet::Outlet;
 use super::{
-    DeliveryGuarantee, Guarantees, Kept, Message, Messaging, Operation, Outcome, Received, SubscribeOptions,
-    Subscription,
+    DeliveryGuarantee, Guarantees, Kept, Message, Messaging, Operation, Outcome, Received, Settle,
+    SubscribeOptions, Subscription,
 };
+use crate::delivery::Outlet;
 use crate::{Answer, Counters, Error, Result};
 use link::Link;
 use wire::{check_pattern, check_subject};

@@ -1,7 +1,6 @@
 //! The provider over streams of a Redis server.
 
 mod broker;
-mod reader;
 mod script;
 mod wire;
 
@@ -17,7 +16,6 @@ use super::{
 };
 use crate::{Answer, Counters, Error, Result};
 use broker::Broker;
-use reader::Reader;
 
 /// Delivers messages by streams of a Redis server of version 7 or newer, at least once.
 ///
@@ -122,7 +120,7 @@ impl Messaging for RedisStreams {
         let checked = check_subscribe(topic, &options);
         let topic = topic.to_owned();
         let counters = Arc::clone(&self.counters);
-        self.run(Operation::Subscribe, checked, |broker| Reader::start(broker, topic, options, counters))
+        self.run(Operation::Subscribe, checked, |broker| broker.subscribe(topic, options, counters))
     }
 }
 

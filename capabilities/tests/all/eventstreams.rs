@@ -45,6 +45,8 @@ macro_rules! for_each_provider {
     )+};
 }
 
+mod subscriptions;
+
 for_each_provider! {
     any_values_come_back,
     bad_arguments_are_refused,
