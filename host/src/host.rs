@@ -1,30 +1,31 @@
-//! The host: it believes no module unchecked, and grants nothing by itself.
+//! The host: it believes no module unchecked, and grants nothing by itself. One file per verb.
+
+mod bind;
+mod link;
+mod load;
+mod subscribe;
+mod update;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions};
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 use crate::actor::{ActorInfo, ActorRef};
 use crate::admission::Admission;
-use crate::delivery::{Deliveries, Times};
-use crate::dispatch::{BindError, Bindings, Contract, Provider};
-use crate::engine::{
-    Call, CallFailure, Dispatch, Engine, EngineConfig, EngineError, Gate, Guest, Limits, Program,
-};
+use crate::engine::{Call, CallFailure, Engine, EngineConfig, Limits};
 use crate::error::HostError;
-use crate::expiry::Expiring;
 use crate::http_server::{self, HttpOptions, HttpServer};
-use crate::identity::{Claims, Notary, Trust};
-use crate::middleware::{Entry, Exit, Layers, Middleware};
-use crate::policy::{AntiForgery, Authorizer, Guard, Notarized};
+use crate::identity::{Notary, Trust};
+use crate::middleware::{Layers, Middleware};
+use crate::policy::{AntiForgery, Authorizer};
 use crate::registry::Registry;
+
+pub use update::HealthCheck;
 
 /// What a host is told. The default trusts nobody, so that it loads nothing.
 #[derive(Clone, Default)]
@@ -69,26 +70,6 @@ pub struct Inventory {
     pub actors: Vec<ActorInfo>,
 }
 
-/// How a new revision is asked whether it is well, before it takes its predecessor's place.
-#[derive(Clone, Copy, Debug)]
-pub struct HealthCheck<'a> {
-    /// The operation, as waSCC's `HealthRequest`.
-    pub operation: &'a str,
-    /// The request.
-    pub payload: &'a [u8],
-    /// How long it may take to answer, waiting for its providers counted; in steps of 10 ms.
-    pub patience: Duration,
-}
-
-// === impl HealthCheck ===
-
-impl Default for HealthCheck<'_> {
-    /// An empty `HealthRequest`, to be answered within 10 s.
-    fn default() -> Self {
-        Self { operation: "HealthRequest", payload: &[], patience: Duration::from_secs(10) }
-    }
-}
-
 // === impl Host ===
 
 impl Host {
@@ -102,185 +83,6 @@ impl Host {
         let admission = Arc::new(Admission { engine, trust, authorizer });
         let (notary, layers) = (Arc::default(), middleware.into());
         Ok(Self { admission, limits, labels, anti_forgery, notary, layers, registry: Mutex::default() })
-    }
-
-    /// Loads a signed module. Nothing of it is looked at further before its identity is verified.
-    ///
-    /// # Errors
-    /// When it is not properly signed by an account that is trusted or vouched for, denied by the authorizer, loaded
-    /// already, or cannot be run.
-    pub fn load(&self, wasm: &[u8]) -> Result<ActorRef, HostError> {
-        self.load_with(wasm, self.limits)
-    }
-
-    /// As [`Host::load`], with limits of its own.
-    ///
-    /// # Errors
-    /// As [`Host::load`].
-    pub fn load_with(&self, wasm: &[u8], limits: Limits) -> Result<ActorRef, HostError> {
-        let (claims, program) = self.admission.admit(wasm)?;
-        let mut bindings = Bindings::new(&claims.sub, claims.wascap.caps.clone());
-        let dispatch = self.dispatch(&bindings, &Arc::new(claims.clone()));
-        let guest = Guest::gated(program.with_limits(limits), dispatch, self.entry(&claims.sub));
-        bindings.set_guest(&guest);
-        let actor = ActorRef::new(claims, guest, bindings);
-        {
-            let state = actor.state();
-            state.bindings.set_claims(&state.claims);
-        }
-        self.registry().insert(&actor)?;
-        Ok(actor)
-    }
-
-    /// Puts a newer revision of an actor's module in its place. Calls under way end on the old one, later calls run the
-    /// new. Its bindings and links stay, but for those that the new claims no longer grant; its limits stay.
-    ///
-    /// With a health check, the new revision is first asked, with the same bindings; unless it answers without an error,
-    /// everything stays as it is. Within a tokio runtime the module is checked and compiled on a thread of its own.
-    ///
-    /// # Errors
-    /// As [`Host::load`]; and when the module is another one or not newer, or does not answer the health check.
-    pub async fn update(
-        &self,
-        actor: &ActorRef,
-        wasm: &[u8],
-        health: Option<HealthCheck<'_>>,
-    ) -> Result<(), HostError> {
-        let (claims, program) = self.admission.admit_aside(wasm, actor.guest().limits()).await?;
-        if claims.sub != actor.key() {
-            return Err(HostError::OtherModule { actor: actor.key().to_owned(), module: claims.sub });
-        }
-        check_newer(actor, &claims)?;
-        if let Some(health) = health {
-            let bindings = actor.state().bindings.regranted(claims.wascap.caps.clone());
-            // A probe that is always ready is done when its call returns, so that only its deadline can end it.
-            let limits = actor.guest().limits();
-            let limits = Limits { deadline: limits.deadline.min(health.patience), ..limits };
-            let probe = Guest::new(
-                program.clone().with_limits(limits),
-                self.dispatch(&bindings, &Arc::new(claims.clone())),
-            );
-            ask(actor, &probe, health).await?;
-        }
-        let registry = self.registry();
-        registry.check(actor)?;
-        // Another update may have been faster.
-        check_newer(actor, &claims)?;
-        registry.check_alias(&claims)?;
-        {
-            let mut state = actor.state();
-            state.bindings = state.bindings.regranted(claims.wascap.caps.clone());
-            state.claims = Arc::new(claims);
-            state.bindings.set_claims(&state.claims);
-        }
-        actor.end_deliveries();
-        // First, so that whoever lost its link does not wait for this actor any more.
-        registry.relink(actor, |other| self.rewire(other, None));
-        self.settle(&registry, actor, Some(program));
-        Ok(())
-    }
-
-    /// Removes an actor. Calls under way end as they would have; later ones are refused. Nobody is linked to it any more.
-    ///
-    /// # Errors
-    /// When it is not on this host.
-    pub fn remove(&self, actor: &ActorRef) -> Result<(), HostError> {
-        let mut registry = self.registry();
-        registry.remove(actor)?;
-        self.forget(&registry, actor);
-        Ok(())
-    }
-
-    /// Binds a provider to an actor under a name, as `default`. Later calls see it.
-    ///
-    /// # Errors
-    /// When the actor's claims do not grant the contract, the name is taken, or the actor is not on this host.
-    pub fn bind(
-        &self,
-        actor: &ActorRef,
-        binding: &str,
-        provider: impl Into<Provider>,
-    ) -> Result<(), HostError> {
-        self.change(actor, |bindings| bindings.bind(binding, provider))
-    }
-
-    /// Takes the provider of a contract under a name away from an actor. Calls under way keep it.
-    ///
-    /// # Errors
-    /// When there is none, or the actor is not on this host.
-    pub fn unbind(&self, actor: &ActorRef, binding: &str, contract: Contract) -> Result<(), HostError> {
-        let registry = self.registry();
-        self.change_in(&registry, actor, |bindings| bindings.unbind(binding, contract))?;
-        // Before anybody can bind another provider under that name.
-        actor.end_deliveries();
-        Ok(())
-    }
-
-    /// Has the messages on a topic delivered to an actor, by its operation `DeliverMessage`, through the messaging
-    /// provider that it is bound to under that name. What it fails to deal with is delivered again as the options say.
-    /// To be called within a tokio runtime, on which the deliveries then run.
-    ///
-    /// Where the provider delivers at least once, a call that has not ended shortly before the options' `ack_wait` is
-    /// given up, however long [`Limits::patience`] is, and counts as one that failed: the provider would deliver the
-    /// message beside it. So `ack_wait` has to be longer than the actor takes. An actor that is always ready ends by its
-    /// [`Limits::deadline`] alone; an `ack_wait` that is not longer than that is warned of in the log.
-    ///
-    /// # Errors
-    /// When it has no messaging provider under that name, is subscribed to the topic already, the provider does not
-    /// subscribe, or the actor is not on this host.
-    pub async fn subscribe(
-        &self,
-        actor: &ActorRef,
-        binding: &str,
-        topic: &str,
-        options: SubscribeOptions,
-    ) -> Result<(), HostError> {
-        let (binding, provider) = {
-            let registry = self.registry();
-            registry.check(actor)?;
-            actor.state().bindings.messaging(binding)?
-        };
-        let guarantee = provider.guarantees().delivery;
-        let (times, ack_wait) = (Times::of(&options, guarantee), options.ack_wait);
-        let deadline = actor.guest().limits().deadline;
-        if ack_wait <= deadline && guarantee == DeliveryGuarantee::AtLeastOnce {
-            let remedy = "set ack_wait above the actor's deadline";
-            tracing::warn!(
-                target: "pillion::delivery", actor = actor.key(), topic, ?ack_wait, ?deadline, remedy,
-                "messages may be delivered again while the actor still deals with them"
-            );
-        }
-        let subscription = provider.subscribe(topic, options).wait().await?;
-        let registry = self.registry();
-        registry.check(actor)?;
-        let mut state = actor.state();
-        // It may have been unbound meanwhile, and another bound in its place.
-        let (_, now) = state.bindings.messaging(&binding)?;
-        if !Arc::ptr_eq(&now, &provider) {
-            return Err(HostError::Rebound { actor: actor.key().to_owned(), binding: binding.into() });
-        }
-        if state.deliveries.iter().any(|it| *it.binding == *binding && *it.topic == *topic) {
-            return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
-        }
-        state.deliveries.push(Deliveries::start(&binding, topic, subscription, times, actor));
-        Ok(())
-    }
-
-    /// Ends a subscription.
-    ///
-    /// # Errors
-    /// When there is none to that topic under that name, or the actor is not on this host.
-    pub fn unsubscribe(&self, actor: &ActorRef, binding: &str, topic: &str) -> Result<(), HostError> {
-        let registry = self.registry();
-        registry.check(actor)?;
-        let (binding, _) = actor.state().bindings.messaging(binding)?;
-        let mut state = actor.state();
-        let before = state.deliveries.len();
-        state.deliveries.retain(|it| *it.binding != *binding || *it.topic != *topic);
-        if state.deliveries.len() == before {
-            return Err(HostError::NotSubscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
-        }
-        Ok(())
     }
 
     /// Serves an actor's HTTP requests, by its operation `HandleRequest`, on a listener. Bodies are taken whole. To be
@@ -301,35 +103,6 @@ impl Host {
             return Err(HostError::HttpNotGranted { granted: claims.wascap.caps.clone() });
         }
         HttpServer::start(actor.clone(), listener, options).map_err(HostError::Listen)
-    }
-
-    /// Lets an actor call another, or itself, by those of the other's public key and call alias that stand among the
-    /// first one's capabilities.
-    ///
-    /// # Errors
-    /// When the claims grant neither, or one of the actors is not on this host.
-    pub fn link(&self, from: &ActorRef, to: &ActorRef) -> Result<(), HostError> {
-        // Under one lock: a link to an actor that is removed meanwhile would stay for ever, in the way of its next one.
-        let registry = self.registry();
-        registry.check(to)?;
-        // Its state is locked for this, and during a change that of the first is: they may be the same.
-        let link = to.link();
-        self.change_in(&registry, from, |bindings| bindings.link(&link))
-    }
-
-    /// Takes away what [`Host::link`] gave. Calls under way end as they would have.
-    ///
-    /// # Errors
-    /// When the first is not linked to the other, or not on this host.
-    pub fn unlink(&self, from: &ActorRef, to: &ActorRef) -> Result<(), HostError> {
-        let registry = self.registry();
-        registry.check(from)?;
-        let unlinked = from.state().bindings.unlink(to.key());
-        if !unlinked {
-            return Err(HostError::NotLinked { actor: from.key().to_owned(), target: to.key().to_owned() });
-        }
-        self.settle(&registry, from, None);
-        Ok(())
     }
 
     /// The actors, by their public keys.
@@ -387,100 +160,6 @@ impl Host {
         actor.guest().call_into(operation, payload, response)
     }
 
-    /// Changes what an actor may reach.
-    fn change(
-        &self,
-        actor: &ActorRef,
-        change: impl FnOnce(&mut Bindings) -> Result<(), BindError>,
-    ) -> Result<(), HostError> {
-        self.change_in(&self.registry(), actor, change)
-    }
-
-    fn change_in(
-        &self,
-        registry: &Registry,
-        actor: &ActorRef,
-        change: impl FnOnce(&mut Bindings) -> Result<(), BindError>,
-    ) -> Result<(), HostError> {
-        registry.check(actor)?;
-        change(&mut actor.state().bindings)?;
-        self.settle(registry, actor, None);
-        Ok(())
-    }
-
-    /// Wires an actor as its state says, and with it those who call it and have to wait if it has to. Whoever is to wait
-    /// from now on does so before the one it waits for.
-    fn settle(&self, registry: &Registry, changed: &ActorRef, program: Option<Program>) {
-        let always_waits =
-            program.as_ref().map_or_else(|| changed.guest().always_waits(), Program::always_waits);
-        let (waiting, ready) = registry.settle(changed, always_waits);
-        for actor in waiting.iter().rev().filter(|actor| !actor.is(changed)) {
-            self.rewire(actor, None);
-        }
-        self.rewire(changed, program);
-        for actor in ready.iter().filter(|actor| !actor.is(changed)) {
-            self.rewire(actor, None);
-        }
-    }
-
-    fn rewire(&self, actor: &ActorRef, program: Option<Program>) {
-        let (bindings, claims) = {
-            let state = actor.state();
-            (state.bindings.clone(), Arc::clone(&state.claims))
-        };
-        let dispatch = self.dispatch(&bindings, &claims);
-        match program {
-            Some(program) => actor.guest().replace(program, dispatch),
-            None => actor.guest().rewire(dispatch),
-        }
-    }
-
-    fn dispatch(&self, bindings: &Bindings, claims: &Arc<Claims>) -> Arc<dyn Dispatch> {
-        let granted: Arc<dyn Dispatch> = match &self.admission.authorizer {
-            None => Arc::new(bindings.clone()),
-            Some(authorizer) => {
-                Arc::new(Guard::new(bindings.clone(), Arc::clone(claims), Arc::clone(authorizer)))
-            }
-        };
-        let actor: Arc<str> = claims.sub.as_str().into();
-        let signed: Arc<dyn Dispatch> = match self.anti_forgery {
-            AntiForgery::Off => granted,
-            switch => Arc::new(Notarized {
-                inner: granted,
-                notary: Arc::clone(&self.notary),
-                verify: switch == AntiForgery::MintAndVerify,
-                actor: Arc::clone(&actor),
-            }),
-        };
-        let inner = Expiring::wire(signed, claims);
-        if self.layers.is_empty() {
-            return inner;
-        }
-        Arc::new(Exit { layers: Arc::clone(&self.layers), actor, inner })
-    }
-
-    /// The layers at the entry of an actor, if there are any.
-    fn entry(&self, actor: &str) -> Option<Arc<dyn Gate>> {
-        if self.layers.is_empty() {
-            return None;
-        }
-        Some(Arc::new(Entry { layers: Arc::clone(&self.layers), actor: actor.into() }))
-    }
-
-    /// Undoes what ties a removed actor to others, in both directions: actors that call each other would never end.
-    fn forget(&self, registry: &Registry, removed: &ActorRef) {
-        for actor in registry.actors() {
-            let unlinked = actor.state().bindings.unlink(removed.key());
-            if unlinked {
-                self.settle(registry, actor, None);
-            }
-        }
-        removed.state().bindings = Bindings::default();
-        removed.end_deliveries();
-        removed.guest().rewire(Arc::new(Bindings::default()));
-        removed.guest().close();
-    }
-
     fn registry(&self) -> MutexGuard<'_, Registry> {
         // It is whole at all times: nothing panics half way through a change.
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
@@ -504,39 +183,4 @@ impl Drop for Host {
             self.forget(&nobody, actor);
         }
     }
-}
-
-fn check_newer(actor: &ActorRef, update: &Claims) -> Result<(), HostError> {
-    let present = actor.state().claims.wascap.rev.unwrap_or(0);
-    let update = update.wascap.rev.unwrap_or(0);
-    if update > present {
-        Ok(())
-    } else {
-        Err(HostError::Revision { actor: actor.key().to_owned(), present, update })
-    }
-}
-
-/// Asks a new revision whether it is well.
-async fn ask(actor: &ActorRef, probe: &Guest, health: HealthCheck<'_>) -> Result<(), HostError> {
-    let HealthCheck { operation, payload, patience } = health;
-    // Not tokio's clock: an update may be made in any runtime. The thread ends with the answer.
-    let (answered, waits) = mpsc::channel::<()>();
-    let (late, is_late) = oneshot::channel::<()>();
-    let timer = std::thread::Builder::new().spawn(move || {
-        if waits.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
-            // Nobody waits any more if it has been answered just now.
-            let _ = late.send(());
-        }
-    });
-    timer.map_err(|error| EngineError::Setup(format!("no thread can be started: {error}")))?;
-    let answer = tokio::select! {
-        biased;
-        answer = probe.call(operation, payload).wait() => answer,
-        Ok(()) = is_late => {
-            let (actor, operation) = (actor.key().to_owned(), operation.to_owned());
-            return Err(HostError::NoAnswer { actor, operation, patience });
-        }
-    };
-    drop(answered);
-    answer.map(drop).map_err(|failure| HostError::Unhealthy { actor: actor.key().to_owned(), failure })
 }

@@ -1,0 +1,7 @@
+//! Guests whose pointers and lengths are anything.
+
+mod guest;
+mod model;
+mod script;
+
+pub use guest::memory;

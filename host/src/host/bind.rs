@@ -1,0 +1,33 @@
+//! Providers come under the names of an actor's bindings, and go.
+
+use super::Host;
+use crate::actor::ActorRef;
+use crate::dispatch::{Contract, Provider};
+use crate::error::HostError;
+
+impl Host {
+    /// Binds a provider to an actor under a name, as `default`. Later calls see it.
+    ///
+    /// # Errors
+    /// When the actor's claims do not grant the contract, the name is taken, or the actor is not on this host.
+    pub fn bind(
+        &self,
+        actor: &ActorRef,
+        binding: &str,
+        provider: impl Into<Provider>,
+    ) -> Result<(), HostError> {
+        self.change(actor, |bindings| bindings.bind(binding, provider))
+    }
+
+    /// Takes the provider of a contract under a name away from an actor. Calls under way keep it.
+    ///
+    /// # Errors
+    /// When there is none, or the actor is not on this host.
+    pub fn unbind(&self, actor: &ActorRef, binding: &str, contract: Contract) -> Result<(), HostError> {
+        let registry = self.registry();
+        self.change_in(&registry, actor, |bindings| bindings.unbind(binding, contract))?;
+        // Before anybody can bind another provider under that name.
+        actor.end_deliveries();
+        Ok(())
+    }
+}

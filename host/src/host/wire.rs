@@ -1,0 +1,96 @@
+//! An actor is wired as its state says: what stands between its guest and what it may reach.
+
+use std::sync::Arc;
+
+use super::Host;
+use crate::actor::ActorRef;
+use crate::dispatch::{BindError, Bindings};
+use crate::engine::{Dispatch, Gate, Program};
+use crate::error::HostError;
+use crate::expiry::Expiring;
+use crate::identity::Claims;
+use crate::middleware::{Entry, Exit};
+use crate::policy::{AntiForgery, Guard, Notarized};
+use crate::registry::Registry;
+
+impl Host {
+    /// Changes what an actor may reach.
+    pub(super) fn change(
+        &self,
+        actor: &ActorRef,
+        change: impl FnOnce(&mut Bindings) -> Result<(), BindError>,
+    ) -> Result<(), HostError> {
+        self.change_in(&self.registry(), actor, change)
+    }
+
+    pub(super) fn change_in(
+        &self,
+        registry: &Registry,
+        actor: &ActorRef,
+        change: impl FnOnce(&mut Bindings) -> Result<(), BindError>,
+    ) -> Result<(), HostError> {
+        registry.check(actor)?;
+        change(&mut actor.state().bindings)?;
+        self.settle(registry, actor, None);
+        Ok(())
+    }
+
+    /// Wires an actor as its state says, and with it those who call it and have to wait if it has to. Whoever is to wait
+    /// from now on does so before the one it waits for.
+    pub(super) fn settle(&self, registry: &Registry, changed: &ActorRef, program: Option<Program>) {
+        let always_waits =
+            program.as_ref().map_or_else(|| changed.guest().always_waits(), Program::always_waits);
+        let (waiting, ready) = registry.settle(changed, always_waits);
+        for actor in waiting.iter().rev().filter(|actor| !actor.is(changed)) {
+            self.rewire(actor, None);
+        }
+        self.rewire(changed, program);
+        for actor in ready.iter().filter(|actor| !actor.is(changed)) {
+            self.rewire(actor, None);
+        }
+    }
+
+    pub(super) fn rewire(&self, actor: &ActorRef, program: Option<Program>) {
+        let (bindings, claims) = {
+            let state = actor.state();
+            (state.bindings.clone(), Arc::clone(&state.claims))
+        };
+        let dispatch = self.dispatch(&bindings, &claims);
+        match program {
+            Some(program) => actor.guest().replace(program, dispatch),
+            None => actor.guest().rewire(dispatch),
+        }
+    }
+
+    pub(super) fn dispatch(&self, bindings: &Bindings, claims: &Arc<Claims>) -> Arc<dyn Dispatch> {
+        let granted: Arc<dyn Dispatch> = match &self.admission.authorizer {
+            None => Arc::new(bindings.clone()),
+            Some(authorizer) => {
+                Arc::new(Guard::new(bindings.clone(), Arc::clone(claims), Arc::clone(authorizer)))
+            }
+        };
+        let actor: Arc<str> = claims.sub.as_str().into();
+        let signed: Arc<dyn Dispatch> = match self.anti_forgery {
+            AntiForgery::Off => granted,
+            switch => Arc::new(Notarized {
+                inner: granted,
+                notary: Arc::clone(&self.notary),
+                verify: switch == AntiForgery::MintAndVerify,
+                actor: Arc::clone(&actor),
+            }),
+        };
+        let inner = Expiring::wire(signed, claims);
+        if self.layers.is_empty() {
+            return inner;
+        }
+        Arc::new(Exit { layers: Arc::clone(&self.layers), actor, inner })
+    }
+
+    /// The layers at the entry of an actor, if there are any.
+    pub(super) fn entry(&self, actor: &str) -> Option<Arc<dyn Gate>> {
+        if self.layers.is_empty() {
+            return None;
+        }
+        Some(Arc::new(Entry { layers: Arc::clone(&self.layers), actor: actor.into() }))
+    }
+}
