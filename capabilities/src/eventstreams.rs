@@ -4,6 +4,7 @@
 
 mod check;
 mod memory;
+mod prefixed;
 mod redis;
 
 use std::collections::BTreeMap;
@@ -14,11 +15,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::binding::{Binding, Bound};
 use crate::delivery::{self, count_outcomes};
 use crate::{Answer, Counters, Error, Result, counters};
 
 pub use crate::delivery::{Outcome, Settle, Ticket};
 pub use memory::Memory;
+pub use prefixed::prefixed;
 pub use redis::Redis;
 
 counters::operations! {
@@ -140,6 +143,11 @@ pub trait EventStreams: Send + Sync + 'static {
     /// with a name stays when its last member leaves, and the next one goes on where it was: as long as this process in
     /// memory, until somebody destroys it on a server.
     fn subscribe(&self, stream: &str, options: SubscribeOptions) -> Answer<Subscription>;
+
+    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. `this` is the provider itself. See [`crate::binding`].
+    fn bind(&self, this: Arc<dyn EventStreams>, binding: &Binding<'_>) -> Result<Bound<dyn EventStreams>> {
+        prefixed(this, binding)
+    }
 }
 
 /// How many bytes the names and values of an event have together at most.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod binding;
 pub mod blobstore;
 mod blocking;
 mod condition;
@@ -19,6 +20,7 @@ pub mod keyvalue;
 pub mod logging;
 mod memory;
 pub mod messaging;
+mod prefix;
 mod redb;
 mod redis;
 pub mod secrets;

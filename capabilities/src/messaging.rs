@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::binding::{Binding, Bound};
 use crate::delivery::{self, count_outcomes};
 use crate::{Answer, Counters, Result, counters};
 
@@ -153,6 +154,12 @@ pub trait Messaging: Send + Sync + 'static {
 
     /// Starts a subscription. To be called within a tokio runtime.
     fn subscribe(&self, topic: &str, options: SubscribeOptions) -> Answer<Subscription>;
+
+    /// Makes a binding: answers what serves it, which knows no values. `this` is the provider itself. See [`crate::binding`].
+    fn bind(&self, this: Arc<dyn Messaging>, binding: &Binding<'_>) -> Result<Bound<dyn Messaging>> {
+        binding.knows(self.name(), &[])?;
+        Ok(Bound::by(this))
+    }
 }
 
 // === impl Message ===

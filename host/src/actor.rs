@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) claims: Arc<Claims>,
     pub(crate) bindings: Bindings,
     pub(crate) deliveries: Vec<Deliveries>,
+    /// Those of events.
+    pub(crate) streams: Vec<Deliveries>,
 }
 
 /// What there is to know about an actor.
@@ -53,6 +55,8 @@ pub struct ActorInfo {
     pub bindings: Vec<BindingInfo>,
     /// The topics that it is subscribed to.
     pub subscriptions: Vec<String>,
+    /// The streams of events that it is subscribed to.
+    pub event_streams: Vec<String>,
     /// The public keys of the actors that it may call.
     pub links: Vec<String>,
     /// When its token expires, in Unix seconds.
@@ -80,7 +84,8 @@ pub struct BindingInfo {
 impl ActorRef {
     pub(crate) fn new(claims: Claims, guest: Guest, bindings: Bindings) -> Self {
         let key = claims.sub.clone();
-        let state = Mutex::new(State { claims: Arc::new(claims), bindings, deliveries: Vec::new() });
+        let (deliveries, streams) = (Vec::new(), Vec::new());
+        let state = Mutex::new(State { claims: Arc::new(claims), bindings, deliveries, streams });
         Self { inner: Arc::new(Actor { key, guest, state }) }
     }
 
@@ -123,6 +128,7 @@ impl ActorRef {
             capabilities: wascap.caps.clone(),
             bindings: state.bindings.bound().map(binding).collect(),
             subscriptions: state.deliveries.iter().map(|it| it.topic.to_string()).collect(),
+            event_streams: state.streams.iter().map(|it| it.topic.to_string()).collect(),
             links: state.bindings.linked().map(str::to_owned).collect(),
             expires: state.claims.exp,
             expired: state.claims.expired().is_some(),
@@ -147,6 +153,7 @@ impl ActorRef {
     pub(crate) fn end_deliveries(&self) {
         let state = &mut *self.state();
         state.deliveries.retain(|it| state.bindings.messaging(&it.binding).is_ok());
+        state.streams.retain(|it| state.bindings.event_streams(&it.binding).is_ok());
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

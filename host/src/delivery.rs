@@ -1,19 +1,32 @@
-//! Messages that are delivered to an actor.
+//! Messages and events that are delivered to an actor.
 
 use std::time::{Duration, Instant};
 
-use pillion_capabilities::messaging::{
-    Delivery, DeliveryGuarantee, Outcome, Received, SubscribeOptions, Subscription,
-};
+use pillion_capabilities::delivery::{Delivery, Outcome, Subscription};
+use pillion_capabilities::messaging::DeliveryGuarantee;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::actor::ActorRef;
-use crate::dispatch::messaging::{DELIVER, delivered};
 use crate::engine::CallFailure;
 use crate::workers;
 
-/// A topic that an actor is subscribed to. Dropping it ends the subscription; deliveries under way are given up, and
+/// What arrives at an actor: a message or an event.
+pub(crate) trait Arrived: Send + Sync + 'static {
+    /// The operation by which the actor gets it.
+    const OPERATION: &'static str;
+
+    /// The topic or stream that it comes from.
+    fn topic(&self) -> &str;
+
+    /// 1 for the first delivery, and one more for each further.
+    fn attempt(&self) -> u32;
+
+    /// What the actor gets.
+    fn payload(&self) -> Vec<u8>;
+}
+
+/// A topic or stream that an actor is subscribed to. Dropping it ends the subscription; deliveries under way are given up, and
 /// made anew to others where the provider can.
 pub(crate) struct Deliveries {
     pub(crate) binding: Box<str>,
@@ -38,8 +51,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_s
 
 impl Times {
     /// Held for half of the time to settle it in; the last tenth is for having the provider told.
-    pub(crate) fn of(options: &SubscribeOptions, guarantee: DeliveryGuarantee) -> Self {
-        let ack_wait = options.ack_wait;
+    pub(crate) fn of(ack_wait: Duration, guarantee: DeliveryGuarantee) -> Self {
         let all = match guarantee {
             DeliveryGuarantee::AtLeastOnce => ack_wait - ack_wait / 10,
             // It would not come again: there is nothing to give way to.
@@ -56,7 +68,7 @@ impl Deliveries {
     pub(crate) fn start(
         binding: &str,
         topic: &str,
-        subscription: Subscription,
+        subscription: Subscription<impl Arrived>,
         times: Times,
         actor: &ActorRef,
     ) -> Self {
@@ -73,7 +85,7 @@ impl Drop for Deliveries {
 
 /// Each message is a task of its own, so that as many workers deal with them as there are. The subscription itself
 /// bounds how many are under way.
-async fn run(mut subscription: Subscription, times: Times, actor: ActorRef) {
+async fn run(mut subscription: Subscription<impl Arrived>, times: Times, actor: ActorRef) {
     // Dropped with this, it ends them.
     let mut under_way = JoinSet::new();
     loop {
@@ -91,34 +103,34 @@ async fn run(mut subscription: Subscription, times: Times, actor: ActorRef) {
     while under_way.join_next().await.is_some() {}
 }
 
-async fn handle(delivery: Delivery, times: Times, actor: ActorRef) {
+async fn handle<R: Arrived>(delivery: Delivery<R>, times: Times, actor: ActorRef) {
     let Delivery { received, ticket } = delivery;
     let outcome = match timeout(times.all, deliver(&actor, &received, times)).await {
         Ok(outcome) => outcome,
         Err(_) => {
-            let Received { topic, attempt, .. } = &received;
+            let (topic, attempt) = (received.topic(), received.attempt());
             let (actor, after) = (actor.key(), times.all);
             let remedy = "subscribe with an ack_wait that is longer than the actor takes";
-            tracing::warn!(target: "pillion::delivery", actor, %topic, attempt, ?after, remedy, "given up");
+            tracing::warn!(target: "pillion::delivery", actor, topic, attempt, ?after, remedy, "given up");
             Outcome::Redeliver
         }
     };
     if let Err(error) = ticket.settle(outcome).wait().await {
-        let topic = &*received.topic;
+        let topic = received.topic();
         tracing::warn!(target: "pillion::delivery", topic, %error, "could not be settled");
     }
 }
 
 /// A message that an actor did not deal with is delivered again, as often as its subscription allows. That it had no
 /// room, may not run, or was not let in by middleware, says nothing about the message, which is held for a while instead.
-async fn deliver(actor: &ActorRef, received: &Received, times: Times) -> Outcome {
-    let (topic, attempt) = (&*received.topic, received.attempt);
-    let payload = delivered(received);
+async fn deliver<R: Arrived>(actor: &ActorRef, received: &R, times: Times) -> Outcome {
+    let (topic, attempt) = (received.topic(), received.attempt());
+    let payload = received.payload();
     let (since, mut pause) = (Instant::now(), PAUSES.0);
     loop {
         let (failure, hopeful) = match actor.claims().expired() {
             Some(expired) => (format!("the actor's token expired at {expired}"), true),
-            None => match workers::call(actor.guest(), DELIVER, &payload).await {
+            None => match workers::call(actor.guest(), R::OPERATION, &payload).await {
                 Ok(_) => return Outcome::Acknowledge,
                 // Its subscriptions ended before it was closed: others get it.
                 Err(CallFailure::Removed) => return Outcome::Redeliver,

@@ -1,6 +1,7 @@
 //! The host: it believes no module unchecked, and grants nothing by itself. One file per verb.
 
 mod bind;
+mod events;
 mod link;
 mod load;
 mod subscribe;

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 
 // === free functions ===
 
-fn check_stream(stream: &str) -> Result<()> {
+pub(super) fn check_stream(stream: &str) -> Result<()> {
     if stream.is_empty() {
         return Err(Error::InvalidArgument("the stream has no name; give one".to_owned()));
     }

@@ -9,10 +9,8 @@ use pillion_codec::{BrokerMessage, DecodeError, RequestMessage};
 
 use super::Contract;
 use super::answer::{answer, malformed, unknown};
+use crate::delivery::Arrived;
 use crate::engine::{Dispatched, Reply};
-
-/// The operation by which an actor gets a message that it did not ask for.
-pub(crate) const DELIVER: &str = "DeliverMessage";
 
 /// Makes one call of the contract.
 pub(super) fn dispatch(
@@ -55,11 +53,22 @@ fn call(
     })
 }
 
-/// What an actor gets of a message that arrived.
-pub(crate) fn delivered(received: &Received) -> Vec<u8> {
-    let Received { topic, message, .. } = received;
-    let reply_to = message.reply_to.as_deref().unwrap_or_default();
-    let mut encoded = Vec::with_capacity(message.body.len() + topic.len() + reply_to.len() + 40);
-    BrokerMessage { subject: topic, reply_to, body: &message.body }.encode(&mut encoded);
-    encoded
+impl Arrived for Received {
+    const OPERATION: &'static str = "DeliverMessage";
+
+    fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    fn payload(&self) -> Vec<u8> {
+        let Self { topic, message, .. } = self;
+        let reply_to = message.reply_to.as_deref().unwrap_or_default();
+        let mut encoded = Vec::with_capacity(message.body.len() + topic.len() + reply_to.len() + 40);
+        BrokerMessage { subject: topic, reply_to, body: &message.body }.encode(&mut encoded);
+        encoded
+    }
 }

@@ -1,6 +1,7 @@
 //! Messages are delivered to an actor, and no longer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions};
 
@@ -35,14 +36,9 @@ impl Host {
             actor.state().bindings.messaging(binding)?
         };
         let guarantee = provider.guarantees().delivery;
-        let (times, ack_wait) = (Times::of(&options, guarantee), options.ack_wait);
-        let deadline = actor.guest().limits().deadline;
-        if ack_wait <= deadline && guarantee == DeliveryGuarantee::AtLeastOnce {
-            let remedy = "set ack_wait above the actor's deadline";
-            tracing::warn!(
-                target: "pillion::delivery", actor = actor.key(), topic, ?ack_wait, ?deadline, remedy,
-                "messages may be delivered again while the actor still deals with them"
-            );
+        let times = Times::of(options.ack_wait, guarantee);
+        if guarantee == DeliveryGuarantee::AtLeastOnce {
+            warn_if_short(actor, topic, options.ack_wait);
         }
         let subscription = provider.subscribe(topic, options).wait().await?;
         let registry = self.registry();
@@ -75,5 +71,17 @@ impl Host {
             return Err(HostError::NotSubscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
         Ok(())
+    }
+}
+
+/// Says that what is delivered may be delivered again while the actor still deals with it.
+pub(super) fn warn_if_short(actor: &ActorRef, topic: &str, ack_wait: Duration) {
+    let deadline = actor.guest().limits().deadline;
+    if ack_wait <= deadline {
+        let remedy = "set ack_wait above the actor's deadline";
+        tracing::warn!(
+            target: "pillion::delivery", actor = actor.key(), topic, ?ack_wait, ?deadline, remedy,
+            "messages may be delivered again while the actor still deals with them"
+        );
     }
 }
