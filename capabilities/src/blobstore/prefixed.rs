@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{BlobInfo, BlobStore, ContainerInfo, Download, Operation, Page, Query, Range, Upload, names};
+use super::{
+    BlobInfo, BlobStore, ContainerInfo, Download, Operation, Page, Query, Range, Upload, missing, names,
+};
 use crate::binding::{Binding, Bound};
 use crate::prefix::Prefix;
-use crate::{Answer, Counters, Result};
+use crate::{Answer, Counters, Error, Result};
 
 /// A store in containers of a prefix.
 struct Prefixed {
@@ -21,7 +23,7 @@ struct Prefixed {
 ///
 /// # Errors
 ///
-/// [`Error::InvalidArgument`](crate::Error) if it was given another value, or the prefix is none.
+/// [`Error::InvalidArgument`] if it was given another value, or the prefix is none.
 pub fn prefixed(store: Arc<dyn BlobStore>, binding: &Binding<'_>) -> Result<Bound<dyn BlobStore>> {
     let Some(prefix) = Prefix::of(binding, store.name())? else { return Ok(Bound::by(store)) };
     // A prefix of which no container could be made would fail each call.
@@ -41,8 +43,12 @@ impl Prefixed {
         // What is wrong with the binding's own name is said of it, before it becomes another.
         match names::check_container(container) {
             Ok(()) => {
-                let prefix = self.prefix.clone();
-                call(&*self.store, &self.prefix.with(container)).map_error(move |error| prefix.strip(error))
+                let (prefix, own) = (self.prefix.clone(), container.to_owned());
+                call(&*self.store, &self.prefix.with(container)).map_error(move |error| match error {
+                    // It is the container that is missing, whatever is asked of it.
+                    Error::NotFound { .. } => missing(&own),
+                    error => prefix.strip(error),
+                })
             }
             Err(error) => Answer::Ready(Err(error)),
         }

@@ -2,12 +2,15 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod actors;
+mod binding_values;
 mod bindings;
 mod blobstore;
 mod cache;
 mod calls;
 mod chain;
+mod configuration;
 mod defects;
+mod events;
 mod eventstreams;
 mod expiry;
 mod guests;
@@ -23,6 +26,7 @@ mod opa;
 mod pending;
 mod policy;
 mod provider;
+mod secrets;
 mod small_contracts;
 mod soak;
 mod tokens;
