@@ -9,6 +9,7 @@ mod jetstream;
 mod memory;
 mod nats;
 mod redis_streams;
+mod remote;
 
 use std::sync::Arc;
 use std::time::Duration;

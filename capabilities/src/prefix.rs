@@ -1,7 +1,9 @@
 //! One binding's part of a provider that several share.
 
+use std::sync::Arc;
+
 use crate::binding::Binding;
-use crate::{Error, Result};
+use crate::{Answer, Error, Result};
 
 /// The value of a binding that gives it a part of its own.
 pub(crate) const PREFIX: &str = "prefix";
@@ -13,6 +15,12 @@ const SEPARATOR: char = ':';
 /// What stands before all names of one part, the separator included.
 #[derive(Clone, Debug)]
 pub(crate) struct Prefix(Box<str>);
+
+/// A provider of which one binding sees the names of a prefix alone.
+pub(crate) struct Prefixed<P: ?Sized> {
+    pub(crate) inner: Arc<P>,
+    pub(crate) prefix: Prefix,
+}
 
 // === impl Prefix ===
 
@@ -52,6 +60,35 @@ impl Prefix {
             Error::Overflow { key } => Error::Overflow { key: strip(key) },
             Error::NotEmpty { container } => Error::NotEmpty { container: strip(container) },
             other => other,
+        }
+    }
+}
+
+// === impl Prefixed ===
+
+impl<P: ?Sized> Prefixed<P> {
+    /// Calls the provider with the name that it knows. What is wrong with the binding's own name is said of that, before
+    /// it becomes another.
+    pub(crate) fn at<T: Send + 'static>(
+        &self,
+        checked: Result<()>,
+        name: &str,
+        call: impl FnOnce(&P, &str) -> Answer<T>,
+    ) -> Answer<T> {
+        self.after(checked, || call(&self.inner, &self.prefix.with(name)))
+    }
+
+    pub(crate) fn after<T: Send + 'static>(
+        &self,
+        checked: Result<()>,
+        call: impl FnOnce() -> Answer<T>,
+    ) -> Answer<T> {
+        match checked {
+            Ok(()) => {
+                let prefix = self.prefix.clone();
+                call().map_error(move |error| prefix.strip(error))
+            }
+            Err(error) => Answer::Ready(Err(error)),
         }
     }
 }

@@ -20,7 +20,10 @@ pub(crate) enum HostVerb {
         "      bindings: [{provider: store}]\n",
         "      http: {listen: \"127.0.0.1:8080\"}\n\n",
         "Kinds of providers: memory, redis, redb (keys and values); memory-bus, nats, jetstream, redis-streams (messages);\n",
-        "http-client; memory-blobs, files (objects); memory-events, redis-events; extras (identifiers and numbers); log.\n",
+        "http-client; memory-blobs, files (objects); memory-events, redis-events; secrets-environment, secrets-file;\n",
+        "configuration-file, configuration-redis; extras (identifiers and numbers); log.\n",
+        "What a binding is given: `bindings: [{provider: store, values: {prefix: cart}}]`, of secrets `allow`, of logs\n",
+        "`level`. Events are delivered by `events: [{stream: audit}]`, messages by `subscriptions: [{topic: inbox}]`.\n",
         "`metrics: {listen: \"127.0.0.1:9090\"}` serves /metrics, /healthz and /readyz. RUST_LOG sets what is logged, as\n",
         "\"info\"."))]
     Run(RunOptions),

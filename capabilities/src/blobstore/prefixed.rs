@@ -8,14 +8,8 @@ use super::{
     BlobInfo, BlobStore, ContainerInfo, Download, Operation, Page, Query, Range, Upload, missing, names,
 };
 use crate::binding::{Binding, Bound};
-use crate::prefix::Prefix;
+use crate::prefix::{Prefix, Prefixed};
 use crate::{Answer, Counters, Error, Result};
-
-/// A store in containers of a prefix.
-struct Prefixed {
-    store: Arc<dyn BlobStore>,
-    prefix: Prefix,
-}
 
 /// Makes a binding of a store, which knows one value, `prefix`: with it the binding sees no containers but its own, and
 /// they have nothing in common with those of another prefix. The prefix takes up some of the length of a container's
@@ -28,59 +22,54 @@ pub fn prefixed(store: Arc<dyn BlobStore>, binding: &Binding<'_>) -> Result<Boun
     let Some(prefix) = Prefix::of(binding, store.name())? else { return Ok(Bound::by(store)) };
     // A prefix of which no container could be made would fail each call.
     names::check_container(&prefix.with("c"))?;
-    Ok(Bound::by(Arc::new(Prefixed { store, prefix })))
+    Ok(Bound::by(Arc::new(Prefixed { inner: store, prefix })))
 }
 
 // === impl Prefixed ===
 
-impl Prefixed {
+impl Prefixed<dyn BlobStore> {
     /// Calls the store with the container that it knows.
-    fn at<T: Send + 'static>(
+    fn within<T: Send + 'static>(
         &self,
         container: &str,
         call: impl FnOnce(&dyn BlobStore, &str) -> Answer<T>,
     ) -> Answer<T> {
-        // What is wrong with the binding's own name is said of it, before it becomes another.
-        match names::check_container(container) {
-            Ok(()) => {
-                let (prefix, own) = (self.prefix.clone(), container.to_owned());
-                call(&*self.store, &self.prefix.with(container)).map_error(move |error| match error {
-                    // It is the container that is missing, whatever is asked of it.
-                    Error::NotFound { .. } => missing(&own),
-                    error => prefix.strip(error),
-                })
-            }
-            Err(error) => Answer::Ready(Err(error)),
-        }
+        let own = container.to_owned();
+        let answer = self.at(names::check_container(container), container, call);
+        answer.map_error(move |error| match error {
+            // It is the container that is missing, whatever is asked of it.
+            Error::NotFound { .. } => missing(&own),
+            error => error,
+        })
     }
 }
 
-impl BlobStore for Prefixed {
+impl BlobStore for Prefixed<dyn BlobStore> {
     fn name(&self) -> &'static str {
-        self.store.name()
+        self.inner.name()
     }
 
     fn counters(&self) -> &Counters<Operation> {
-        self.store.counters()
+        self.inner.counters()
     }
 
     fn always_ready(&self) -> bool {
-        self.store.always_ready()
+        self.inner.always_ready()
     }
 
     fn create_container(&self, container: &str) -> Answer<bool> {
-        self.at(container, |store, container| store.create_container(container))
+        self.within(container, |store, container| store.create_container(container))
     }
 
     fn remove_container(&self, container: &str) -> Answer<bool> {
-        self.at(container, |store, container| store.remove_container(container))
+        self.within(container, |store, container| store.remove_container(container))
     }
 
     fn containers(&self, query: Query) -> Answer<Page<ContainerInfo>> {
         let prefix = self.prefix.clone();
         let Query { prefix: begin, after, limit } = query;
         let after = after.map(|after| prefix.with(&after));
-        let found = self.store.containers(Query { prefix: prefix.with(&begin), after, limit });
+        let found = self.inner.containers(Query { prefix: prefix.with(&begin), after, limit });
         found.map(move |page| {
             let own = |name: &str| prefix.without(name).map(str::to_owned);
             let items = page.items.into_iter();
@@ -91,35 +80,35 @@ impl BlobStore for Prefixed {
 
     fn container(&self, container: &str) -> Answer<Option<ContainerInfo>> {
         let name = container.to_owned();
-        let found = self.at(container, |store, container| store.container(container));
+        let found = self.within(container, |store, container| store.container(container));
         found.map(move |info| info.map(|info| ContainerInfo { name, ..info }))
     }
 
     fn put(&self, container: &str, object: &str, bytes: Bytes) -> Answer<BlobInfo> {
-        self.at(container, |store, container| store.put(container, object, bytes))
+        self.within(container, |store, container| store.put(container, object, bytes))
     }
 
     fn upload(&self, container: &str, object: &str) -> Answer<Box<dyn Upload>> {
-        self.at(container, |store, container| store.upload(container, object))
+        self.within(container, |store, container| store.upload(container, object))
     }
 
     fn get(&self, container: &str, object: &str, range: Range) -> Answer<Option<Bytes>> {
-        self.at(container, |store, container| store.get(container, object, range))
+        self.within(container, |store, container| store.get(container, object, range))
     }
 
     fn download(&self, container: &str, object: &str) -> Answer<Option<Box<dyn Download>>> {
-        self.at(container, |store, container| store.download(container, object))
+        self.within(container, |store, container| store.download(container, object))
     }
 
     fn info(&self, container: &str, object: &str) -> Answer<Option<BlobInfo>> {
-        self.at(container, |store, container| store.info(container, object))
+        self.within(container, |store, container| store.info(container, object))
     }
 
     fn list(&self, container: &str, query: Query) -> Answer<Page<BlobInfo>> {
-        self.at(container, |store, container| store.list(container, query))
+        self.within(container, |store, container| store.list(container, query))
     }
 
     fn remove(&self, container: &str, object: &str) -> Answer<bool> {
-        self.at(container, |store, container| store.remove(container, object))
+        self.within(container, |store, container| store.remove(container, object))
     }
 }

@@ -5,14 +5,8 @@ use std::sync::Arc;
 
 use super::{Configuration, Items, Keys, Operation, Subscription};
 use crate::binding::{Binding, Bound};
-use crate::prefix::Prefix;
+use crate::prefix::{Prefix, Prefixed};
 use crate::{Answer, Counters, Result};
-
-/// The items under keys of a prefix.
-struct Prefixed {
-    configuration: Arc<dyn Configuration>,
-    prefix: Prefix,
-}
 
 /// Makes a binding of a configuration, which knows one value, `prefix`: with it the binding sees no keys but its own,
 /// and they have nothing in common with those of another prefix.
@@ -26,7 +20,7 @@ pub fn prefixed(
 ) -> Result<Bound<dyn Configuration>> {
     Ok(match Prefix::of(binding, configuration.name())? {
         None => Bound::by(configuration),
-        Some(prefix) => Bound::by(Arc::new(Prefixed { configuration, prefix })),
+        Some(prefix) => Bound::by(Arc::new(Prefixed { inner: configuration, prefix })),
     })
 }
 
@@ -38,7 +32,7 @@ pub(super) fn own<T>(prefix: &Prefix, all: BTreeMap<String, T>) -> BTreeMap<Stri
 
 // === impl Prefixed ===
 
-impl Prefixed {
+impl Prefixed<dyn Configuration> {
     fn keys(&self, keys: Keys) -> Keys {
         match keys {
             Keys::All => Keys::All,
@@ -47,30 +41,30 @@ impl Prefixed {
     }
 }
 
-impl Configuration for Prefixed {
+impl Configuration for Prefixed<dyn Configuration> {
     fn name(&self) -> &'static str {
-        self.configuration.name()
+        self.inner.name()
     }
 
     fn counters(&self) -> &Counters<Operation> {
-        self.configuration.counters()
+        self.inner.counters()
     }
 
     fn always_ready(&self) -> bool {
-        self.configuration.always_ready()
+        self.inner.always_ready()
     }
 
     fn get(&self, keys: Keys) -> Answer<Items> {
         let prefix = self.prefix.clone();
-        self.configuration.get(self.keys(keys)).map(move |items| own(&prefix, items))
+        self.inner.get(self.keys(keys)).map(move |items| own(&prefix, items))
     }
 
     fn subscribe(&self, keys: Keys) -> Answer<Subscription> {
         let prefix = self.prefix.clone();
-        self.configuration.subscribe(self.keys(keys)).map(move |subscription| subscription.within(prefix))
+        self.inner.subscribe(self.keys(keys)).map(move |subscription| subscription.within(prefix))
     }
 
     fn unsubscribe(&self, id: &str) -> Answer<bool> {
-        self.configuration.unsubscribe(id)
+        self.inner.unsubscribe(id)
     }
 }

@@ -10,14 +10,8 @@ use super::{
     Values,
 };
 use crate::binding::{Binding, Bound};
-use crate::prefix::Prefix;
+use crate::prefix::{Prefix, Prefixed};
 use crate::{Answer, Counters, Result};
-
-/// Streams of a prefix.
-struct Prefixed {
-    streams: Arc<dyn EventStreams>,
-    prefix: Prefix,
-}
 
 /// Makes a binding of a provider, which knows one value, `prefix`: with it the binding sees no streams but its own, and
 /// they have nothing in common with those of another prefix.
@@ -28,54 +22,37 @@ struct Prefixed {
 pub fn prefixed(streams: Arc<dyn EventStreams>, binding: &Binding<'_>) -> Result<Bound<dyn EventStreams>> {
     Ok(match Prefix::of(binding, streams.name())? {
         None => Bound::by(streams),
-        Some(prefix) => Bound::by(Arc::new(Prefixed { streams, prefix })),
+        Some(prefix) => Bound::by(Arc::new(Prefixed { inner: streams, prefix })),
     })
 }
 
 // === impl Prefixed ===
 
-impl Prefixed {
-    /// Calls the provider with the stream that it knows.
-    fn at<T: Send + 'static>(
-        &self,
-        stream: &str,
-        call: impl FnOnce(&dyn EventStreams, &str) -> Answer<T>,
-    ) -> Answer<T> {
-        // What is wrong with the binding's own name is said of it, before it becomes another.
-        match check_stream(stream) {
-            Ok(()) => {
-                let prefix = self.prefix.clone();
-                call(&*self.streams, &self.prefix.with(stream)).map_error(move |error| prefix.strip(error))
-            }
-            Err(error) => Answer::Ready(Err(error)),
-        }
-    }
-}
-
-impl EventStreams for Prefixed {
+impl EventStreams for Prefixed<dyn EventStreams> {
     fn name(&self) -> &'static str {
-        self.streams.name()
+        self.inner.name()
     }
 
     fn counters(&self) -> &Counters<Operation> {
-        self.streams.counters()
+        self.inner.counters()
     }
 
     fn always_ready(&self) -> bool {
-        self.streams.always_ready()
+        self.inner.always_ready()
     }
 
     fn write(&self, stream: &str, values: Values) -> Answer<EventId> {
-        self.at(stream, |streams, stream| streams.write(stream, values))
+        self.at(check_stream(stream), stream, |streams, stream| streams.write(stream, values))
     }
 
     fn query(&self, stream: &str, query: Query) -> Answer<Vec<Event>> {
-        self.at(stream, |streams, stream| streams.query(stream, query))
+        self.at(check_stream(stream), stream, |streams, stream| streams.query(stream, query))
     }
 
     fn subscribe(&self, stream: &str, options: SubscribeOptions) -> Answer<Subscription> {
         let own: Arc<str> = stream.into();
-        let subscribed = self.at(stream, |streams, stream| streams.subscribe(stream, options));
+        let subscribed =
+            self.at(check_stream(stream), stream, |streams, stream| streams.subscribe(stream, options));
         subscribed.map(move |subscription| {
             Subscription::new(subscription.map(move |Delivery { received, ticket }| {
                 let received = Received { stream: Arc::clone(&own), ..received };

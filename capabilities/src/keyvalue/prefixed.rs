@@ -7,14 +7,8 @@ use bytes::Bytes;
 use super::{Change, Entry, Etag, KeyValue, Operation, SetOptions, When};
 use crate::binding::{Binding, Bound};
 use crate::condition::{check_changes, check_delete, check_key, check_keys, check_set};
-use crate::prefix::Prefix;
+use crate::prefix::{Prefix, Prefixed};
 use crate::{Answer, Counters, Result};
-
-/// A store under keys of a prefix.
-struct Prefixed {
-    store: Arc<dyn KeyValue>,
-    prefix: Prefix,
-}
 
 /// Makes a binding of a store, which knows one value, `prefix`: with it the binding sees no keys but its own, and they
 /// have nothing in common with those of another prefix.
@@ -25,23 +19,13 @@ struct Prefixed {
 pub fn prefixed(store: Arc<dyn KeyValue>, binding: &Binding<'_>) -> Result<Bound<dyn KeyValue>> {
     Ok(match Prefix::of(binding, store.name())? {
         None => Bound::by(store),
-        Some(prefix) => Bound::by(Arc::new(Prefixed { store, prefix })),
+        Some(prefix) => Bound::by(Arc::new(Prefixed { inner: store, prefix })),
     })
 }
 
 // === impl Prefixed ===
 
-impl Prefixed {
-    /// Calls the store with the key that it knows.
-    fn at<T: Send + 'static>(
-        &self,
-        checked: Result<()>,
-        key: &str,
-        call: impl FnOnce(&dyn KeyValue, &str) -> Answer<T>,
-    ) -> Answer<T> {
-        self.after(checked, || call(&*self.store, &self.prefix.with(key)))
-    }
-
+impl Prefixed<dyn KeyValue> {
     fn at_all<T: Send + 'static>(
         &self,
         keys: &[&str],
@@ -50,33 +34,22 @@ impl Prefixed {
         self.after(check_keys(keys), || {
             let keys: Vec<String> = keys.iter().map(|key| self.prefix.with(key)).collect();
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            call(&*self.store, &keys)
+            call(&*self.inner, &keys)
         })
-    }
-
-    /// What is wrong with the binding's own keys is said of them, before they become others.
-    fn after<T: Send + 'static>(&self, checked: Result<()>, call: impl FnOnce() -> Answer<T>) -> Answer<T> {
-        match checked {
-            Ok(()) => {
-                let prefix = self.prefix.clone();
-                call().map_error(move |error| prefix.strip(error))
-            }
-            Err(error) => Answer::Ready(Err(error)),
-        }
     }
 }
 
-impl KeyValue for Prefixed {
+impl KeyValue for Prefixed<dyn KeyValue> {
     fn name(&self) -> &'static str {
-        self.store.name()
+        self.inner.name()
     }
 
     fn counters(&self) -> &Counters<Operation> {
-        self.store.counters()
+        self.inner.counters()
     }
 
     fn always_ready(&self) -> bool {
-        self.store.always_ready()
+        self.inner.always_ready()
     }
 
     fn get(&self, key: &str) -> Answer<Option<Entry>> {
@@ -145,7 +118,7 @@ impl KeyValue for Prefixed {
                 let (Change::Set { key, .. } | Change::Delete { key, .. }) = change;
                 *key = self.prefix.with(key);
             }
-            self.store.transact(changes)
+            self.inner.transact(changes)
         })
     }
 }
