@@ -48,6 +48,8 @@ impl Guarded {
             // A backtrace on every error path would be measured.
             .env_remove("RUST_BACKTRACE")
             .env_remove("RUST_LIB_BACKTRACE")
+            // So would tracing, if this machine asks every program for it.
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(file)

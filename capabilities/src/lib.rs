@@ -27,6 +27,7 @@ pub mod secrets;
 mod stamp;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trace;
 
 pub use answer::{Answer, Pending};
 pub use blobstore::BlobStore;

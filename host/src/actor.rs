@@ -63,8 +63,12 @@ pub struct ActorInfo {
     pub expires: Option<u64>,
     /// Whether its token has expired, so that it is given no request, no message and no capability.
     pub expired: bool,
-    /// Whether every call of it is done when it returns.
+    /// Whether every call of it is done when it returns, unless it has to wait for its turn.
     pub always_ready: bool,
+    /// How many instances of it there are, idle ones included.
+    pub instances: usize,
+    /// How many calls of it wait for their turn.
+    pub queued: usize,
 }
 
 /// One binding of an actor.
@@ -133,6 +137,8 @@ impl ActorRef {
             expires: state.claims.exp,
             expired: state.claims.expired().is_some(),
             always_ready: self.inner.guest.always_ready(),
+            instances: self.inner.guest.instances(),
+            queued: self.inner.guest.queued(),
         }
     }
 

@@ -18,8 +18,8 @@ pub(crate) struct Admission {
 // === impl Admission ===
 
 impl Admission {
-    /// Checks all there is to check about a module, and compiles it.
-    pub(crate) fn admit(&self, wasm: &[u8]) -> Result<(Claims, Program), HostError> {
+    /// Checks all there is to check about a module, and compiles it for those limits.
+    pub(crate) fn admit(&self, wasm: &[u8], limits: Limits) -> Result<(Claims, Program), HostError> {
         let verified = self.trust.verify(wasm, SystemTime::now())?;
         let claims = verified.claims;
         if claims.wascap.prov {
@@ -31,22 +31,22 @@ impl Admission {
             tracing::warn!(target: "pillion::policy", module = claims.sub, %reason, "not loaded");
             return Err(HostError::Denied { module: claims.sub, reason: Arc::clone(reason) });
         }
-        let program = self.engine.compile(&verified.module)?;
+        let program = self.engine.compile_with(&verified.module, limits)?;
         Ok((claims, program))
     }
 
-    /// As [`Admission::admit`], with those limits, on a thread where it is in nobody's way. Outside of a tokio runtime,
+    /// As [`Admission::admit`], on a thread where it is in nobody's way. Outside of a tokio runtime,
     /// on this one.
     pub(crate) async fn admit_aside(
         self: &Arc<Self>,
         wasm: &[u8],
         limits: Limits,
     ) -> Result<(Claims, Program), HostError> {
-        let admitted = match tokio::runtime::Handle::try_current() {
-            Err(_) => self.admit(wasm),
+        match tokio::runtime::Handle::try_current() {
+            Err(_) => self.admit(wasm, limits),
             Ok(runtime) => {
                 let (admission, wasm) = (Arc::clone(self), wasm.to_vec());
-                match runtime.spawn_blocking(move || admission.admit(&wasm)).await {
+                match runtime.spawn_blocking(move || admission.admit(&wasm, limits)).await {
                     Ok(admitted) => admitted,
                     Err(error) => match error.try_into_panic() {
                         Ok(panic) => std::panic::resume_unwind(panic),
@@ -54,8 +54,7 @@ impl Admission {
                     },
                 }
             }
-        };
-        admitted.map(|(claims, program)| (claims, program.with_limits(limits)))
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use pillion_capabilities::delivery::{Delivery, Outcome, Subscription};
 use pillion_capabilities::messaging::DeliveryGuarantee;
+use pillion_capabilities::trace::{
+    self, Context, FutureExt as _, KeyValue, SpanContext, SpanKind, TraceContextExt as _, Tracing,
+};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
@@ -22,12 +25,17 @@ pub(crate) trait Arrived: Send + Sync + 'static {
     /// 1 for the first delivery, and one more for each further.
     fn attempt(&self) -> u32;
 
+    /// Of which trace it is, if it tells.
+    fn trace(&self) -> Option<SpanContext> {
+        None
+    }
+
     /// What the actor gets.
     fn payload(&self) -> Vec<u8>;
 }
 
-/// A topic or stream that an actor is subscribed to. Dropping it ends the subscription; deliveries under way are given up, and
-/// made anew to others where the provider can.
+/// A topic or stream that an actor is subscribed to. Dropping it ends the subscription; deliveries under way are given
+/// up, and made anew to others where the provider can.
 pub(crate) struct Deliveries {
     pub(crate) binding: Box<str>,
     pub(crate) topic: Box<str>,
@@ -42,6 +50,14 @@ pub(crate) struct Times {
     hold: Duration,
     /// After so long in all, the actor's call is given up.
     all: Duration,
+}
+
+/// What makes a span of each delivery.
+#[derive(Clone)]
+pub(crate) struct Traced {
+    pub(crate) tracing: Tracing,
+    /// The provider, as `redis_streams`.
+    pub(crate) provider: &'static str,
 }
 
 /// The pauses between the attempts at a message that is held double from the first to the last.
@@ -71,8 +87,9 @@ impl Deliveries {
         subscription: Subscription<impl Arrived>,
         times: Times,
         actor: &ActorRef,
+        traced: Option<Traced>,
     ) -> Self {
-        let task = tokio::spawn(run(subscription, times, actor.clone())).abort_handle();
+        let task = tokio::spawn(run(subscription, times, actor.clone(), traced)).abort_handle();
         Self { binding: binding.into(), topic: topic.into(), task }
     }
 }
@@ -85,14 +102,26 @@ impl Drop for Deliveries {
 
 /// Each message is a task of its own, so that as many workers deal with them as there are. The subscription itself
 /// bounds how many are under way.
-async fn run(mut subscription: Subscription<impl Arrived>, times: Times, actor: ActorRef) {
+async fn run<R: Arrived>(
+    mut subscription: Subscription<R>,
+    times: Times,
+    actor: ActorRef,
+    traced: Option<Traced>,
+) {
     // Dropped with this, it ends them.
     let mut under_way = JoinSet::new();
     loop {
         let expired = actor.claims().expired().is_some();
         tokio::select! {
             delivery = subscription.next(), if !expired => match delivery {
-                Some(delivery) => { under_way.spawn(handle(delivery, times, actor.clone())); }
+                Some(delivery) => {
+                    let context = context(&delivery.received, traced.as_ref());
+                    let handled = handle(delivery, times, actor.clone());
+                    match context {
+                        None => under_way.spawn(handled),
+                        Some(context) => under_way.spawn(handled.with_context(context)),
+                    };
+                }
                 None => break,
             },
             // No message is fetched for an actor that may have none; an update may give it a new token.
@@ -101,6 +130,25 @@ async fn run(mut subscription: Subscription<impl Arrived>, times: Times, actor: 
         }
     }
     while under_way.join_next().await.is_some() {}
+}
+
+/// Of which trace a delivery is, if it is known or a new one begins.
+fn context<R: Arrived>(received: &R, traced: Option<&Traced>) -> Option<Context> {
+    let parent = received.trace();
+    let Some(Traced { tracing, provider }) = traced else {
+        return parent.map(|parent| Context::new().with_remote_span_context(parent));
+    };
+    let parent = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
+    Some(tracing.begin(&parent, SpanKind::Consumer, || {
+        let (topic, attempt) = (received.topic(), received.attempt());
+        let attributes = vec![
+            KeyValue::new("messaging.system", *provider),
+            KeyValue::new("messaging.destination.name", topic.to_string()),
+            KeyValue::new("messaging.operation.type", "process"),
+            KeyValue::new("pillion.attempt", i64::from(attempt)),
+        ];
+        (format!("process {topic}").into(), attributes)
+    }))
 }
 
 async fn handle<R: Arrived>(delivery: Delivery<R>, times: Times, actor: ActorRef) {
@@ -115,9 +163,16 @@ async fn handle<R: Arrived>(delivery: Delivery<R>, times: Times, actor: ActorRef
             Outcome::Redeliver
         }
     };
-    if let Err(error) = ticket.settle(outcome).wait().await {
+    let dealt_with = matches!(outcome, Outcome::Acknowledge);
+    let settled = ticket.settle(outcome).wait().await;
+    if let Err(error) = &settled {
         let topic = received.topic();
         tracing::warn!(target: "pillion::delivery", topic, %error, "could not be settled");
+    }
+    if trace::current().is_some() {
+        let error = settled.err().map(|error| format!("could not be settled: {error}"));
+        let error = error.or_else(|| (!dealt_with).then(|| "not dealt with".to_owned()));
+        trace::end(&Context::current(), error.as_deref());
     }
 }
 
@@ -135,7 +190,8 @@ async fn deliver<R: Arrived>(actor: &ActorRef, received: &R, times: Times) -> Ou
                 // Its subscriptions ended before it was closed: others get it.
                 Err(CallFailure::Removed) => return Outcome::Redeliver,
                 Err(failure) => {
-                    let hopeful = matches!(failure, CallFailure::Busy(_) | CallFailure::Halted(_));
+                    let hopeful = failure.is_busy()
+                        || matches!(failure, CallFailure::Halted(_) | CallFailure::Expired(_));
                     (failure.to_string(), hopeful)
                 }
             },

@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pillion_capabilities::trace::Tracing;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -45,6 +46,9 @@ pub struct HostConfig {
     pub anti_forgery: AntiForgery,
     /// Layers around all calls, from the outermost.
     pub middleware: Vec<Arc<dyn Middleware>>,
+    /// What makes a span of each request, message and call, outside of the layers. `None` only passes on the traces that
+    /// requests and messages are of.
+    pub tracing: Option<Tracing>,
 }
 
 /// Loads actors, binds them to providers and to each other, and calls them.
@@ -58,6 +62,7 @@ pub struct Host {
     anti_forgery: AntiForgery,
     notary: Arc<Notary>,
     layers: Layers,
+    tracing: Option<Tracing>,
     registry: Mutex<Registry>,
 }
 
@@ -79,11 +84,21 @@ impl Host {
     /// # Errors
     /// When the engine or its cache cannot be set up.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        let HostConfig { trust, limits, cache, authorizer, labels, anti_forgery, middleware } = config;
-        let engine = Engine::new(EngineConfig { limits, cache })?;
+        let HostConfig { trust, limits, cache, authorizer, labels, anti_forgery, middleware, tracing } =
+            config;
+        let engine = Engine::new(EngineConfig { limits, cache, ..EngineConfig::default() })?;
         let admission = Arc::new(Admission { engine, trust, authorizer });
         let (notary, layers) = (Arc::default(), middleware.into());
-        Ok(Self { admission, limits, labels, anti_forgery, notary, layers, registry: Mutex::default() })
+        Ok(Self {
+            admission,
+            limits,
+            labels,
+            anti_forgery,
+            notary,
+            layers,
+            tracing,
+            registry: Mutex::default(),
+        })
     }
 
     /// Serves an actor's HTTP requests, by its operation `HandleRequest`, on a listener. Bodies are taken whole. To be
@@ -103,7 +118,8 @@ impl Host {
         if !http_server::granted(&claims) {
             return Err(HostError::HttpNotGranted { granted: claims.wascap.caps.clone() });
         }
-        HttpServer::start(actor.clone(), listener, options).map_err(HostError::Listen)
+        let tracing = self.tracing.clone();
+        HttpServer::start(actor.clone(), listener, options, tracing).map_err(HostError::Listen)
     }
 
     /// The actors, by their public keys.
@@ -139,8 +155,14 @@ impl Host {
         &self.notary
     }
 
-    /// Calls an operation of an actor: at once on this thread when all its providers answer at once, else as a future
-    /// that is to be awaited.
+    /// What makes spans, if anything does.
+    #[must_use]
+    pub fn tracing(&self) -> Option<&Tracing> {
+        self.tracing.as_ref()
+    }
+
+    /// Calls an operation of an actor: at once on this thread when all its providers answer at once and it has room for
+    /// the call, else as a future that is to be awaited.
     pub fn call(&self, actor: &ActorRef, operation: &str, payload: &[u8]) -> Call {
         actor.guest().call(operation, payload)
     }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillion_capabilities::trace::Tracing;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -50,6 +51,8 @@ pub struct HttpServer {
 struct Shared {
     actor: ActorRef,
     options: HttpOptions,
+    /// What makes a span of each request.
+    tracing: Option<Tracing>,
     /// The bytes that bodies may still take up.
     room: Arc<Semaphore>,
 }
@@ -82,11 +85,12 @@ impl HttpServer {
         actor: ActorRef,
         listener: TcpListener,
         options: HttpOptions,
+        tracing: Option<Tracing>,
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let room = options.bodies.max(options.body).min(Semaphore::MAX_PERMITS);
-        let shared = Shared { actor, options, room: Arc::new(Semaphore::new(room)) };
+        let shared = Shared { actor, options, tracing, room: Arc::new(Semaphore::new(room)) };
         let task = tokio::spawn(serve(shared, listener, stopped));
         Ok(Self { address, stop, task })
     }

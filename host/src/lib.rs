@@ -38,6 +38,8 @@ pub mod policy;
 #[cfg(feature = "engine")]
 mod registry;
 #[cfg(feature = "engine")]
+mod traced;
+#[cfg(feature = "engine")]
 mod workers;
 
 #[cfg(feature = "engine")]

@@ -150,8 +150,9 @@ fn outcome_of(outcome: Result<&[u8], &CallFailure>) -> &'static str {
     match outcome {
         Ok(_) => "ok",
         Err(CallFailure::Guest(_)) => "error",
-        Err(CallFailure::Busy(_)) => "busy",
+        Err(failure) if failure.is_busy() => "busy",
         Err(CallFailure::Deadline(_) | CallFailure::Patience(_)) => "timeout",
+        Err(CallFailure::Fuel(_)) => "fuel",
         Err(CallFailure::Trap(_)) => "trap",
         Err(CallFailure::Halted(_)) => "halted",
         Err(_) => "failed",

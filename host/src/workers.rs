@@ -13,6 +13,7 @@
 //! do not pay. A runtime of one thread has no other to move to, and is as stalled as its guests are.
 
 use std::future::poll_fn;
+use std::task::Poll;
 
 use bytes::Bytes;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -27,14 +28,34 @@ static AT_A_TIME: Semaphore = Semaphore::const_new(256);
 /// Calls an operation of a guest from a task. One that is always ready may have to wait for its turn, as long as its
 /// limits allow a call to take.
 pub(crate) async fn call(guest: &Guest, operation: &str, payload: &[u8]) -> Result<Bytes, CallFailure> {
-    let turn = if guest.always_ready() { Some(turn(guest).await?) } else { None };
+    let ready = guest.always_ready();
+    let its_turn = if ready { Some(turn(guest).await?) } else { None };
     let call = run(|| guest.call(operation, payload));
-    drop(turn);
-    match call {
-        Call::Ready(result) => result,
+    drop(its_turn);
+    let mut call = match call {
+        Call::Ready(result) => return result,
         // From one answer of a provider to the next it runs like any other.
-        Call::Pending(mut call) => poll_fn(|context| run(|| call.as_mut().poll(context))).await,
+        Call::Pending(mut call) if !ready => {
+            return poll_fn(|context| run(|| call.as_mut().poll(context))).await;
+        }
+        Call::Pending(call) => call,
+    };
+    // The guest has no room for it yet. Once there is, it runs to its end.
+    loop {
+        let its_turn = turn(guest).await?;
+        let polled = poll_fn(|context| Poll::Ready(run(|| call.as_mut().poll(context)))).await;
+        drop(its_turn);
+        if let Poll::Ready(result) = polled {
+            return result;
+        }
+        woken().await;
     }
+}
+
+/// Until the task is polled the next time.
+async fn woken() {
+    let mut polled = false;
+    poll_fn(|_| if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 async fn turn(guest: &Guest) -> Result<SemaphorePermit<'static>, CallFailure> {

@@ -14,6 +14,8 @@ const OUTSIDE: &str = "Taken, but outside of what this sidecar does (a warning s
 
 /// A Dapr-compatible sidecar: state, health, metadata and shutdown over HTTP and gRPC.
 ///
+/// Requests are traced if a Configuration with `spec.tracing`, or OTEL_EXPORTER_OTLP_ENDPOINT, says so.
+///
 /// It takes daprd's command line, so that whatever starts daprd can start it. When all listeners are there it
 /// prints one line of JSON on standard output that tells their addresses; everything else goes to standard error.
 #[derive(Clone, Debug, Parser)]
@@ -46,6 +48,9 @@ pub struct Flags {
     /// A folder of component files, or several, separated by commas or each with the flag
     #[arg(long, value_name = "FOLDER", value_delimiter = ',', alias = "components-path")]
     pub resources_path: Vec<PathBuf>,
+    /// A file with Dapr's Configuration, or several, each with the flag: what it says about traces takes effect
+    #[arg(long, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
     /// The longest request body over either protocol, as 4Mi, 500Ki or a number of bytes
     #[arg(long, value_name = "SIZE", default_value = "4Mi", value_parser = size)]
     pub max_body_size: usize,
@@ -92,6 +97,15 @@ pub struct Flags {
     /// Whether HTTP/2 is left out on the port for HTTP
     #[arg(skip)]
     pub disable_h2c: bool,
+    /// OpenTelemetry's `OTEL_EXPORTER_OTLP_ENDPOINT`: where spans are exported to
+    #[arg(skip)]
+    pub otlp_endpoint: Option<String>,
+    /// OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL`: `grpc`, which is the default, or `http/protobuf`
+    #[arg(skip)]
+    pub otlp_protocol: Option<String>,
+    /// OpenTelemetry's `OTEL_EXPORTER_OTLP_INSECURE`: whether an endpoint without a scheme is spoken to without TLS
+    #[arg(skip)]
+    pub otlp_insecure: bool,
     /// The flags given that have no effect
     #[arg(skip)]
     pub without_effect: Vec<String>,
@@ -139,8 +153,6 @@ struct Outside {
     mode: Option<String>,
     #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_mtls: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    config: Vec<String>,
     #[arg(long, hide_short_help = true)]
     read_buffer_size: Option<String>,
     #[arg(long, hide_short_help = true)]
@@ -191,6 +203,7 @@ impl Flags {
             dapr_public_listen_address: Ipv4Addr::LOCALHOST.into(),
             unix_domain_socket: None,
             resources_path: Vec::new(),
+            config: Vec::new(),
             max_body_size: 4 << 20,
             dapr_graceful_shutdown_seconds: Duration::from_secs(5),
             enable_metrics: false,
@@ -203,6 +216,9 @@ impl Flags {
             api_token: None,
             namespace: None,
             disable_h2c: false,
+            otlp_endpoint: None,
+            otlp_protocol: None,
+            otlp_insecure: false,
             without_effect: Vec::new(),
             outside: Outside::default(),
         }
@@ -216,6 +232,9 @@ impl Flags {
         flags.without_effect = outside(&matches);
         flags.api_token = variable("DAPR_API_TOKEN");
         flags.namespace = variable("NAMESPACE");
+        flags.otlp_endpoint = variable("OTEL_EXPORTER_OTLP_ENDPOINT");
+        flags.otlp_protocol = variable("OTEL_EXPORTER_OTLP_PROTOCOL");
+        flags.otlp_insecure = variable("OTEL_EXPORTER_OTLP_INSECURE").is_some_and(|value| is_true(&value));
         flags.disable_h2c = variable("DAPR_HTTP_DISABLE_H2C").is_some_and(|value| is_true(&value));
         flags
     }
@@ -336,7 +355,7 @@ mod tests {
         ("--dapr-block-shutdown-duration", "5s", false),
         ("--profile-port", "7777", false),
         ("--profile-listen-address", "127.0.0.1", false),
-        ("--config", "a.yaml", false),
+        ("--config", "a.yaml", true),
         ("--read-buffer-size", "4Ki", false),
         ("--dapr-http-max-request-size", "-1", false),
         ("--dapr-http-read-buffer-size", "-1", false),
@@ -375,6 +394,7 @@ mod tests {
         assert_eq!((first.to_string(), second.to_string()), ("::1".to_owned(), "127.0.0.1".to_owned()));
         assert!(third.is_loopback());
         assert_eq!(flags.resources_path, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(flags.config, [PathBuf::from("a.yaml")]);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod component;
+pub mod configuration;
 mod error;
 pub mod flags;
 pub mod grpc;

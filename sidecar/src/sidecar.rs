@@ -5,6 +5,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderMap, HeaderName};
+use pillion_capabilities::trace::Tracing;
 use tokio::sync::Notify;
 
 use crate::state::{Store, Stores};
@@ -26,6 +27,8 @@ pub struct Sidecar {
     pub(crate) max_body_size: usize,
     /// Whether every request is logged.
     pub(crate) log_requests: bool,
+    /// What makes a span of each request.
+    pub(crate) tracing: Option<Tracing>,
     /// Metadata that apps have set.
     extended: RwLock<BTreeMap<String, String>>,
     serving: AtomicBool,
@@ -44,10 +47,17 @@ impl Sidecar {
             api_token: None,
             max_body_size: 4 << 20,
             log_requests: false,
+            tracing: None,
             extended: RwLock::default(),
             serving: AtomicBool::new(false),
             stop: Notify::new(),
         }
+    }
+
+    /// Has spans made of requests, and of calls of stores.
+    pub fn trace(&mut self, tracing: Tracing) {
+        self.stores.trace(&tracing);
+        self.tracing = Some(tracing);
     }
 
     /// Asks the sidecar to stop, as a request for shutdown does.

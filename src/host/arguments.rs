@@ -24,8 +24,8 @@ pub(crate) enum HostVerb {
         "configuration-file, configuration-redis; extras (identifiers and numbers); log.\n",
         "What a binding is given: `bindings: [{provider: store, values: {prefix: cart}}]`, of secrets `allow`, of logs\n",
         "`level`. Events are delivered by `events: [{stream: audit}]`, messages by `subscriptions: [{topic: inbox}]`.\n",
-        "`metrics: {listen: \"127.0.0.1:9090\"}` serves /metrics, /healthz and /readyz. RUST_LOG sets what is logged, as\n",
-        "\"info\"."))]
+        "`metrics: {listen: \"127.0.0.1:9090\"}` serves /metrics, /healthz and /readyz; `tracing: {endpoint:\n",
+        "\"http://127.0.0.1:4318\"}` exports spans of requests, messages and calls. RUST_LOG sets what is logged, as \"info\"."))]
     Run(RunOptions),
     /// Print the JSON schema of manifests, for editors
     Schema,

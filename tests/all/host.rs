@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pillion_capabilities::testing::Collector;
 use pillion_host::identity::{self, ActorClaims, Claims, KeyPair};
 use tempfile::TempDir;
 
@@ -74,23 +75,27 @@ impl Folder {
 
     /// Starts the host and waits until it is ready; answers where it listens.
     fn start(&self) -> (Running, String) {
-        let mut child = self.command("host run host.yaml").stdout(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let running = Running(child);
-        let (mut address, mut ready) = (None, false);
-        for line in out.lines().map_while(Result::ok) {
-            match line.split(' ').collect::<Vec<_>>().as_slice() {
-                ["listening", at, _] => address = Some((*at).to_owned()),
-                ["ready"] => ready = true,
-                _ => {}
-            }
-            if ready {
-                break;
-            }
-        }
-        assert!(ready, "it ended before it was ready");
-        (running, address.unwrap())
+        started(&mut self.command("host run host.yaml"))
     }
+}
+
+fn started(command: &mut Command) -> (Running, String) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let running = Running(child);
+    let (mut address, mut ready) = (None, false);
+    for line in out.lines().map_while(Result::ok) {
+        match line.split(' ').collect::<Vec<_>>().as_slice() {
+            ["listening", at, _] => address = Some((*at).to_owned()),
+            ["ready"] => ready = true,
+            _ => {}
+        }
+        if ready {
+            break;
+        }
+    }
+    assert!(ready, "it ended before it was ready");
+    (running, address.unwrap())
 }
 
 fn get(address: &str, path: &str) -> String {
@@ -114,6 +119,60 @@ fn a_manifest_is_served_and_what_it_kept_is_there_the_next_time() {
         kill(Pid::from_raw(running.0.id().try_into().unwrap()), signal).unwrap();
         assert!(running.0.wait().unwrap().success());
     }
+}
+
+#[test]
+fn spans_of_a_host_are_exported_as_its_manifest_says() {
+    let folder = Folder::new();
+    let plain = fs::read_to_string(folder.path("host.yaml")).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for protocol in ["http/protobuf", "grpc"] {
+        let collector = Collector::start().unwrap();
+        let endpoint = collector.url();
+        let tracing =
+            format!("tracing: {{endpoint: \"{endpoint}\", protocol: {protocol}, service: counters}}\n");
+        fs::write(folder.path("host.yaml"), tracing + &plain).unwrap();
+        let (mut running, address) = folder.start();
+        let response = get(&address, "/counter/traced");
+        assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
+        kill(Pid::from_raw(running.0.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        assert!(running.0.wait().unwrap().success());
+        let spans = runtime.block_on(collector.until(|spans| spans.len() >= 3)).unwrap();
+        let names: Vec<_> = spans.iter().map(|span| (span.service.as_str(), span.name.as_str())).collect();
+        // They end from the innermost.
+        assert_eq!(names, ["wascc:keyvalue Add", "HandleRequest", "GET"].map(|name| ("counters", name)));
+        assert_eq!((&spans[0].parent, &spans[1].parent), (&spans[1].span, &spans[2].span));
+        assert_eq!(spans[0].attribute("pillion.provider"), "redb");
+    }
+}
+
+#[test]
+fn a_host_without_its_collector_serves_and_says_so_once() {
+    let folder = Folder::new();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let plain = fs::read_to_string(folder.path("host.yaml")).unwrap();
+    fs::write(folder.path("host.yaml"), format!("tracing: {{endpoint: \"http://{gone}\"}}\n{plain}"))
+        .unwrap();
+    // A batch after each span, so that several fail.
+    let mut command = folder.command("host run host.yaml");
+    command.env("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1").stderr(Stdio::piped());
+    let (mut running, address) = started(&mut command);
+    let mut errors = BufReader::new(running.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut served = 0;
+    let mut serve = || {
+        served += 1;
+        assert!(get(&address, "/counter/one").ends_with(&format!(r#""value":{served}}}"#)));
+    };
+    serve();
+    let said = errors.find(|line| line.contains("spans are not exported")).expect("it is said");
+    assert!(said.contains(&gone.to_string()) && said.contains("start the collector"), "{said}");
+    for _ in 0..5 {
+        serve();
+    }
+    kill(Pid::from_raw(running.0.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert!(running.0.wait().unwrap().success());
+    let rest: Vec<_> = errors.filter(|line| line.contains("spans are not exported")).collect();
+    assert!(rest.is_empty(), "{rest:?}");
 }
 
 /// The kB that a host of this manifest has in memory once it is ready.
@@ -191,6 +250,18 @@ fn what_keeps_it_from_running_is_said_with_its_code() {
             "app.wasm",
             7,
             "actors[0].module: the module is refused: the module is not signed",
+        ),
+        (
+            "providers:",
+            "tracing: {endpoint: localhost}\nproviders:",
+            5,
+            "tracing: endpoint \"localhost\" begins with neither http:// nor https://",
+        ),
+        (
+            "providers:",
+            "tracing: {endpoint: \"http://h\", samplingRate: 2}\nproviders:",
+            2,
+            "tracing.samplingRate: samplingRate 2 is not from 0 to 1",
         ),
         ("provider: store", "provider: other", 5, "actors[0].bindings[0]: there is no provider \"other\""),
     ] {

@@ -243,7 +243,8 @@ impl Inner {
 
 // === free functions ===
 
-fn tls(authorities: &[u8]) -> Result<ClientConfig> {
+/// What is trusted: this machine's authorities, and these, in PEM.
+pub(crate) fn tls(authorities: &[u8]) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {

@@ -26,3 +26,4 @@ mod redb_file;
 mod redis_gone;
 mod redis_version;
 mod secrets;
+mod trace;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use pillion_capabilities::HttpClient;
 use pillion_capabilities::httpclient::{Request, Response};
+use pillion_capabilities::trace;
 use pillion_codec::{Headers, Request as ActorRequest, Response as ActorResponse};
 
 use super::Contract;
@@ -23,9 +24,14 @@ pub(super) fn dispatch(
         return unknown(Contract::HttpClient, operation, reply);
     }
     match ActorRequest::decode(payload) {
-        Ok(request) => answer(provider.request(decoded(&request)), &[], reply, |response, _, reply| {
-            encode(&response, reply)
-        }),
+        Ok(request) => {
+            let mut request = decoded(&request);
+            // What the actor says itself stays only where nothing is known: it cannot make its requests another trace's.
+            if let Some(context) = trace::current() {
+                trace::inject(&context, &mut request.headers);
+            }
+            answer(provider.request(request), &[], reply, |response, _, reply| encode(&response, reply))
+        }
         Err(error) => malformed(Contract::HttpClient, operation, error, reply),
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pillion_capabilities::Messaging;
-use pillion_capabilities::messaging::{Message, Received};
+use pillion_capabilities::messaging::{Headers, Message, Received};
+use pillion_capabilities::trace::SpanContext;
+use pillion_capabilities::{Messaging, trace};
 use pillion_codec::{BrokerMessage, DecodeError, RequestMessage};
 
 use super::Contract;
@@ -35,7 +36,8 @@ fn call(
         b"Publish" => {
             let BrokerMessage { subject, reply_to, body } = BrokerMessage::decode(payload)?;
             let reply_to = (!reply_to.is_empty()).then(|| reply_to.to_owned());
-            let message = Message { body: Bytes::copy_from_slice(body), reply_to, ..Message::default() };
+            let (body, headers) = (Bytes::copy_from_slice(body), headers());
+            let message = Message { body, reply_to, headers, ..Message::default() };
             answer(provider.publish(subject, message), payload, reply, |(), _, reply| {
                 reply.respond();
             })
@@ -44,7 +46,8 @@ fn call(
             let RequestMessage { subject, body, timeout } = RequestMessage::decode(payload)?;
             let timeout = u64::try_from(timeout).map_err(|_| DecodeError::OutOfRange)?;
             let timeout = Duration::from_millis(timeout);
-            let message = Message::from(Bytes::copy_from_slice(body));
+            let message =
+                Message { body: Bytes::copy_from_slice(body), headers: headers(), ..Message::default() };
             answer(provider.request(subject, message, timeout), payload, reply, |body, _, reply| {
                 reply.insert(0, body);
             })
@@ -64,6 +67,10 @@ impl Arrived for Received {
         self.attempt
     }
 
+    fn trace(&self) -> Option<SpanContext> {
+        trace::from_pairs(&self.message.headers)
+    }
+
     fn payload(&self) -> Vec<u8> {
         let Self { topic, message, .. } = self;
         let reply_to = message.reply_to.as_deref().unwrap_or_default();
@@ -71,4 +78,13 @@ impl Arrived for Received {
         BrokerMessage { subject: topic, reply_to, body: &message.body }.encode(&mut encoded);
         encoded
     }
+}
+
+/// Of which trace a message is, for whoever gets it.
+fn headers() -> Headers {
+    let mut headers = Headers::new();
+    if let Some(context) = trace::current() {
+        trace::inject(&context, &mut headers);
+    }
+    headers
 }

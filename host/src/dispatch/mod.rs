@@ -15,6 +15,7 @@ mod messaging;
 mod provider;
 mod secrets;
 
+pub(crate) use bindings::Target;
 pub use bindings::{BindError, Bindings};
 pub use blobstore::Blobs;
 pub use configuration::Configured;

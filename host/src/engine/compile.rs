@@ -1,7 +1,8 @@
 //! The engine, and the modules it compiled.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::{Config, ExternType, FuncType, InstancePre, Linker, Module, ValType};
@@ -18,14 +19,22 @@ pub struct Engine {
 }
 
 struct Inner {
-    wasmtime: wasmtime::Engine,
-    ready: Linker<State>,
-    waiting: Linker<State>,
+    plain: Variant,
+    /// For guests with a limit on their fuel; there once there was one.
+    counting: OnceLock<Variant>,
     cache: Option<Cache>,
     limits: Limits,
     ticker: Arc<Ticker>,
-    /// What is in use, by the SHA-256 of the module: actors of many identities may have the same code.
-    compiled: Mutex<HashMap<[u8; 32], Weak<Compiled>>>,
+    /// What is in use, by the SHA-256 of the module and whether it counts: actors of many identities may have the same
+    /// code.
+    compiled: Mutex<HashMap<([u8; 32], bool), Weak<Compiled>>>,
+}
+
+/// Whether code counts what it runs is a matter of how it is compiled.
+struct Variant {
+    wasmtime: wasmtime::Engine,
+    ready: Linker<State>,
+    waiting: Linker<State>,
 }
 
 /// A waPC module, compiled and linked. Clones share everything, and so do programs of the same module.
@@ -57,9 +66,91 @@ impl Engine {
     /// # Errors
     /// When wasmtime refuses this machine, or the cache directory cannot be used.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        let plain = Variant::new(false)?;
+        let ticker = Ticker::start(&plain.wasmtime, config.idle)?;
+        let cache = config.cache.map(Cache::open).transpose()?;
+        let (limits, counting, compiled) = (config.limits, OnceLock::new(), Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { plain, counting, cache, limits, ticker, compiled }) })
+    }
+
+    /// Compiles a waPC module, unless a program of it is in use or it is in the cache.
+    ///
+    /// # Errors
+    /// When it is no valid module, no waPC module, or imports what no waPC host offers.
+    pub fn compile(&self, wasm: &[u8]) -> Result<Program, EngineError> {
+        self.compile_with(wasm, self.inner.limits)
+    }
+
+    /// As [`Engine::compile`], with limits of its own.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    pub fn compile_with(&self, wasm: &[u8], limits: Limits) -> Result<Program, EngineError> {
+        let inner = &*self.inner;
+        let counts = limits.fuel.is_some();
+        let variant = if counts { inner.counting()? } else { &inner.plain };
+        let key: ([u8; 32], bool) = (Sha256::digest(wasm).into(), counts);
+        let known = self.compiled().get(&key).and_then(Weak::upgrade);
+        if let Some(compiled) = known {
+            return Ok(Program { compiled, limits });
+        }
+        let module = match &inner.cache {
+            Some(cache) => cache.load_or_compile(&variant.wasmtime, wasm),
+            None => Module::new(&variant.wasmtime, wasm),
+        }
+        .map_err(|error| EngineError::Compile(format!("{error:#}")))?;
+        check_exports(&module)?;
+        let link = |linker: &Linker<State>| {
+            linker.instantiate_pre(&module).map_err(|error| EngineError::Link(format!("{error:#}")))
+        };
+        let wasi = module.imports().any(|import| import.module().starts_with("wasi_"));
+        let compiled = Arc::new(Compiled {
+            ready: if wasi { None } else { Some(link(&variant.ready)?) },
+            waiting: link(&variant.waiting)?,
+            ticker: Arc::clone(&inner.ticker),
+        });
+        let mut known = self.compiled();
+        known.retain(|_, compiled| compiled.strong_count() > 0);
+        known.insert(key, Arc::downgrade(&compiled));
+        Ok(Program { compiled, limits })
+    }
+
+    /// Drops the instances that no call needed since this was last done, but for one of each guest. The engine itself does
+    /// so as often as [`EngineConfig::idle`] says.
+    pub fn shrink(&self) {
+        self.inner.ticker.shrink();
+    }
+
+    fn compiled(&self) -> MutexGuard<'_, HashMap<([u8; 32], bool), Weak<Compiled>>> {
+        // It is whole at all times: nothing panics half way through a change.
+        self.inner.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// What compiles guests with a limit on their fuel.
+    fn counting(&self) -> Result<&Variant, EngineError> {
+        if let Some(made) = self.counting.get() {
+            return Ok(made);
+        }
+        let made = Variant::new(true)?;
+        Ok(self.counting.get_or_init(|| {
+            self.ticker.add(&made.wasmtime);
+            made
+        }))
+    }
+}
+
+// === impl Variant ===
+
+impl Variant {
+    fn new(counts: bool) -> Result<Self, EngineError> {
         let setup = |error: wasmtime::Error| EngineError::Setup(format!("{error:#}"));
         let mut tuned = Config::new();
         tuned.epoch_interruption(true);
+        tuned.consume_fuel(counts);
         // Guests that call guests share one native stack.
         tuned.max_wasm_stack(STACK);
         // Walking the guest's frames would cost more than the call that trapped.
@@ -69,54 +160,17 @@ impl Engine {
         imports::link_ready(&mut ready).map_err(setup)?;
         let mut waiting = Linker::new(&wasmtime);
         imports::link_waiting(&mut waiting).map_err(setup)?;
-        let ticker = Ticker::start(&wasmtime)?;
-        let cache = config.cache.map(Cache::open).transpose()?;
-        let (limits, compiled) = (config.limits, Mutex::default());
-        Ok(Self { inner: Arc::new(Inner { wasmtime, ready, waiting, cache, limits, ticker, compiled }) })
-    }
-
-    /// Compiles a waPC module, unless a program of it is in use or it is in the cache.
-    ///
-    /// # Errors
-    /// When it is no valid module, no waPC module, or imports what no waPC host offers.
-    pub fn compile(&self, wasm: &[u8]) -> Result<Program, EngineError> {
-        let inner = &*self.inner;
-        let hash: [u8; 32] = Sha256::digest(wasm).into();
-        let known = self.compiled().get(&hash).and_then(Weak::upgrade);
-        if let Some(compiled) = known {
-            return Ok(Program { compiled, limits: inner.limits });
-        }
-        let module = match &inner.cache {
-            Some(cache) => cache.load_or_compile(&inner.wasmtime, wasm),
-            None => Module::new(&inner.wasmtime, wasm),
-        }
-        .map_err(|error| EngineError::Compile(format!("{error:#}")))?;
-        check_exports(&module)?;
-        let link = |linker: &Linker<State>| {
-            linker.instantiate_pre(&module).map_err(|error| EngineError::Link(format!("{error:#}")))
-        };
-        let wasi = module.imports().any(|import| import.module().starts_with("wasi_"));
-        let compiled = Arc::new(Compiled {
-            ready: if wasi { None } else { Some(link(&inner.ready)?) },
-            waiting: link(&inner.waiting)?,
-            ticker: Arc::clone(&inner.ticker),
-        });
-        let mut known = self.compiled();
-        known.retain(|_, compiled| compiled.strong_count() > 0);
-        known.insert(hash, Arc::downgrade(&compiled));
-        Ok(Program { compiled, limits: inner.limits })
-    }
-
-    fn compiled(&self) -> MutexGuard<'_, HashMap<[u8; 32], Weak<Compiled>>> {
-        // It is whole at all times: nothing panics half way through a change.
-        self.inner.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Self { wasmtime, ready, waiting })
     }
 }
 
+// === impl Program ===
+
 impl Program {
-    /// The same program with other limits.
+    /// The same program with a deadline that is no later.
     #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
+    pub(crate) fn within(self, deadline: Duration) -> Self {
+        let limits = Limits { deadline: self.limits.deadline.min(deadline), ..self.limits };
         Self { limits, ..self }
     }
 

@@ -1,5 +1,6 @@
 //! Who answers a guest's calls.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -111,6 +112,12 @@ impl Reply {
     #[inline]
     pub fn is_error(&self) -> bool {
         self.kind == Kind::Error
+    }
+
+    /// The error's text, if this is an error.
+    #[must_use]
+    pub fn error(&self) -> Option<Cow<'_, str>> {
+        self.is_error().then(|| String::from_utf8_lossy(&self.buffer))
     }
 
     /// The response, or the error's text.

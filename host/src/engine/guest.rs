@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
+use pillion_capabilities::trace::Context;
 
 use super::gate::{self, Gate};
 use super::instance::{Instance, Permit};
+use super::meter::Meter;
+use super::places::{Place, Places};
 use super::pool::Pool;
+use super::ticker::{self, Tended};
 use super::{CallFailure, Dispatch, Limits, Program};
 
 /// A program wired to a dispatch. Clones are the same guest.
@@ -37,12 +41,16 @@ struct Inner {
 /// What new instances are made of. Older instances are told by their stamp, and not used again.
 #[derive(Clone)]
 struct Wiring {
-    /// Counts up by two; the lowest bit says whether calls may wait.
+    /// Counts up in steps above [`BITS`].
     stamp: u64,
     program: Program,
     dispatch: Arc<dyn Dispatch>,
-    /// Whether it is to be called no more.
-    closed: bool,
+    /// There when calls are counted.
+    places: Option<Arc<Places>>,
+    /// The second since 1970 from which on it is not to be called.
+    end: Option<u64>,
+    /// Why it is not to be called any more.
+    closed: Option<CallFailure>,
 }
 
 /// A call's outcome: there already, or to come.
@@ -62,7 +70,14 @@ enum Obtained {
     Leave(Wiring, Permit),
 }
 
+/// In a stamp: whether calls may have to wait.
 const WAITS: u64 = 1;
+/// In a stamp: whether calls are counted.
+const COUNTED: u64 = 2;
+const BITS: u64 = WAITS | COUNTED;
+
+/// A call that has a place has an instance too, once whoever moves the idle ones about puts it down: it looks so often.
+const LOOKS: u32 = 1_000;
 
 // === impl Call ===
 
@@ -91,15 +106,24 @@ impl Guest {
     /// As [`Guest::new`], with somebody at its entry.
     #[must_use]
     pub fn gated(program: Program, dispatch: Arc<dyn Dispatch>, gate: Option<Arc<dyn Gate>>) -> Self {
-        let wiring = Wiring { stamp: waits(&program, &*dispatch), program, dispatch, closed: false };
-        let inner = Inner {
+        let places = Places::of(program.limits);
+        let mut wiring = Wiring { stamp: 0, program, dispatch, places, end: None, closed: None };
+        wiring.renew();
+        let ticker = Arc::clone(&wiring.program.compiled.ticker);
+        let inner = Arc::new(Inner {
             stamp: AtomicU64::new(wiring.stamp),
             wiring: Mutex::new(wiring),
             pool: Pool::default(),
             live: Arc::default(),
             gate,
-        };
-        Self { inner: Arc::new(inner) }
+        });
+        ticker.look_after(Self::tended(&inner));
+        Self { inner }
+    }
+
+    fn tended(inner: &Arc<Inner>) -> Weak<dyn Tended> {
+        let inner: Weak<Inner> = Arc::downgrade(inner);
+        inner
     }
 
     /// Wires it to another dispatch. Calls under way keep theirs; later calls run on fresh instances.
@@ -114,31 +138,61 @@ impl Guest {
         self.wire(Some(program), dispatch);
     }
 
-    /// Refuses all later calls. Those under way end as they would have.
+    /// Refuses all later calls, and those that wait for their turn. Those under way end as they would have.
     pub fn close(&self) {
-        let mut wiring = self.wiring();
-        // Whoever may have to wait takes the way that looks.
-        wiring.stamp = (wiring.stamp | WAITS) + 2;
-        wiring.closed = true;
-        let stamp = wiring.stamp;
-        self.inner.stamp.store(stamp, Ordering::Release);
+        self.inner.close(self.inner.wiring(), CallFailure::Removed);
+    }
+
+    /// Refuses all calls from that second since 1970 on, within a tick of 10 ms, in place of an earlier end. Those under
+    /// way end as they would have. An end that has not come lets calls in again that were refused for an earlier one.
+    pub fn set_end(&self, end: Option<u64>) {
+        let mut wiring = self.inner.wiring();
+        wiring.end = end;
+        let ticker = Arc::clone(&wiring.program.compiled.ticker);
+        let expired = matches!(wiring.closed, Some(CallFailure::Expired(_)));
+        if let Some(end) = end.filter(|end| *end <= ticker::seconds()) {
+            return self.inner.close(wiring, CallFailure::Expired(end));
+        }
+        if expired {
+            wiring.closed = None;
+            wiring.places = Places::of(wiring.program.limits);
+            wiring.renew();
+            self.inner.stamp.store(wiring.stamp, Ordering::Release);
+        }
         drop(wiring);
-        self.inner.pool.retain(stamp);
+        if let Some(end) = end {
+            ticker.end_at(end, Self::tended(&self.inner));
+        }
     }
 
     fn wire(&self, program: Option<Program>, dispatch: Arc<dyn Dispatch>) {
-        let mut wiring = self.wiring();
-        if wiring.closed {
+        let mut wiring = self.inner.wiring();
+        if wiring.closed == Some(CallFailure::Removed) {
             return;
         }
         let program = program.unwrap_or_else(|| wiring.program.clone());
-        let stamp = ((wiring.stamp | WAITS) + 1) | waits(&program, &*dispatch);
-        let old = std::mem::replace(&mut *wiring, Wiring { stamp, program, dispatch, closed: false });
+        let elsewhere = !Arc::ptr_eq(&program.compiled.ticker, &wiring.program.compiled.ticker);
+        let places = match &wiring.places {
+            // Calls under way keep their places.
+            Some(places) if places.fit(program.limits) => Some(Arc::clone(places)),
+            _ => Places::of(program.limits),
+        };
+        let Wiring { stamp, end, ref closed, .. } = *wiring;
+        let mut new = Wiring { stamp, program, dispatch, places, end, closed: closed.clone() };
+        new.renew();
+        let (stamp, ticker) = (new.stamp, Arc::clone(&new.program.compiled.ticker));
+        let old = std::mem::replace(&mut *wiring, new);
         self.inner.stamp.store(stamp, Ordering::Release);
         drop(wiring);
         // Outside the lock: instances and dispatches of others' making end here.
         self.inner.pool.retain(stamp);
         drop(old);
+        if elsewhere {
+            ticker.look_after(Self::tended(&self.inner));
+            if let Some(end) = end {
+                ticker.end_at(end, Self::tended(&self.inner));
+            }
+        }
     }
 
     /// The same guest for what it holds itself, as its dispatch and its instances: it ends without regard to this.
@@ -149,24 +203,36 @@ impl Guest {
     /// What it may use.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        self.wiring().program.limits
+        self.inner.wiring().program.limits
+    }
+
+    /// How many instances there are, idle ones included.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.inner.live.load(Ordering::Relaxed)
+    }
+
+    /// How many calls wait for their turn.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.inner.wiring().places.as_ref().map_or(0, |places| places.waiting())
     }
 
     /// Whether calls may have to wait whatever the dispatch says, as those of a module that imports WASI may.
     #[must_use]
     pub fn always_waits(&self) -> bool {
-        self.wiring().program.always_waits()
+        self.inner.wiring().program.always_waits()
     }
 
-    /// Whether every call is done when it returns.
+    /// Whether every call is done when it returns, unless it has to wait for its turn.
     #[must_use]
     #[inline]
     pub fn always_ready(&self) -> bool {
-        self.stamp() & WAITS == 0
+        self.inner.stamp() & WAITS == 0
     }
 
-    /// Calls an operation of the guest: at once on this thread when the guest is always ready, else as a future that
-    /// is to be awaited.
+    /// Calls an operation of the guest: at once on this thread when the guest is always ready and has room, else as a
+    /// future that is to be awaited.
     pub fn call(&self, operation: &str, payload: &[u8]) -> Call {
         self.call_at(0, operation, payload)
     }
@@ -185,6 +251,7 @@ impl Guest {
             match self.enter_into(depth, operation, payload, &mut response) {
                 // Its wiring was changed just now.
                 Err(CallFailure::Waits) => {}
+                Err(CallFailure::Full { queue: 1.., .. }) if depth == 0 => {}
                 result => return Call::Ready(result.map(|()| Bytes::from(response))),
             }
         }
@@ -240,6 +307,7 @@ impl Guest {
         if !self.always_ready() {
             return Err(self.refusal());
         }
+        let _context = gate.context(operation).map(Context::attach);
         gate.before(operation, payload)?;
         let begun = Instant::now();
         let result = self.enter_into(depth, operation, payload, response);
@@ -255,13 +323,44 @@ impl Guest {
         payload: &[u8],
         response: &mut Vec<u8>,
     ) -> Result<(), CallFailure> {
-        let stamp = self.stamp();
+        let stamp = self.inner.stamp();
+        if stamp & BITS != 0 {
+            return self.enter_counted(stamp, depth, operation, payload, response);
+        }
+        self.run_into(stamp, depth, operation, payload, response)
+    }
+
+    /// Enters with a place, if there is one. It is given back after the instance.
+    #[cold]
+    fn enter_counted(
+        &self,
+        stamp: u64,
+        depth: u32,
+        operation: &str,
+        payload: &[u8],
+        response: &mut Vec<u8>,
+    ) -> Result<(), CallFailure> {
         if stamp & WAITS != 0 {
             return Err(self.refusal());
         }
+        let places = self.inner.wiring().places.clone();
+        let _place = places.map(|places| places.take()).transpose()?;
+        self.run_into(stamp, depth, operation, payload, response)
+    }
+
+    /// Runs a call of a wiring that is always ready.
+    #[inline]
+    fn run_into(
+        &self,
+        stamp: u64,
+        depth: u32,
+        operation: &str,
+        payload: &[u8],
+        response: &mut Vec<u8>,
+    ) -> Result<(), CallFailure> {
         let result = self.inner.pool.with(
             stamp,
-            || self.stamp(),
+            || self.inner.stamp(),
             |slot| {
                 let instance = match slot {
                     Some(instance) if instance.stamp == stamp => instance,
@@ -274,7 +373,7 @@ impl Guest {
                 let result = instance.call(depth, operation, payload, response);
                 let spoilt = result.as_ref().is_err_and(|failure| failure.spoils_instance());
                 // One whose wiring was changed during the call is not kept: nobody might ever come for it.
-                if spoilt || stamp != self.stamp() {
+                if spoilt || stamp != self.inner.stamp() {
                     *slot = None;
                 }
                 result
@@ -289,20 +388,60 @@ impl Guest {
         operation: String,
         payload: Vec<u8>,
     ) -> Result<Vec<u8>, CallFailure> {
-        let mut instance = match self.inner.pool.take(self.stamp()) {
-            Some(instance) => instance,
-            None => match self.obtain()? {
-                Obtained::Idle(instance) => instance,
-                Obtained::Leave(wiring, permit) => {
-                    Instance::waiting(&wiring.program, wiring.dispatch, depth, wiring.stamp, permit).await?
+        let begun = Instant::now();
+        // Given back after the instance.
+        let _place = self.place(depth, begun).await?;
+        let mut instance = loop {
+            let stamp = self.inner.stamp();
+            // It may have been wired anew since it was called.
+            if stamp & WAITS == 0 {
+                let mut response = Vec::new();
+                match self.run_into(stamp, depth, &operation, &payload, &mut response) {
+                    Err(CallFailure::Waits) => continue,
+                    result => return result.map(|()| response),
                 }
-            },
+            }
+            match self.inner.pool.take(stamp).map_or_else(|| self.obtain(), |it| Ok(Obtained::Idle(it)))? {
+                Obtained::Idle(instance) if instance.stamp & WAITS != 0 => break instance,
+                Obtained::Idle(instance) => self.inner.pool.keep(instance, || self.inner.stamp()),
+                Obtained::Leave(wiring, _) if wiring.stamp & WAITS == 0 => {}
+                Obtained::Leave(Wiring { program, dispatch, stamp, .. }, permit) => {
+                    break Instance::waiting(&program, dispatch, depth, stamp, permit, begun).await?;
+                }
+            }
         };
-        let result = instance.call_waiting(depth, operation, payload).await;
+        let result = instance.call_waiting(depth, operation, payload, begun).await;
         if !result.as_ref().is_err_and(|failure| failure.spoils_instance()) {
-            self.inner.pool.keep(instance, || self.stamp());
+            self.inner.pool.keep(instance, || self.inner.stamp());
         }
         result.map_err(|failure| *failure)
+    }
+
+    /// A place for a call that came at that time, after those that wait already; none if places are not counted.
+    async fn place(&self, depth: u32, begun: Instant) -> Result<Option<Place>, CallFailure> {
+        loop {
+            let (places, limits, ticker) = {
+                let wiring = self.inner.wiring();
+                if let Some(failure) = &wiring.closed {
+                    return Err(failure.clone());
+                }
+                let Some(places) = &wiring.places else { return Ok(None) };
+                let Program { compiled, limits } = &wiring.program;
+                (Arc::clone(places), *limits, Arc::clone(&compiled.ticker))
+            };
+            let full = match places.take() {
+                Ok(place) => return Ok(Some(place)),
+                Err(full) => full,
+            };
+            if depth > 0 {
+                return Err(full);
+            }
+            let waiting = places.queue()?;
+            if let Some(place) = Meter::default().run(&ticker, limits, begun, waiting.place()).await? {
+                return Ok(Some(place));
+            }
+            // The guest was closed; it may be open again.
+        }
     }
 
     #[cold]
@@ -319,16 +458,21 @@ impl Guest {
     /// Leave to make an instance. Where there may be no more, one that is idle elsewhere is used, or gives way if it is
     /// of an older wiring.
     fn obtain(&self) -> Result<Obtained, CallFailure> {
+        let mut looks = 0;
         loop {
-            let wiring = self.wiring().clone();
-            if wiring.closed {
-                return Err(CallFailure::Removed);
+            let wiring = self.inner.wiring().clone();
+            if let Some(failure) = wiring.closed {
+                return Err(failure);
             }
             match Permit::acquire(&self.inner.live, wiring.program.limits.instances) {
                 Ok(permit) => return Ok(Obtained::Leave(wiring, permit)),
                 Err(busy) => match self.inner.pool.take_any() {
                     Some(instance) if instance.stamp == wiring.stamp => return Ok(Obtained::Idle(instance)),
                     Some(older) => drop(older),
+                    None if wiring.stamp & COUNTED != 0 && looks < LOOKS => {
+                        looks += 1;
+                        std::thread::yield_now();
+                    }
                     None => return Err(busy),
                 },
             }
@@ -338,17 +482,63 @@ impl Guest {
     /// Why a call that cannot wait is not made.
     #[cold]
     fn refusal(&self) -> CallFailure {
-        if self.wiring().closed { CallFailure::Removed } else { CallFailure::Waits }
+        self.inner.wiring().closed.clone().unwrap_or(CallFailure::Waits)
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// Refuses all later calls for that reason. A guest that was removed stays so.
+    fn close(&self, mut wiring: MutexGuard<'_, Wiring>, why: CallFailure) {
+        if wiring.closed == Some(CallFailure::Removed) {
+            return;
+        }
+        wiring.closed = Some(why);
+        wiring.renew();
+        let (stamp, places) = (wiring.stamp, wiring.places.take());
+        self.stamp.store(stamp, Ordering::Release);
+        drop(wiring);
+        if let Some(places) = places {
+            places.close();
+        }
+        self.pool.retain(stamp);
     }
 
     fn wiring(&self) -> MutexGuard<'_, Wiring> {
         // It is whole at all times: nothing panics half way through a change.
-        self.inner.wiring.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wiring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[inline]
     fn stamp(&self) -> u64 {
-        self.inner.stamp.load(Ordering::Acquire)
+        self.stamp.load(Ordering::Acquire)
+    }
+}
+
+impl Tended for Inner {
+    fn shrink(&self) {
+        self.pool.shrink(|| self.stamp());
+    }
+
+    fn end(&self, now: u64) {
+        let wiring = self.wiring();
+        if let Some(end) = wiring.end.filter(|end| *end <= now) {
+            self.close(wiring, CallFailure::Expired(end));
+        }
+    }
+}
+
+// === impl Wiring ===
+
+impl Wiring {
+    /// Gives it the next stamp. Where it is closed, that sends calls the way on which they are told why.
+    fn renew(&mut self) {
+        let ready =
+            self.closed.is_none() && self.dispatch.always_ready() && self.program.compiled.ready.is_some();
+        let counted = self.closed.is_none() && self.places.is_some();
+        self.stamp = (self.stamp | BITS) + 1;
+        self.stamp |= if ready { 0 } else { WAITS } | if counted { COUNTED } else { 0 };
     }
 }
 
@@ -359,10 +549,4 @@ impl WeakGuest {
     pub(crate) fn upgrade(&self) -> Option<Guest> {
         self.inner.upgrade().map(|inner| Guest { inner })
     }
-}
-
-// === free functions ===
-
-fn waits(program: &Program, dispatch: &dyn Dispatch) -> u64 {
-    if dispatch.always_ready() && program.compiled.ready.is_some() { 0 } else { WAITS }
 }

@@ -2,6 +2,7 @@
 
 use wasmtime::{Caller, Error, Linker, Result, Trap};
 
+use super::sleep::{self, Layout};
 use super::state::State;
 use super::{Dispatched, HostCall, PendingReply};
 
@@ -58,7 +59,9 @@ pub(super) fn link_waiting(linker: &mut Linker<State>) -> Result<()> {
         )?;
     }
     wasmtime_wasi::p1::add_to_linker_async(linker, State::wasi)?;
-    wasmtime_wasi::p0::add_to_linker_async(linker, State::wasi)
+    wasmtime_wasi::p0::add_to_linker_async(linker, State::wasi)?;
+    sleep::link(linker, "wasi_snapshot_preview1", Layout::PREVIEW1)?;
+    sleep::link(linker, "wasi_unstable", Layout::UNSTABLE)
 }
 
 fn link_common(linker: &mut Linker<State>, module: &str) -> Result<()> {
@@ -160,16 +163,16 @@ fn names_are_text(call: &HostCall<'_>) -> Result<()> {
 }
 
 #[inline(always)]
-fn slice(memory: &[u8], at: u32, length: u32) -> Result<&[u8]> {
+pub(super) fn slice(memory: &[u8], at: u32, length: u32) -> Result<&[u8]> {
     memory.get(at as usize..at as usize + length as usize).ok_or_else(out_of_bounds)
 }
 
 #[inline(always)]
-fn slice_mut(memory: &mut [u8], at: u32, length: usize) -> Result<&mut [u8]> {
+pub(super) fn slice_mut(memory: &mut [u8], at: u32, length: usize) -> Result<&mut [u8]> {
     memory.get_mut(at as usize..at as usize + length).ok_or_else(out_of_bounds)
 }
 
 #[cold]
-fn out_of_bounds() -> Error {
+pub(super) fn out_of_bounds() -> Error {
     Error::from(Trap::MemoryOutOfBounds)
 }

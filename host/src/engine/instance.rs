@@ -7,8 +7,9 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
-use wasmtime::{InstancePre, Store, TypedFunc, UpdateDeadline};
+use wasmtime::{InstancePre, Store, Trap, TypedFunc, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use super::error::DeadlinePassed;
@@ -79,8 +80,7 @@ impl Instance {
     ) -> Result<Box<Self>, CallFailure> {
         let pre = program.compiled.ready.as_ref().ok_or(CallFailure::Waits)?;
         let limits = program.limits;
-        let mut store = Store::new(pre.module().engine(), State::new(dispatch, limits, depth));
-        store.limiter(|state| state);
+        let mut store = store(program, pre, dispatch, depth)?;
         store.epoch_deadline_callback(|_| Err(DeadlinePassed.into()));
         let deadline = deadline(limits);
         store.set_epoch_deadline(deadline);
@@ -97,18 +97,18 @@ impl Instance {
         Ok(Box::new(Self { store, guest_call, limits, deadline, clock: None, stamp, _permit: permit }))
     }
 
-    /// As [`Instance::ready`], for calls that may wait.
+    /// As [`Instance::ready`], for calls that may wait. The call came at that time.
     pub(super) async fn waiting(
         program: &Program,
         dispatch: Arc<dyn Dispatch>,
         depth: u32,
         stamp: u64,
         permit: Permit,
+        begun: Instant,
     ) -> Result<Box<Self>, CallFailure> {
         let pre = &program.compiled.waiting;
         let limits = program.limits;
-        let mut store = Store::new(pre.module().engine(), State::new(dispatch, limits, depth));
-        store.limiter(|state| state);
+        let mut store = store(program, pre, dispatch, depth)?;
         let clock = Clock { meter: Arc::default(), ticker: Arc::clone(&program.compiled.ticker) };
         let meter = Arc::clone(&clock.meter);
         // A guest that runs on lets others have their turn on this thread. By tokio's own way to yield those are not the
@@ -119,7 +119,7 @@ impl Instance {
         });
         store.set_epoch_deadline(TURN);
         let starting = start_waiting(&mut store, pre, limits);
-        let instance = clock.run(limits, starting).await??;
+        let instance = clock.run(limits, begun, starting).await??;
         let guest_call = guest_call(&mut store, &instance)?;
         let (deadline, clock) = (TURN, Some(clock));
         Ok(Box::new(Self { store, guest_call, limits, deadline, clock, stamp, _permit: permit }))
@@ -135,6 +135,9 @@ impl Instance {
         response: &mut Vec<u8>,
     ) -> Result<(), Box<CallFailure>> {
         let lengths = lengths(operation, payload)?;
+        if let Some(fuel) = self.limits.fuel {
+            refuel(&mut self.store, fuel)?;
+        }
         let state = self.store.data_mut();
         // SAFETY: all are there until this function returns, and it takes them back before it does. A panic on the way
         // makes the pool drop this instance, which does not look at them.
@@ -145,21 +148,25 @@ impl Instance {
         self.outcome(called)
     }
 
-    /// As [`Instance::call`], suspended while an answer is pending.
+    /// As [`Instance::call`], suspended while an answer is pending. The call came at that time.
     pub(super) async fn call_waiting(
         &mut self,
         depth: u32,
         operation: String,
         payload: Vec<u8>,
+        begun: Instant,
     ) -> Result<Vec<u8>, Box<CallFailure>> {
         let lengths = lengths(&operation, &payload)?;
+        if let Some(fuel) = self.limits.fuel {
+            refuel(&mut self.store, fuel)?;
+        }
         self.store
             .data_mut()
             .begin(depth, Request::Owned(Owned { operation, payload, response: Vec::new() }));
         self.store.set_epoch_deadline(self.deadline);
         let call = self.guest_call.call_async(&mut self.store, lengths);
         let called = match &self.clock {
-            Some(clock) => clock.run(self.limits, call).await?,
+            Some(clock) => clock.run(self.limits, begun, call).await?,
             None => call.await,
         };
         let asked = std::mem::take(&mut self.store.data_mut().request);
@@ -190,21 +197,41 @@ impl Instance {
     }
 }
 
-// === impl CallFailure ===
-
-impl CallFailure {
-    /// Whether the instance may be in a state that no later call should see.
-    pub(super) fn spoils_instance(&self) -> bool {
-        !matches!(self, Self::Guest(_) | Self::NoResponse)
-    }
-}
-
 // === impl Clock ===
 
 impl Clock {
-    async fn run<T>(&self, limits: Limits, call: impl Future<Output = T>) -> Result<T, CallFailure> {
-        self.meter.run(&self.ticker, limits, call).await
+    async fn run<T>(
+        &self,
+        limits: Limits,
+        begun: Instant,
+        call: impl Future<Output = T>,
+    ) -> Result<T, CallFailure> {
+        self.meter.run(&self.ticker, limits, begun, call).await
     }
+}
+
+/// A store that is held to the program's limits.
+fn store(
+    program: &Program,
+    pre: &InstancePre<State>,
+    dispatch: Arc<dyn Dispatch>,
+    depth: u32,
+) -> Result<Store<State>, CallFailure> {
+    let (limits, ticker) = (program.limits, Arc::clone(&program.compiled.ticker));
+    let engine = pre.module().engine();
+    let mut store = Store::try_new(engine, State::new(dispatch, limits, depth, ticker))
+        .map_err(|error| CallFailure::Instantiate(format!("{error:#}")))?;
+    store.limiter(|state| state);
+    if let Some(fuel) = limits.fuel {
+        refuel(&mut store, fuel)?;
+    }
+    Ok(store)
+}
+
+/// Gives a call its fuel. A program with such a limit is compiled to use it.
+#[cold]
+fn refuel(store: &mut Store<State>, fuel: u64) -> Result<(), CallFailure> {
+    store.set_fuel(fuel).map_err(|error| CallFailure::Instantiate(format!("{error:#}")))
 }
 
 async fn start_waiting(
@@ -257,6 +284,9 @@ fn too_large() -> Box<CallFailure> {
 fn trapped(state: &mut State, error: &wasmtime::Error, limits: Limits) -> CallFailure {
     if error.is::<DeadlinePassed>() {
         return CallFailure::Deadline(limits.deadline);
+    }
+    if let (Some(Trap::OutOfFuel), Some(fuel)) = (error.downcast_ref(), limits.fuel) {
+        return CallFailure::Fuel(fuel);
     }
     CallFailure::Trap(match state.trouble().refused.take() {
         Some(refused) => format!("{error:#} ({refused})"),

@@ -26,15 +26,16 @@ struct Running {
 // === impl Meter ===
 
 impl Meter {
-    /// Runs a call from nought, as long as its limits allow it to take in all.
+    /// Runs what is done for a call that came at that time, from nought, as long as its limits allow the call to take in
+    /// all.
     pub(super) async fn run<T>(
         &self,
         ticker: &Ticker,
         limits: Limits,
+        begun: Instant,
         call: impl Future<Output = T>,
     ) -> Result<T, CallFailure> {
         *self.running() = Running::default();
-        let begun = Instant::now();
         let mut alarm = begun.checked_add(limits.patience).map(|until| ticker.alarm(until));
         let mut call = pin!(call);
         poll_fn(|context| {

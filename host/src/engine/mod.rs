@@ -15,10 +15,18 @@ mod guest;
 mod imports;
 mod instance;
 mod meter;
+mod places;
 mod pool;
 mod request;
+mod sleep;
+mod slot;
 mod state;
 mod ticker;
+
+/// What slots are made of; see `host/models`.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicPtr, Ordering};
+}
 
 pub(crate) use compile::DEPTH;
 pub use compile::{Engine, Program};

@@ -1,17 +1,12 @@
 //! Instances kept for reuse.
 #![expect(clippy::vec_box, reason = "instances are large and move between slots, the list and calls")]
-#![expect(
-    unsafe_code,
-    reason = "a bare pointer passes between a thread and its slot by one atomic operation"
-)]
 
-use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thread_local::ThreadLocal;
 
 use super::instance::Instance;
+use super::slot::Slot;
 
 /// How many instances are kept beside those in the slots.
 const IDLE: usize = 256;
@@ -22,15 +17,17 @@ const IDLE: usize = 256;
 /// the slot empty, and calls that wait use the list.
 #[derive(Default)]
 pub(super) struct Pool {
-    slots: ThreadLocal<Slot>,
-    idle: Mutex<Vec<Box<Instance>>>,
+    slots: ThreadLocal<Slot<Instance>>,
+    idle: Mutex<Idle>,
 }
 
-/// Where a thread keeps an instance between calls: that thread alone puts it in, any may take it out. Each is on cache
-/// lines of its own, so that threads do not slow each other down.
+/// The instances beside those in the slots. The last one in is the first one out.
 #[derive(Default)]
-#[repr(align(128))]
-struct Slot(AtomicPtr<Instance>);
+struct Idle {
+    list: Vec<Box<Instance>>,
+    /// So many of them, from the first, no call has needed since the last [`Pool::shrink`].
+    spare: usize,
+}
 
 // === impl Pool ===
 
@@ -59,12 +56,17 @@ impl Pool {
     /// An instance of that wiring from the list. Those of older wirings are dropped on the way.
     #[cold]
     pub(super) fn take(&self, stamp: u64) -> Option<Box<Instance>> {
+        // How a guest's instances end is not to be waited for with the list locked.
+        let mut older = Vec::new();
         let mut idle = self.idle();
         while let Some(instance) = idle.pop() {
             if instance.stamp == stamp {
+                drop(idle);
                 return Some(instance);
             }
+            older.push(instance);
         }
+        drop(idle);
         None
     }
 
@@ -77,7 +79,7 @@ impl Pool {
 
     /// Drops the idle instances of other wirings, wherever they are kept.
     pub(super) fn retain(&self, stamp: u64) {
-        let older: Vec<_> = self.idle().extract_if(.., |instance| instance.stamp != stamp).collect();
+        let older: Vec<_> = self.idle().list.extract_if(.., |instance| instance.stamp != stamp).collect();
         drop(older);
         for instance in self.slots.iter().filter_map(Slot::take) {
             self.keep(instance, || stamp);
@@ -88,46 +90,50 @@ impl Pool {
     /// list locked: whoever changes the wiring goes through the list afterwards.
     pub(super) fn keep(&self, instance: Box<Instance>, current: impl Fn() -> u64) {
         let mut idle = self.idle();
-        if idle.len() < IDLE && instance.stamp == current() {
-            idle.push(instance);
-            return;
-        }
+        let surplus = idle.push(instance, current());
         // What a guest's end does is not to be done with the list locked.
         drop(idle);
-        drop(instance);
+        drop(surplus);
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Box<Instance>>> {
+    /// Drops the instances that no call needed since this was last done, but for one. Those in the slots are put on the
+    /// list: a thread that still calls takes one back, and the next time tells which were too many.
+    pub(super) fn shrink(&self, current: impl Fn() -> u64) {
+        let mut surplus = Vec::new();
+        let mut idle = self.idle();
+        let spare = idle.spare.min(idle.list.len());
+        for instance in self.slots.iter().filter_map(Slot::take) {
+            surplus.extend(idle.push(instance, current()));
+        }
+        let unneeded = spare.min(idle.list.len().saturating_sub(1));
+        surplus.extend(idle.list.drain(..unneeded));
+        idle.list.shrink_to(IDLE / 8);
+        idle.spare = idle.list.len();
+        drop(idle);
+        drop(surplus);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         // The list is whole at all times: nothing panics half way through a change.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl Slot ===
+// === impl Idle ===
 
-impl Slot {
-    #[inline]
-    fn take(&self) -> Option<Box<Instance>> {
-        let instance = self.0.swap(ptr::null_mut(), Ordering::Acquire);
-        // SAFETY: it came out of a box in `put`, and whoever swaps it out of the slot is the only one to have it.
-        (!instance.is_null()).then(|| unsafe { Box::from_raw(instance) })
+impl Idle {
+    fn pop(&mut self) -> Option<Box<Instance>> {
+        let instance = self.list.pop();
+        self.spare = self.spare.min(self.list.len());
+        instance
     }
 
-    /// Puts an instance in, or gives it back when there is one. To be called on the slot's own thread: as others only
-    /// ever empty a slot, one that is found empty stays so until this thread fills it.
-    #[inline]
-    fn put(&self, instance: Box<Instance>) -> Option<Box<Instance>> {
-        if self.0.load(Ordering::Relaxed).is_null() {
-            self.0.store(Box::into_raw(instance), Ordering::Release);
-            None
-        } else {
-            Some(instance)
+    /// Gives an instance back for which there is no room, or that is of another wiring.
+    fn push(&mut self, instance: Box<Instance>, current: u64) -> Option<Box<Instance>> {
+        if self.list.len() < IDLE && instance.stamp == current {
+            self.list.push(instance);
+            return None;
         }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        drop(self.take());
+        Some(instance)
     }
 }

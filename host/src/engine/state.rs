@@ -7,12 +7,15 @@
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime::{Caller, Error, Memory, ResourceLimiter, Result};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::request::Request;
+use super::sleep::Clock;
+use super::ticker::Ticker;
 use super::{Dispatch, Limits, Reply};
 
 /// What the host keeps beside each instance.
@@ -31,7 +34,10 @@ pub(super) struct State {
     pub(super) trouble: Option<Box<Trouble>>,
     pub(super) dispatch: Arc<dyn Dispatch>,
     limits: Limits,
+    pub(super) ticker: Arc<Ticker>,
     wasi: Option<WasiP1Ctx>,
+    /// When WASI's monotonic clock was at nought.
+    origin: Option<Instant>,
 }
 
 /// What was said of a call that will perhaps fail.
@@ -58,7 +64,7 @@ unsafe impl Sync for Place {}
 // === impl State ===
 
 impl State {
-    pub(super) fn new(dispatch: Arc<dyn Dispatch>, limits: Limits, depth: u32) -> Self {
+    pub(super) fn new(dispatch: Arc<dyn Dispatch>, limits: Limits, depth: u32, ticker: Arc<Ticker>) -> Self {
         Self {
             memory: None,
             place: None,
@@ -69,7 +75,9 @@ impl State {
             trouble: None,
             dispatch,
             limits,
+            ticker,
             wasi: None,
+            origin: None,
         }
     }
 
@@ -115,7 +123,13 @@ impl State {
 
     /// WASI with nothing preopened, no environment, no arguments, and output thrown away.
     pub(super) fn wasi(&mut self) -> &mut WasiP1Ctx {
-        self.wasi.get_or_insert_with(|| WasiCtxBuilder::new().build_p1())
+        let origin = self.origin();
+        self.wasi.get_or_insert_with(|| WasiCtxBuilder::new().monotonic_clock(Clock(origin)).build_p1())
+    }
+
+    /// When WASI's monotonic clock was at nought.
+    pub(super) fn origin(&mut self) -> Instant {
+        *self.origin.get_or_insert_with(Instant::now)
     }
 }
 

@@ -8,7 +8,7 @@ use pillion_capabilities::messaging::DeliveryGuarantee;
 use super::Host;
 use super::subscribe::warn_if_short;
 use crate::actor::ActorRef;
-use crate::delivery::{Deliveries, Times};
+use crate::delivery::{Deliveries, Times, Traced};
 use crate::error::HostError;
 
 impl Host {
@@ -46,7 +46,8 @@ impl Host {
         if state.streams.iter().any(|it| *it.binding == *binding && *it.topic == *stream) {
             return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: stream.to_owned() });
         }
-        state.streams.push(Deliveries::start(&binding, stream, subscription, times, actor));
+        let traced = self.tracing.clone().map(|tracing| Traced { tracing, provider: provider.name() });
+        state.streams.push(Deliveries::start(&binding, stream, subscription, times, actor, traced));
         Ok(())
     }
 

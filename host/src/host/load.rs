@@ -24,16 +24,17 @@ impl Host {
     /// # Errors
     /// As [`Host::load`].
     pub fn load_with(&self, wasm: &[u8], limits: Limits) -> Result<ActorRef, HostError> {
-        let (claims, program) = self.admission.admit(wasm)?;
+        let (claims, program) = self.admission.admit(wasm, limits)?;
         let mut bindings = Bindings::new(&claims.sub, claims.wascap.caps.clone());
         let dispatch = self.dispatch(&bindings, &Arc::new(claims.clone()));
-        let guest = Guest::gated(program.with_limits(limits), dispatch, self.entry(&claims.sub));
+        let guest = Guest::gated(program, dispatch, self.entry(&claims.sub));
         bindings.set_guest(&guest);
         let actor = ActorRef::new(claims, guest, bindings);
         {
             let state = actor.state();
             state.bindings.set_claims(&state.claims);
         }
+        actor.guest().set_end(actor.claims().exp);
         self.registry().insert(&actor)?;
         Ok(actor)
     }

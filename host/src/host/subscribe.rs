@@ -7,7 +7,7 @@ use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions};
 
 use super::Host;
 use crate::actor::ActorRef;
-use crate::delivery::{Deliveries, Times};
+use crate::delivery::{Deliveries, Times, Traced};
 use crate::error::HostError;
 
 impl Host {
@@ -52,7 +52,8 @@ impl Host {
         if state.deliveries.iter().any(|it| *it.binding == *binding && *it.topic == *topic) {
             return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
-        state.deliveries.push(Deliveries::start(&binding, topic, subscription, times, actor));
+        let traced = self.tracing.clone().map(|tracing| Traced { tracing, provider: provider.name() });
+        state.deliveries.push(Deliveries::start(&binding, topic, subscription, times, actor, traced));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::Host;
 use crate::actor::ActorRef;
-use crate::engine::{EngineError, Guest, Limits};
+use crate::engine::{EngineError, Guest};
 use crate::error::HostError;
 use crate::identity::Claims;
 
@@ -56,10 +56,8 @@ impl Host {
         if let Some(health) = health {
             let bindings = actor.state().bindings.regranted(claims.wascap.caps.clone());
             // A probe that is always ready is done when its call returns, so that only its deadline can end it.
-            let limits = actor.guest().limits();
-            let limits = Limits { deadline: limits.deadline.min(health.patience), ..limits };
             let probe = Guest::new(
-                program.clone().with_limits(limits),
+                program.clone().within(health.patience),
                 self.dispatch(&bindings, &Arc::new(claims.clone())),
             );
             ask(actor, &probe, health).await?;
@@ -79,6 +77,7 @@ impl Host {
         // First, so that whoever lost its link does not wait for this actor any more.
         registry.relink(actor, |other| self.rewire(other, None));
         self.settle(&registry, actor, Some(program));
+        actor.guest().set_end(actor.claims().exp);
         Ok(())
     }
 }

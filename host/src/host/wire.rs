@@ -12,6 +12,7 @@ use crate::identity::Claims;
 use crate::middleware::{Entry, Exit};
 use crate::policy::{AntiForgery, Guard, Notarized};
 use crate::registry::Registry;
+use crate::traced::{Entrance, Way};
 
 impl Host {
     /// Changes what an actor may reach.
@@ -79,18 +80,24 @@ impl Host {
                 actor: Arc::clone(&actor),
             }),
         };
-        let inner = Expiring::wire(signed, claims);
-        if self.layers.is_empty() {
-            return inner;
+        let mut inner = Expiring::wire(signed, claims);
+        if !self.layers.is_empty() {
+            inner = Arc::new(Exit { layers: Arc::clone(&self.layers), actor, inner });
         }
-        Arc::new(Exit { layers: Arc::clone(&self.layers), actor, inner })
+        match &self.tracing {
+            None => inner,
+            Some(tracing) => Arc::new(Way { tracing: tracing.clone(), bindings: bindings.clone(), inner }),
+        }
     }
 
-    /// The layers at the entry of an actor, if there are any.
+    /// What stands at the entry of an actor, if anything does.
     pub(super) fn entry(&self, actor: &str) -> Option<Arc<dyn Gate>> {
-        if self.layers.is_empty() {
-            return None;
+        let actor: Arc<str> = actor.into();
+        let layers = || Entry { layers: Arc::clone(&self.layers), actor: Arc::clone(&actor) };
+        let inner = (!self.layers.is_empty()).then(|| Arc::new(layers()) as Arc<dyn Gate>);
+        match &self.tracing {
+            None => inner,
+            Some(tracing) => Some(Arc::new(Entrance { tracing: tracing.clone(), actor, inner })),
         }
-        Some(Arc::new(Entry { layers: Arc::clone(&self.layers), actor: actor.into() }))
     }
 }

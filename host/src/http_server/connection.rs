@@ -27,7 +27,7 @@ pub(super) async fn serve(stream: TcpStream, shared: Shared, mut stopped: watch:
     let service = hyper::service::service_fn(move |request| {
         let (shared, under_way) = (shared.clone(), asked.asked());
         async move {
-            let response = answer(&shared.actor, request, shared.options, &shared.room).await;
+            let response = answer(&shared, request).await;
             Ok::<_, Infallible>(response.map(|body| Full::new(under_way.answered(body))))
         }
     });

@@ -1,5 +1,6 @@
 //! One request and its response.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,10 +9,14 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode, http};
+use pillion_capabilities::trace::{
+    self, Context, FutureExt as _, KeyValue, SpanContext, SpanKind, TRACEPARENT, TRACESTATE,
+    TraceContextExt as _,
+};
 use pillion_codec::{Headers, Request as ActorRequest, Response as ActorResponse};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{HttpOptions, granted};
+use super::{Shared, granted};
 use crate::actor::ActorRef;
 use crate::engine::CallFailure;
 use crate::workers;
@@ -19,13 +24,40 @@ use crate::workers;
 /// A response that says why there is no other.
 type Refusal = Box<Response<Bytes>>;
 
-/// Has a request answered. `room` are the bytes that bodies may still take up.
-pub(super) async fn answer(
-    actor: &ActorRef,
-    request: Request<Incoming>,
-    options: HttpOptions,
-    room: &Arc<Semaphore>,
-) -> Response<Bytes> {
+/// Has a request answered, as part of the trace that it says, or of a new one.
+pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Bytes> {
+    let parent = trace::from_headers(request.headers());
+    let parent = parent.map(|parent| Context::new().with_remote_span_context(parent));
+    let Some(tracing) = &shared.tracing else {
+        return match parent {
+            None => respond(shared, request, None).await,
+            // The actor gets the fields as they came.
+            Some(context) => respond(shared, request, None).with_context(context).await,
+        };
+    };
+    let context = tracing.begin(&parent.unwrap_or_default(), SpanKind::Server, || describe(shared, &request));
+    let own = context.span().span_context().clone();
+    let response = respond(shared, request, Some(&own)).with_context(context.clone()).await;
+    let status = response.status();
+    context.span().set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+    trace::end(&context, status.is_server_error().then(|| status.as_str()));
+    response
+}
+
+/// What a request's span is called, and says. A path may have anything in it, and names are to be few.
+fn describe(shared: &Shared, request: &Request<Incoming>) -> (Cow<'static, str>, Vec<KeyValue>) {
+    let method = trace::clipped(request.method().as_str().as_bytes());
+    let attributes = vec![
+        KeyValue::new("http.request.method", method.clone()),
+        KeyValue::new("url.path", trace::clipped(request.uri().path().as_bytes())),
+        KeyValue::new("pillion.actor", shared.actor.key().to_owned()),
+    ];
+    (method.into(), attributes)
+}
+
+/// `own` is the span that the actor is told of, in place of what the request says.
+async fn respond(shared: &Shared, request: Request<Incoming>, own: Option<&SpanContext>) -> Response<Bytes> {
+    let Shared { actor, options, room, .. } = shared;
     let claims = actor.claims();
     // An update may have taken it away.
     if !granted(&claims) {
@@ -43,15 +75,18 @@ pub(super) async fn answer(
         Ok(Err(refusal)) => return *refusal,
         Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned()),
     };
-    let payload = encode(&head, &body);
+    let payload = encode(&head, &body, own);
     drop(body);
     match workers::call(actor.guest(), "HandleRequest", &payload).await {
         Ok(response) => decode(actor, &response),
         Err(failure) => {
             tracing::warn!(target: "pillion::http", actor = actor.key(), %failure, "a request failed");
             let status = match failure {
-                CallFailure::Busy(_) | CallFailure::Removed => StatusCode::SERVICE_UNAVAILABLE,
-                CallFailure::Deadline(_) | CallFailure::Patience(_) => StatusCode::GATEWAY_TIMEOUT,
+                CallFailure::Removed | CallFailure::Expired(_) => StatusCode::SERVICE_UNAVAILABLE,
+                ref busy if busy.is_busy() => StatusCode::SERVICE_UNAVAILABLE,
+                CallFailure::Deadline(_) | CallFailure::Patience(_) | CallFailure::Fuel(_) => {
+                    StatusCode::GATEWAY_TIMEOUT
+                }
                 CallFailure::Halted(_) => StatusCode::FORBIDDEN,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
@@ -100,7 +135,7 @@ async fn read(
 }
 
 /// The request as actors get it. Fields of the same name are joined, as HTTP allows.
-fn encode(head: &http::request::Parts, body: &[u8]) -> Vec<u8> {
+fn encode(head: &http::request::Parts, body: &[u8], own: Option<&SpanContext>) -> Vec<u8> {
     let mut fields: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in &head.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -119,6 +154,13 @@ fn encode(head: &http::request::Parts, body: &[u8]) -> Vec<u8> {
         let authority = authority.as_str();
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         fields.insert(header::HOST.as_str(), host.to_owned());
+    }
+    if let Some(own) = own.filter(|own| own.is_valid()) {
+        fields.insert(TRACEPARENT, trace::traceparent(own));
+        match trace::tracestate(own) {
+            Some(state) => fields.insert(TRACESTATE, state),
+            None => fields.remove(TRACESTATE),
+        };
     }
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
     let mut payload = Vec::with_capacity(body.len() + 512);

@@ -4,6 +4,7 @@ mod check;
 mod expand;
 mod positive;
 mod start;
+mod tracing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 
 use expand::Expanding;
 pub use start::{Running, StartError};
+pub use tracing::{ProtocolManifest, TracingManifest};
 
 /// A host as a file in YAML or JSON.
 ///
@@ -57,6 +59,9 @@ pub struct Manifest {
     /// Where metrics and health are served.
     #[serde(default)]
     pub metrics: Option<MetricsManifest>,
+    /// Where spans are exported to. Without it there are none; requests are passed on with the traces that they are of.
+    #[serde(default)]
+    pub tracing: Option<TracingManifest>,
     /// The providers.
     #[serde(default)]
     pub providers: Vec<ProviderManifest>,
@@ -203,10 +208,22 @@ pub struct LimitsManifest {
     #[serde(default, deserialize_with = "positive::positive")]
     #[schemars(schema_with = "positive::schema")]
     pub patience_ms: Option<u64>,
+    /// How many instructions, about, one call may run; without it, they are not counted.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub fuel: Option<u64>,
     /// How many instances there may be.
     #[serde(default, deserialize_with = "positive::positive")]
     #[schemars(schema_with = "positive::schema")]
     pub instances: Option<usize>,
+    /// How many calls may be under way at a time, if that is less.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub concurrency: Option<usize>,
+    /// How many calls may wait until another one ends; without it, none does.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub queue: Option<usize>,
 }
 
 /// A binding.
@@ -341,7 +358,10 @@ impl LimitsManifest {
             table_elements: self.table_elements.unwrap_or(default.table_elements),
             deadline: self.deadline_ms.map_or(default.deadline, Duration::from_millis),
             patience: self.patience_ms.map_or(default.patience, Duration::from_millis),
+            fuel: self.fuel.or(default.fuel),
             instances: self.instances.unwrap_or(default.instances),
+            concurrency: self.concurrency.or(default.concurrency),
+            queue: self.queue.unwrap_or(default.queue),
         }
     }
 }

@@ -101,6 +101,9 @@ const EVENTS: usize = 100_000;
 /// How often a configuration is looked at for changes.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long the export of the last spans may take.
+const LAST_SPANS: Duration = Duration::from_secs(3);
+
 /// What stands in for a file or folder within its own folder.
 const STAND_IN: &str = "stand-in";
 
@@ -159,7 +162,7 @@ impl Running {
         self.servers.iter().map(|(actor, server)| (actor, server.address()))
     }
 
-    /// Takes no more requests, and waits for those under way.
+    /// Takes no more requests, and waits for those under way, and for their spans to be exported.
     pub async fn stop(self) {
         self.ready.store(false, Ordering::Release);
         // All at once: those that end last let nothing in meanwhile.
@@ -171,6 +174,9 @@ impl Running {
         for actor in self.host.actors() {
             // Nobody else can have removed it.
             let _ = self.host.remove(&actor);
+        }
+        if let Some(tracing) = self.host.tracing() {
+            tracing.clone().close(LAST_SPANS).await;
         }
     }
 
@@ -212,6 +218,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self, StartError> {
         let metrics = manifest.metrics.is_some().then(Arc::<Metrics>::default);
         let layers = metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Middleware>);
+        let tracing = manifest.tracing.as_ref().map(|tracing| tracing.start(purpose));
         let host = Host::new(HostConfig {
             trust: trust(manifest, base)?,
             limits: Limits::default(),
@@ -220,6 +227,7 @@ impl<'a> Prepared<'a> {
             labels: manifest.labels.clone(),
             anti_forgery: manifest.anti_forgery.into(),
             middleware: layers.collect(),
+            tracing: tracing.transpose().at(|| "tracing".to_owned())?.flatten(),
         })
         .at(|| "the host".to_owned())?;
         let (providers, stand_ins) = providers(manifest, base, purpose).await?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use pillion_host::{Host, HostConfig};
+use pillion_host::{Host, HostConfig, Limits};
 
 use crate::guests::{echo, loaded_with};
 
@@ -18,6 +18,23 @@ fn load_and_call(directory: &Path) {
     let mut response = Vec::new();
     host.call_into(&actor, "any", b"hello", &mut response).expect("it runs");
     assert_eq!(response, b"hello");
+}
+
+/// Code that counts what it runs is another than code that does not.
+#[test]
+fn a_module_is_kept_with_and_without_fuel() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let directory = parent.path().join("modules");
+    for kept in [1, 2, 2] {
+        let fuel = (kept > 1).then_some(10_000);
+        let limits = Limits { fuel, ..Limits::default() };
+        let config = HostConfig { limits, cache: Some(directory.clone()), ..HostConfig::default() };
+        let (host, actor) = loaded_with(&echo(), config, &[]);
+        let mut response = Vec::new();
+        host.call_into(&actor, "any", b"hello", &mut response).expect("it runs");
+        assert_eq!(response, b"hello");
+        assert_eq!(entries(&directory).len(), kept);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use pillion_capabilities::binding::Values;
@@ -231,6 +231,57 @@ async fn subscriptions_to_the_configuration_outlive_updates_and_end_with_their_b
     assert_eq!(delivered[2], (third, pairs(&[("a", "4")]), vec![]));
     assert_eq!(delivered.len(), 3);
     assert!(!fixture.unsubscribe(&second).await, "another binding's is not there");
+}
+
+#[tokio::test]
+async fn a_change_waits_for_an_actor_whose_token_has_expired() {
+    let traces = Traces::of("pillion::delivery");
+    let _default = tracing::subscriber::set_default(traces.clone());
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let (author, module) = (Author::new(), KeyPair::new_module());
+    let granted = || caps(&["wascc:keyvalue", NAMESPACE]);
+    let wasm = collecting("DeliverConfiguration", NAMESPACE);
+    let (configuration, write) = file();
+    let store = Arc::new(Memory::new());
+    // A machine that takes longer than that to subscribe is given another, valid for twice as long.
+    let mut valid = 2;
+    let (host, actor, id) = loop {
+        let host = author.host(HostConfig::default());
+        let signed = author.sign_until(&module, &wasm, granted(), Some(now() + valid));
+        if let Ok(actor) = host.load(&signed) {
+            host.bind(&actor, "default", Provider::key_value(Arc::clone(&store))).expect("granted");
+            host.bind(&actor, "default", Arc::clone(&configuration)).expect("granted");
+            if let Ok(answer) = host.call(&actor, "Subscribe", b"\x80").wait().await {
+                break (host, actor, SubscriptionId::decode(&answer).expect("an id").id.to_owned());
+            }
+        }
+        valid *= 2;
+        assert!(valid < 128, "a minute is not enough");
+    };
+    while !actor.info().expired {
+        tokio::time::sleep(OFTEN).await;
+    }
+    write(&[("a", "2")]);
+    let held = async {
+        while !traces.lines().iter().any(|line| line.contains("token expired at") && line.contains("held")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(MINUTE, held).await.expect("it is held");
+    assert!(store.list_range("k", 0, -1).wait().await.expect("it answers").is_empty());
+    let update = author.sign(&module, &wasm, ActorClaims { rev: Some(1), ..granted() });
+    host.update(&actor, &update, None).await.expect("it is newer");
+    let delivered = async {
+        loop {
+            let items = store.list_range("k", 0, -1).wait().await.expect("it is a list");
+            if let Some(item) = items.first() {
+                break seen(item);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let delivered = timeout(MINUTE, delivered).await.expect("it is delivered");
+    assert_eq!(delivered, (id, pairs(&[("a", "2")]), vec![]));
 }
 
 #[tokio::test]

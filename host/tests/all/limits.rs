@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use pillion_capabilities::Memory;
 use pillion_host::dispatch::Provider;
-use pillion_host::identity::TrustedIssuers;
+use pillion_host::identity::{KeyPair, TrustedIssuers};
 use pillion_host::{CallFailure, Host, HostConfig, Limits};
 
-use crate::guests::{guest, loaded_with, parse, signed};
+use crate::guests::{Author, caps, guest, loaded_with, parse, signed};
 
 fn config(limits: Limits) -> HostConfig {
     HostConfig { limits, ..HostConfig::default() }
@@ -32,6 +32,76 @@ fn an_endless_loop_is_stopped_and_the_next_call_is_served() {
         assert_eq!(failure.to_string(), "the guest ran for more than 50ms and was stopped");
         host.call_into(&actor, "any", b"", &mut response).expect("the next call is served");
         assert_eq!(response, b"default");
+    }
+}
+
+#[test]
+fn a_guest_that_uses_up_its_fuel_is_stopped_and_the_next_call_is_served() {
+    let limits = Limits { fuel: Some(100_000), deadline: Duration::from_secs(3_600), ..Limits::default() };
+    let (host, actor) = loaded_with(
+        // As many turns as the payload has thousands of bytes.
+        &guest(
+            "(local.set $n (i32.mul (local.get $length) (i32.const 1000)))
+             (loop $again
+               (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+               (br_if $again (i32.gt_s (local.get $n) (i32.const 0))))
+             (call $guest_response (i32.const 16) (i32.const 7)) (i32.const 1)",
+        ),
+        config(limits),
+        &[],
+    );
+    let mut response = Vec::new();
+    // Each call has all of it: together, these use more.
+    for _ in 0..20 {
+        host.call_into(&actor, "any", &[0; 10], &mut response).expect("that is little");
+    }
+    let failure = host.call_into(&actor, "any", &[0; 20_000], &mut response).expect_err("that is too much");
+    assert_eq!(failure, CallFailure::Fuel(100_000));
+    assert_eq!(
+        failure.to_string(),
+        "the guest used up the 100000 units of fuel that one call has, and was stopped; raise its limit `fuel`, or ask \
+         it for less at a time"
+    );
+    host.call_into(&actor, "any", b"", &mut response).expect("the next call is served");
+    assert_eq!(response, b"default");
+}
+
+#[test]
+fn a_start_without_end_uses_up_its_fuel() {
+    let limits = Limits { fuel: Some(1_000), deadline: Duration::from_secs(3_600), ..Limits::default() };
+    let (host, actor) = loaded_with(
+        &crate::guests::module(
+            r#"(func (export "wapc_init") (loop (br 0)))
+               (func (export "__guest_call") (param i32 i32) (result i32) (i32.const 0))"#,
+        ),
+        config(limits),
+        &[],
+    );
+    let failure = host.call_into(&actor, "any", b"", &mut Vec::new());
+    assert_eq!(failure, Err(CallFailure::Fuel(1_000)));
+}
+
+/// The same code, with fuel and without, at the same time.
+#[test]
+fn a_limit_on_fuel_is_one_actors_own() {
+    let author = Author::new();
+    let host = author.host(config(Limits::default()));
+    let load = |limits| {
+        let wasm = author.sign(&KeyPair::new_module(), &guest("(loop (br 0)) (i32.const 1)"), caps(&[]));
+        host.load_with(&wasm, limits).expect("it loads")
+    };
+    let deadline = Duration::from_millis(50);
+    let timed = load(Limits { deadline, ..Limits::default() });
+    let fuelled = load(Limits { fuel: Some(1_000), ..Limits::default() });
+    let both = load(Limits { fuel: Some(u64::MAX), deadline, ..Limits::default() });
+    for _ in 0..2 {
+        for (actor, failure) in [
+            (&timed, CallFailure::Deadline(deadline)),
+            (&fuelled, CallFailure::Fuel(1_000)),
+            (&both, CallFailure::Deadline(deadline)),
+        ] {
+            assert_eq!(host.call_into(actor, "any", b"", &mut Vec::new()), Err(failure));
+        }
     }
 }
 

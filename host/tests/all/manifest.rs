@@ -83,6 +83,8 @@ fn what_is_wrong_is_named_with_its_line() {
             "deadlineMs: 0 would leave nothing; give 1",
             3,
         ),
+        ("actors:\n  - module: x\n    limits: {queue: 0}", "limits.queue: 0 would leave nothing", 3),
+        ("actors:\n  - module: x\n    limits: {fuel: 1.5}", "actors[0].limits.fuel", 3),
         ("actors:\n  - module: x\n    http: {listen: a, connections: 0}", "http.connections: 0 would", 3),
     ] {
         let error = parse(text, &[]).expect_err(text).to_string();
@@ -148,6 +150,29 @@ impl Folder {
     }
 }
 
+#[test]
+fn a_sampling_rate_is_a_number_a_text_or_a_variable() {
+    let text = "tracing:\n  endpoint: http://h\n  samplingRate: ";
+    for (written, rate) in [("1", 1.0), ("0.25", 0.25), ("\"0.5\"", 0.5), ("${RATE}", 0.125), ("${ONE}", 1.0)]
+    {
+        let manifest = parse(&format!("{text}{written}"), &[("RATE", "0.125"), ("ONE", "1")]).expect(written);
+        let tracing = manifest.tracing.expect("it is there");
+        assert_eq!((tracing.sampling_rate.get(), tracing.service.as_str()), (rate, "pillion-host"));
+    }
+    let all = parse("tracing: {endpoint: \"http://h\"}", &[]).expect("a manifest").tracing;
+    assert_eq!(all.map(|it| it.sampling_rate.get()), Some(1.0), "whoever names a collector wants spans");
+    for wrong in ["2", "-1", "1.01", "much", "\"1,5\"", "true"] {
+        let error = parse(&format!("{text}{wrong}"), &[]).expect_err(wrong).to_string();
+        assert!(error.contains("tracing.samplingRate: ") && error.contains("line 3"), "{error}");
+    }
+    let error =
+        parse("tracing: {endpoint: \"http://h\", protocol: thrift}", &[]).expect_err("no such protocol");
+    assert!(
+        error.to_string().contains("unknown variant `thrift`, expected `http/protobuf` or `grpc`"),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn all_that_a_manifest_says_is_there() {
     let folder = Folder::new();
@@ -169,7 +194,7 @@ actors:
   - module: caller.wasm
     calls: [demo/store]
   - module: store.wasm
-    limits: {memory: 1048576, deadlineMs: 100, instances: 3}
+    limits: {memory: 1048576, deadlineMs: 100, instances: 3, fuel: 1000000, concurrency: 2, queue: 10}
     bindings: [{provider: memory}, {name: durable, provider: file}]
   - module: http.wasm
     http: {listen: "127.0.0.1:0", body: 100}

@@ -149,9 +149,50 @@ fn a_guest_that_waits_again_and_again_is_stopped_at_its_deadline() {
     assert_eq!(failure, Err(CallFailure::Deadline(limits.deadline)));
 }
 
+/// It has its fuel for the whole call, whatever it waited for.
+#[test]
+fn a_guest_that_waits_again_and_again_uses_up_its_fuel() {
+    let limits = Limits {
+        fuel: Some(100_000),
+        deadline: Duration::from_secs(3_600),
+        patience: FOREVER,
+        ..Limits::default()
+    };
+    let (host, actor) = restless_with(limits, next_turn());
+    for _ in 0..2 {
+        let failure = current_thread().block_on(host.call(&actor, "Get", b"x").wait());
+        assert_eq!(failure, Err(CallFailure::Fuel(100_000)));
+    }
+}
+
+/// A call that is made while the actor waits, and awaited when it does not any more, leaves nothing behind that the calls
+/// after it would stumble over.
+#[test]
+fn an_actor_may_stop_waiting_between_a_call_and_its_begin() {
+    let (host, actor) = loaded(&keyvalue());
+    bound(&host, &actor, next_turn());
+    let call = get(&host, &actor, "k");
+    host.unbind(&actor, "default", pillion_host::dispatch::Contract::KeyValue).expect("it is bound");
+    bound(&host, &actor, Fake::getting(true, |_| Answer::Ready(Ok(entry("now")))));
+    assert!(actor.always_ready());
+    let response = current_thread().block_on(call.wait()).expect("it is answered");
+    assert_eq!(GetResponse::decode(&response).map(|it| it.value), Ok(&b"now"[..]));
+    let mut request = Vec::new();
+    GetRequest { key: "k" }.encode(&mut request);
+    for _ in 0..2 {
+        host.call_into(&actor, "Get", &request, &mut Vec::new()).expect("so are those after it");
+    }
+}
+
 #[test]
 fn a_guest_that_runs_on_lets_others_have_their_turn() {
-    let limits = Limits { deadline: Duration::from_secs(2), patience: FOREVER, ..Limits::default() };
+    for fuel in [None, Some(u64::MAX)] {
+        let deadline = Duration::from_secs(2);
+        runs_on(Limits { deadline, patience: FOREVER, fuel, ..Limits::default() });
+    }
+}
+
+fn runs_on(limits: Limits) {
     let provider = next_turn();
     let (host, actor) = restless_with(limits, Arc::clone(&provider));
     current_thread().block_on(async {
@@ -205,6 +246,122 @@ fn sleeper(nanoseconds: u64) -> Vec<u8> {
               (drop (call $poll (i32.const 0) (i32.const 128) (i32.const 1) (i32.const 200)))
               (call $guest_response (i32.const 200) (i32.const 4)) (i32.const 1)))"#
     ))
+}
+
+/// Neither a runtime without a clock nor none at all is in a sleeping guest's way.
+#[test]
+fn a_sleep_needs_no_clock_of_the_runtimes() {
+    let (host, actor) = loaded_with(&sleeper(1_000_000), HostConfig::default(), &[]);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let slept = runtime.block_on(host.call(&actor, "any", b"").wait());
+    assert_eq!(slept.as_deref(), Ok(&[1, 0, 0, 0][..]));
+    // An executor that is nobody's runtime.
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::task::Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut call = std::pin::pin!(host.call(&actor, "any", b"").wait());
+    let slept = loop {
+        match call.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+            std::task::Poll::Ready(slept) => break slept,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    };
+    assert_eq!(slept.as_deref(), Ok(&[1, 0, 0, 0][..]));
+}
+
+/// What a guest subscribes to, as `poll_oneoff` takes it, and what it is told of it.
+fn polled(subscriptions: &[u8], count: u32) -> Vec<u8> {
+    let text: String = subscriptions.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let wasm = crate::guests::parse(&format!(
+        r#"(module
+            (import "wapc" "__guest_response" (func $guest_response (param i32 i32)))
+            (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 1024) "{text}")
+            (func (export "__guest_call") (param i32 i32) (result i32)
+              ;; Errno and number of events, then the events.
+              (i32.store (i32.const 4096)
+                (call $poll (i32.const 1024) (i32.const 4104) (i32.const {count}) (i32.const 4100)))
+              (call $guest_response (i32.const 4096) (i32.const 104)) (i32.const 1)))"#
+    ));
+    let (host, actor) = loaded_with(&wasm, HostConfig::default(), &[]);
+    current_thread().block_on(host.call(&actor, "any", b"").wait()).expect("it answers").to_vec()
+}
+
+fn subscription(user: u8, kind: u8, number: u32, timeout: u64, absolute: bool) -> Vec<u8> {
+    let mut bytes = vec![0; 48];
+    bytes[0] = user;
+    bytes[8] = kind;
+    bytes[16..20].copy_from_slice(&number.to_le_bytes());
+    bytes[24..32].copy_from_slice(&timeout.to_le_bytes());
+    bytes[40] = u8::from(absolute);
+    bytes
+}
+
+#[test]
+fn what_is_polled_is_told_when_it_occurs() {
+    const HOUR: u64 = 3_600_000_000_000;
+    let event = |user: u8, kind: u8| {
+        let mut bytes = [0; 32];
+        bytes[0] = user;
+        bytes[10] = kind;
+        bytes[16] = u8::from(kind > 0);
+        bytes
+    };
+    let told = |subscriptions: &[Vec<u8>], events: &[[u8; 32]]| {
+        let answer = polled(&subscriptions.concat(), subscriptions.len() as u32);
+        assert_eq!(
+            answer[..8],
+            [0, 0, 0, 0, events.len() as u8, 0, 0, 0],
+            "success, and the number of events"
+        );
+        assert_eq!(answer[8..8 + 32 * events.len()], events.concat(), "the events");
+    };
+    let (realtime, monotonic) = (0, 1);
+    // The sooner of two clocks, relative and absolute, monotonic and of the year.
+    told(
+        &[subscription(7, 0, monotonic, HOUR, false), subscription(8, 0, realtime, 1, false)],
+        &[event(8, 0)],
+    );
+    told(
+        &[subscription(7, 0, monotonic, 1, true), subscription(8, 0, monotonic, HOUR, true)],
+        &[event(7, 0)],
+    );
+    told(&[subscription(9, 0, realtime, 1, true)], &[event(9, 0)]);
+    // Standard input and output never keep anybody waiting.
+    told(
+        &[
+            subscription(1, 1, 0, 0, false),
+            subscription(2, 0, 1, HOUR, false),
+            subscription(3, 2, 2, 0, false),
+        ],
+        &[event(1, 1), event(3, 2)],
+    );
+    let errno = |subscriptions: &[u8], count| polled(subscriptions, count)[..4].to_vec();
+    assert_eq!(errno(&[], 0), [28, 0, 0, 0], "nothing to wait for is invalid");
+    assert_eq!(errno(&subscription(1, 0, 2, 0, false), 1), [28, 0, 0, 0], "so is an unknown clock");
+    assert_eq!(errno(&subscription(1, 9, 2, 0, false), 1), [28, 0, 0, 0], "and an unknown kind");
+    assert_eq!(errno(&subscription(1, 1, 3, 0, false), 1), [8, 0, 0, 0], "a file that is not there");
+}
+
+#[test]
+fn a_poll_beyond_memory_is_a_trap() {
+    for count in [2_000, u32::MAX] {
+        let wasm = crate::guests::parse(&format!(
+            r#"(module
+                (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+                (memory (export "memory") 1)
+                (func (export "__guest_call") (param i32 i32) (result i32)
+                  (call $poll (i32.const 0) (i32.const 0) (i32.const {count}) (i32.const 0))))"#
+        ));
+        let (host, actor) = loaded_with(&wasm, HostConfig::default(), &[]);
+        let failure = current_thread().block_on(host.call(&actor, "any", b"").wait()).expect_err("a trap");
+        assert!(failure.to_string().contains("out of bounds memory access"), "{failure}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod message;
 mod state;
 mod status;
 mod system;
+mod traced;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -34,8 +35,16 @@ const SERVICE: &str = "/dapr.proto.runtime.v1.Dapr/";
 /// # Errors
 /// None: a failure is an answer.
 pub async fn answer(sidecar: &Sidecar, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    Ok(match &sidecar.tracing {
+        None => logged(sidecar, request).await,
+        // Aside, so that requests without it are not larger.
+        Some(tracing) => Box::pin(traced::answer(tracing, sidecar, request)).await,
+    })
+}
+
+async fn logged(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Body> {
     if !sidecar.log_requests {
-        return Ok(dispatch(sidecar, request).await);
+        return dispatch(sidecar, request).await;
     }
     let method = request.uri().path().to_owned();
     let start = std::time::Instant::now();
@@ -43,7 +52,7 @@ pub async fn answer(sidecar: &Sidecar, request: Request<Incoming>) -> Result<Res
     let took = start.elapsed();
     let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("0");
     tracing::info!(method, code, ?took, "gRPC API called");
-    Ok(response)
+    response
 }
 
 async fn dispatch(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Body> {

@@ -7,6 +7,7 @@ mod query;
 mod request;
 mod state;
 mod system;
+mod traced;
 
 use std::convert::Infallible;
 
@@ -40,15 +41,23 @@ pub async fn answer(
     offer: Offer,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(match &sidecar.tracing {
+        None => logged(sidecar, offer, request).await,
+        // Aside, so that requests without it are not larger.
+        Some(tracing) => Box::pin(traced::answer(tracing, sidecar, offer, request)).await,
+    })
+}
+
+async fn logged(sidecar: &Sidecar, offer: Offer, request: Request<Incoming>) -> Response<Full<Bytes>> {
     if !sidecar.log_requests {
-        return Ok(dispatch(sidecar, offer, request).await);
+        return dispatch(sidecar, offer, request).await;
     }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let start = std::time::Instant::now();
     let response = dispatch(sidecar, offer, request).await;
     let took = start.elapsed();
     tracing::info!(%method, path, code = response.status().as_u16(), ?took, "HTTP API called");
-    Ok(response)
+    response
 }
 
 async fn dispatch(sidecar: &Sidecar, offer: Offer, request: Request<Incoming>) -> Response<Full<Bytes>> {

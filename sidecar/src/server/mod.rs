@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
+use pillion_capabilities::trace::Tracing;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::component::{self, ComponentError};
+use crate::configuration::{self, ConfigurationError};
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
 use serve::Protocol;
@@ -57,6 +59,12 @@ pub enum StartError {
     /// A component cannot be used.
     #[error(transparent)]
     Component(#[from] ComponentError),
+    /// A configuration cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// Tracing cannot be started.
+    #[error("tracing cannot be started: {0}")]
+    Tracing(pillion_capabilities::Error),
     /// An address cannot be listened on.
     #[error("cannot listen for {what} on {address}: {reason}")]
     Listen {
@@ -72,6 +80,9 @@ pub enum StartError {
     NoAddress,
 }
 
+/// How long the export of the last spans may take.
+const LAST_SPANS: Duration = Duration::from_secs(3);
+
 // === impl Server ===
 
 impl Server {
@@ -83,11 +94,15 @@ impl Server {
         for flag in &flags.without_effect {
             tracing::warn!("{flag} has no effect: what it is for is outside of what this sidecar does");
         }
+        let tracing = configuration::tracing(flags)?;
         let stores = component::open(flags).await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), stores);
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
         sidecar.log_requests = flags.enable_api_logging;
+        if let Some(options) = tracing {
+            sidecar.trace(Tracing::start(&options).map_err(StartError::Tracing)?);
+        }
         Self::listen(flags, Arc::new(sidecar)).await
     }
 
@@ -177,9 +192,13 @@ impl Server {
         // Each accept loop ends by itself, so that no connection is lost between accept and watch.
         while accepting.join_next().await.is_some() {}
         // The loops held the other handles.
-        let Some(connections) = Arc::into_inner(connections) else { return };
-        if tokio::time::timeout(patience, connections.shutdown()).await.is_err() {
+        if let Some(connections) = Arc::into_inner(connections)
+            && tokio::time::timeout(patience, connections.shutdown()).await.is_err()
+        {
             tracing::warn!("requests that are still under way after {patience:?} are given up");
+        }
+        if let Some(tracing) = &sidecar.tracing {
+            tracing.clone().close(LAST_SPANS).await;
         }
     }
 

@@ -5,6 +5,7 @@ mod item;
 mod operations;
 mod prefix;
 mod store;
+mod traced;
 
 pub(crate) use expiry::EXPIRE_TIME;
 pub use expiry::expire_time;

@@ -6,6 +6,7 @@ use pillion_capabilities::keyvalue::{Change, Entry, Etag, When};
 use pillion_capabilities::{Answer, Error};
 use tonic::Code;
 
+use super::traced::{asked, asked_all};
 use super::{Delete, Save, Store, Write};
 use crate::ApiError;
 
@@ -15,7 +16,7 @@ use crate::ApiError;
 /// An illegal key, or a provider that failed.
 pub async fn get(store: &Store, key: &str) -> Result<Option<Entry>, ApiError> {
     let full = store.key(key)?;
-    match store.provider.get(&full).wait().await {
+    match asked(store, "get", || store.provider.get(&full)).await {
         Ok(entry) => Ok(entry),
         Err(error) => Err(ApiError::internal(
             "ERR_STATE_GET",
@@ -31,7 +32,7 @@ pub async fn get(store: &Store, key: &str) -> Result<Option<Entry>, ApiError> {
 pub async fn bulk_get(store: &Store, keys: &[String]) -> Result<Vec<Option<Entry>>, ApiError> {
     let full = keys.iter().map(|key| store.key(key)).collect::<Result<Vec<_>, _>>()?;
     let full: Vec<&str> = full.iter().map(String::as_str).collect();
-    let entries = store.provider.bulk_get(&full).wait().await;
+    let entries = asked(store, "bulk_get", || store.provider.bulk_get(&full)).await;
     entries.map_err(|error| {
         ApiError::internal(
             "ERR_STATE_BULK_GET",
@@ -45,7 +46,9 @@ pub async fn bulk_get(store: &Store, keys: &[String]) -> Result<Vec<Option<Entry
 /// # Errors
 /// An illegal key, an etag that does not match, bad options, or a provider that failed.
 pub async fn save(store: &Store, save: Save) -> Result<(), ApiError> {
-    start_save(store, save)?.wait().await.map(drop).map_err(|error| save_error(store, &error))
+    let full = store.key(&save.key)?;
+    let saved = asked(store, "set", || start_save(store, &full, save)).await;
+    saved.map(drop).map_err(|error| save_error(store, &error))
 }
 
 /// Writes many values, each for itself: one that fails does not take back the others. All are begun before the
@@ -59,11 +62,10 @@ pub async fn save_all(store: &Store, mut saves: Vec<Save>) -> Result<(), ApiErro
     {
         return save(store, only).await;
     }
-    for item in &saves {
-        store.key(&item.key)?;
-    }
-    let answers = saves.into_iter().map(|item| start_save(store, item)).collect::<Result<Vec<_>, _>>()?;
-    first_failure(answers).await.map_err(|error| save_error(store, &error))
+    let keys = saves.iter().map(|item| store.key(&item.key)).collect::<Result<Vec<_>, _>>()?;
+    let save = || keys.iter().zip(saves).map(|(full, item)| start_save(store, full, item)).collect();
+    let saved = asked_all(store, "bulk_set", save, first_failure).await;
+    saved.map_err(|error| save_error(store, &error))
 }
 
 /// Deletes one key; a missing one is fine.
@@ -72,7 +74,8 @@ pub async fn save_all(store: &Store, mut saves: Vec<Save>) -> Result<(), ApiErro
 /// As [`save`].
 pub async fn delete(store: &Store, delete: &Delete) -> Result<(), ApiError> {
     let full = store.key(&delete.key)?;
-    start_delete(store, full, delete).wait().await.map(drop).map_err(|error| {
+    let deleted = asked(store, "delete", || start_delete(store, full, delete)).await;
+    deleted.map(drop).map_err(|error| {
         failed_change(&error, "ERR_STATE_DELETE", &format!("failed deleting state with key {}", delete.key))
     })
 }
@@ -83,8 +86,8 @@ pub async fn delete(store: &Store, delete: &Delete) -> Result<(), ApiError> {
 /// As [`save_all`].
 pub async fn delete_all(store: &Store, deletes: &[Delete]) -> Result<(), ApiError> {
     let keys = deletes.iter().map(|item| store.key(&item.key)).collect::<Result<Vec<_>, _>>()?;
-    let answers = keys.into_iter().zip(deletes).map(|(key, item)| start_delete(store, key, item)).collect();
-    first_failure(answers).await.map_err(|error| {
+    let delete = || keys.into_iter().zip(deletes).map(|(key, item)| start_delete(store, key, item)).collect();
+    asked_all(store, "bulk_delete", delete, first_failure).await.map_err(|error| {
         failed_change(
             &error,
             "ERR_STATE_DELETE",
@@ -119,15 +122,14 @@ pub async fn transact(store: &Store, writes: Vec<Write>) -> Result<(), ApiError>
             }
         });
     }
-    store.provider.transact(changes).wait().await.map_err(failed)
+    asked(store, "transact", || store.provider.transact(changes)).await.map_err(failed)
 }
 
-fn start_save(store: &Store, save: Save) -> Result<Answer<Etag>, ApiError> {
-    let full = store.key(&save.key)?;
-    Ok(match save.set_options(store.backend) {
-        Ok(options) => store.provider.set(&full, save.value, options),
+fn start_save(store: &Store, full: &str, save: Save) -> Answer<Etag> {
+    match save.set_options(store.backend) {
+        Ok(options) => store.provider.set(full, save.value, options),
         Err(error) => Answer::Ready(Err(error)),
-    })
+    }
 }
 
 fn start_delete(store: &Store, full: String, delete: &Delete) -> Answer<bool> {

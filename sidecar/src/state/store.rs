@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pillion_capabilities::KeyValue;
+use pillion_capabilities::trace::Tracing;
 
 use super::KeyPrefix;
 use super::prefix::prefixed;
@@ -31,6 +32,8 @@ pub struct Store {
     pub version: String,
     /// The provider.
     pub provider: Arc<dyn KeyValue>,
+    /// What makes a span of each call of the provider.
+    pub(crate) tracing: Option<Tracing>,
     prefix: String,
 }
 
@@ -76,7 +79,7 @@ impl Store {
     ) -> Self {
         let name = name.into();
         let prefix = prefix.resolve(app_id, &name, namespace);
-        Self { name, backend, version: "v1".to_owned(), provider, prefix }
+        Self { name, backend, version: "v1".to_owned(), provider, tracing: None, prefix }
     }
 
     /// The key as the provider knows it.
@@ -99,6 +102,13 @@ impl fmt::Debug for Store {
 impl Stores {
     pub(crate) fn new(stores: Vec<Store>) -> Self {
         Self(stores)
+    }
+
+    /// Has a span made of each call of their providers.
+    pub(crate) fn trace(&mut self, tracing: &Tracing) {
+        for store in &mut self.0 {
+            store.tracing = Some(tracing.clone());
+        }
     }
 
     /// The store of this name. A handful at most, so that a scan beats hashing the name.

@@ -16,6 +16,7 @@ mod limits;
 mod outage;
 mod process;
 mod sidecar;
+mod spans;
 mod stores;
 mod system;
 mod token;

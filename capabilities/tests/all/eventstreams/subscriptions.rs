@@ -1,6 +1,6 @@
 //! Events delivered to subscribers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use pillion_capabilities::eventstreams::{
     Delivery, EventId, Memory, Operation, Outcome, Redis, Start, SubscribeOptions, Subscription, Values,
 };
 use pillion_capabilities::testing::RedisServer;
+use proptest::prelude::*;
 
 use super::{Store, all, values, with_memory, with_prefix, with_redis};
 use crate::buses::in_time;
@@ -339,4 +340,87 @@ fn subscriptions_in_redis_outlive_the_server_and_pass_over_what_is_no_event() {
             assert!(seen.contains(&2), "{seen:?}");
         }
     });
+}
+
+/// What is done to one subscription in memory.
+#[derive(Clone, Debug)]
+enum Step {
+    Write,
+    Take,
+    /// Settles one of those that are held.
+    Settle(prop::sample::Index, Outcome),
+    Drop(prop::sample::Index),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let outcome = prop_oneof![Just(Outcome::Acknowledge), Just(Outcome::Redeliver), Just(Outcome::Discard)];
+    prop_oneof![
+        3 => Just(Step::Write),
+        4 => Just(Step::Take),
+        3 => (any::<prop::sample::Index>(), outcome).prop_map(|(which, outcome)| Step::Settle(which, outcome)),
+        1 => any::<prop::sample::Index>().prop_map(Step::Drop),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is done, the next event is the one that a plain model has next: those that were given back first, the
+    /// eldest before others, and none more often than allowed.
+    #[test]
+    fn a_group_in_memory_is_as_the_model(
+        steps in prop::collection::vec(step(), 1..80), concurrency in 1..4_usize, max_deliveries in 1..4_u32,
+    ) {
+        runtime().block_on(async {
+            let store: Store = Arc::new(Memory::new(1_000, 1 << 20));
+            let options = SubscribeOptions { concurrency, max_deliveries, ..group("g") };
+            let mut subscription = subscribe(&store, options).await;
+            let (mut written, mut given) = (0, 0);
+            let mut back = BTreeMap::new();
+            let mut held: Vec<Delivery> = Vec::new();
+            for step in steps {
+                let settled = match step {
+                    Step::Write => {
+                        write(&store, written).await;
+                        written += 1;
+                        continue;
+                    }
+                    Step::Take => {
+                        let taken = subscription.next().now_or_never().flatten();
+                        let expected = if held.len() >= concurrency {
+                            None
+                        } else if let Some((number, before)) = back.pop_first() {
+                            Some((number, before + 1))
+                        } else if given < written {
+                            given += 1;
+                            Some((given - 1, 1))
+                        } else {
+                            None
+                        };
+                        let seen = taken.as_ref().map(|delivery| (number(delivery), delivery.attempt));
+                        prop_assert_eq!(seen, expected);
+                        held.extend(taken);
+                        continue;
+                    }
+                    _ if held.is_empty() => continue,
+                    Step::Settle(which, outcome) => {
+                        let delivery = held.swap_remove(which.index(held.len()));
+                        let of = (number(&delivery), delivery.attempt, outcome);
+                        delivery.ticket.settle(outcome).wait().await.unwrap();
+                        of
+                    }
+                    Step::Drop(which) => {
+                        let delivery = held.swap_remove(which.index(held.len()));
+                        (number(&delivery), delivery.attempt, Outcome::Redeliver)
+                    }
+                };
+                if let (number, attempt, Outcome::Redeliver) = settled
+                    && attempt < max_deliveries
+                {
+                    back.insert(number, attempt);
+                }
+            }
+            Ok(())
+        })?;
+    }
 }

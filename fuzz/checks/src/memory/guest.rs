@@ -72,7 +72,8 @@ struct Host {
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let limits = Limits { memory: (PAGES.limit * PAGE) as usize, ..Limits::default() };
-    let engine = Engine::new(EngineConfig { limits, cache: None }).expect("the engine can be set up");
+    let engine =
+        Engine::new(EngineConfig { limits, ..EngineConfig::default() }).expect("the engine can be set up");
     let wasm = wat::parse_str(TEXT).expect("the text is WebAssembly");
     engine.compile(&wasm).expect("the guest is a waPC module")
 });

@@ -4,13 +4,14 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pillion_capabilities::blobstore::{Download, MOST_BYTES, Range};
+use pillion_capabilities::trace::FutureExt as _;
 use pillion_capabilities::{BlobStore, Error, Result};
 use pillion_codec::{FileChunk, StreamRequest};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dispatch::caller::Caller;
-use crate::engine::{CallFailure, Guest};
+use crate::engine::Guest;
 use crate::workers;
 
 /// The downloads of one binding.
@@ -97,7 +98,8 @@ impl Downloads {
             let Some(download) = store.download(container, object).wait().await? else {
                 return Err(Error::NotFound { what: format!("object {object} in container {container}") });
             };
-            drop(runtime.spawn(delivery.run(download)));
+            // Its chunks belong to the request that asked for them.
+            drop(runtime.spawn(delivery.run(download).with_current_context()));
             Ok(())
         })
     }
@@ -156,7 +158,7 @@ impl Delivery {
             self.check()?;
             match workers::call(&self.guest, RECEIVE, payload).await {
                 // The call that started it may still have the actor's only instance.
-                Err(CallFailure::Busy(_)) if attempts < ATTEMPTS => tokio::time::sleep(pause).await,
+                Err(failure) if failure.is_busy() && attempts < ATTEMPTS => tokio::time::sleep(pause).await,
                 outcome => return outcome.map(drop).map_err(|failure| failure.to_string()),
             }
             pause *= 2;

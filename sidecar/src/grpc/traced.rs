@@ -1,0 +1,57 @@
+//! Spans of requests over gRPC.
+
+use http::{HeaderMap, HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use pillion_capabilities::trace::{
+    self, Context, FutureExt as _, KeyValue, SpanContext, SpanKind, TraceContextExt as _, Tracing,
+};
+use tonic::body::Body;
+use tonic::metadata::{BinaryMetadataValue, MetadataMap};
+
+use super::{SERVICE, logged};
+use crate::Sidecar;
+
+/// Where OpenCensus, and so Dapr, has the context.
+const BINARY: &str = "grpc-trace-bin";
+
+/// Answers a request within a span, of which the answer tells.
+pub(super) async fn answer(
+    tracing: &Tracing,
+    sidecar: &Sidecar,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let parent = parent(request.headers());
+    let parent = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
+    let context = tracing.begin(&parent, SpanKind::Server, || {
+        let path = trace::clipped(request.uri().path().as_bytes());
+        let mut attributes =
+            vec![KeyValue::new("dapr.api", path.clone()), KeyValue::new("dapr.protocol", "grpc")];
+        if let Some(method) = path.strip_prefix(SERVICE) {
+            attributes.push(KeyValue::new("rpc.service", "Dapr"));
+            attributes.push(KeyValue::new("rpc.method", method.to_owned()));
+        }
+        (path.into(), attributes)
+    });
+    let own = context.span().span_context().clone();
+    let mut response = logged(sidecar, request).with_context(context.clone()).await;
+    // Only a failure is in the headers; a success is told after the message.
+    let code = response.headers().get(tonic::Status::GRPC_STATUS).and_then(|code| code.to_str().ok());
+    let code = code.unwrap_or("0").to_owned();
+    trace::end(&context, (code != "0").then_some(&*code));
+    if own.is_valid() {
+        let value = BinaryMetadataValue::from_bytes(&trace::to_binary(&own));
+        if let Ok(value) = HeaderValue::from_bytes(value.as_encoded_bytes()) {
+            response.headers_mut().insert(BINARY, value);
+        }
+    }
+    response
+}
+
+/// Whose work this is: by the binary field, or by W3C's where that is not there.
+fn parent(headers: &HeaderMap) -> Option<SpanContext> {
+    let Some(value) = headers.get(BINARY) else { return trace::from_headers(headers) };
+    let mut only = HeaderMap::new();
+    only.insert(BINARY, value.clone());
+    let bytes = MetadataMap::from_headers(only).get_bin(BINARY)?.to_bytes().ok()?;
+    trace::from_binary(&bytes)
+}
