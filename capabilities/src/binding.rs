@@ -1,8 +1,8 @@
 //! What a provider is told of those who are bound to it.
 //!
-//! A provider is asked once for each binding, by the `bind` of its contract, and answers what serves that binding: itself,
-//! or something made for it alone, which knows the binding's values. A host asks before anything is bound, and may not
-//! bind in the end; what was made is dropped then.
+//! A provider is asked once for each binding, by the `bind` of its contract, and answers what serves that binding:
+//! itself, or something made for it alone, which knows the binding's values. It must not wait meanwhile, nor call the
+//! host. A host asks before anything is bound, and may not bind in the end; what was made ends then as if it had been.
 
 use std::collections::BTreeMap;
 use std::fmt;

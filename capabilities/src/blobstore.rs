@@ -142,7 +142,8 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Removes an object; answers whether it was there.
     fn remove(&self, container: &str, object: &str) -> Answer<bool>;
 
-    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. `this` is the provider itself. See [`crate::binding`].
+    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. See
+    /// [`crate::binding`]; `this` is the provider itself.
     fn bind(&self, this: Arc<dyn BlobStore>, binding: &Binding<'_>) -> Result<Bound<dyn BlobStore>> {
         prefixed(this, binding)
     }

@@ -72,7 +72,8 @@ pub trait Configuration: Send + Sync + 'static {
     /// Ends the subscription of this id; answers whether there was one. To drop it ends it too.
     fn unsubscribe(&self, id: &str) -> Answer<bool>;
 
-    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. `this` is the provider itself. See [`crate::binding`].
+    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. See
+    /// [`crate::binding`]; `this` is the provider itself.
     fn bind(&self, this: Arc<dyn Configuration>, binding: &Binding<'_>) -> Result<Bound<dyn Configuration>> {
         prefixed(this, binding)
     }

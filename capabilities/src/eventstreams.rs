@@ -138,13 +138,14 @@ pub trait EventStreams: Send + Sync + 'static {
 
     /// Has a group read a stream, which need not be there yet. To be called within a tokio runtime.
     ///
-    /// The group gets every event behind its start once, in their order, and again what was not acknowledged, in between
-    /// and as often as allowed. An event that the stream has let go of before that is not delivered any more. A group
+    /// The group gets every event behind its start once, in their order, and again what was not acknowledged, in
+    /// between and as often as allowed. An event that the stream has let go of before that is not delivered any more. A group
     /// with a name stays when its last member leaves, and the next one goes on where it was: as long as this process in
     /// memory, until somebody destroys it on a server.
     fn subscribe(&self, stream: &str, options: SubscribeOptions) -> Answer<Subscription>;
 
-    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. `this` is the provider itself. See [`crate::binding`].
+    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. See
+    /// [`crate::binding`]; `this` is the provider itself.
     fn bind(&self, this: Arc<dyn EventStreams>, binding: &Binding<'_>) -> Result<Bound<dyn EventStreams>> {
         prefixed(this, binding)
     }

@@ -41,7 +41,8 @@ pub trait Extras: Send + Sync + 'static {
     /// process.
     fn sequence(&self) -> Answer<u64>;
 
-    /// Makes a binding: answers what serves it, which knows no values. `this` is the provider itself. See [`crate::binding`].
+    /// Makes a binding: answers what serves it, which knows no values. See
+    /// [`crate::binding`]; `this` is the provider itself.
     fn bind(&self, this: Arc<dyn Extras>, binding: &Binding<'_>) -> Result<Bound<dyn Extras>> {
         binding.knows(self.name(), &[])?;
         Ok(Bound::by(this))

@@ -67,7 +67,8 @@ pub trait HttpClient: Send + Sync + 'static {
     /// may not be redirected to, fails with [`Error::Denied`](crate::Error::Denied), and nobody hears of it.
     fn request(&self, request: Request) -> Answer<Response>;
 
-    /// Makes a binding: answers what serves it, which knows no values. `this` is the provider itself. See [`crate::binding`].
+    /// Makes a binding: answers what serves it, which knows no values. See
+    /// [`crate::binding`]; `this` is the provider itself.
     fn bind(&self, this: Arc<dyn HttpClient>, binding: &Binding<'_>) -> Result<Bound<dyn HttpClient>> {
         binding.knows(self.name(), &[])?;
         Ok(Bound::by(this))

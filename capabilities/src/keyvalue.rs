@@ -160,7 +160,8 @@ pub trait KeyValue: Send + Sync + 'static {
     /// Makes all of the changes in their order, or none.
     fn transact(&self, changes: Vec<Change>) -> Answer<()>;
 
-    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. `this` is the provider itself. See [`crate::binding`].
+    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. See
+    /// [`crate::binding`]; `this` is the provider itself.
     fn bind(&self, this: Arc<dyn KeyValue>, binding: &Binding<'_>) -> Result<Bound<dyn KeyValue>> {
         prefixed(this, binding)
     }

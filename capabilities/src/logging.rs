@@ -58,7 +58,8 @@ pub trait Logging: Send + Sync + 'static {
     /// Writes a line of an app. `source` names the app as its host knows it, never as it calls itself.
     fn write(&self, source: &str, level: Level, text: &str) -> Answer<()>;
 
-    /// Makes a binding: answers what serves it, which knows the values of [`least`]. `this` is the provider itself. See [`crate::binding`].
+    /// Makes a binding: answers what serves it, which knows the values of [`least`]. See
+    /// [`crate::binding`]; `this` is the provider itself.
     fn bind(&self, this: Arc<dyn Logging>, binding: &Binding<'_>) -> Result<Bound<dyn Logging>> {
         least(this, binding)
     }

@@ -156,7 +156,8 @@ pub trait Messaging: Send + Sync + 'static {
     /// Starts a subscription. To be called within a tokio runtime.
     fn subscribe(&self, topic: &str, options: SubscribeOptions) -> Answer<Subscription>;
 
-    /// Makes a binding: answers what serves it, which knows no values. `this` is the provider itself. See [`crate::binding`].
+    /// Makes a binding: answers what serves it, which knows no values. See
+    /// [`crate::binding`]; `this` is the provider itself.
     fn bind(&self, this: Arc<dyn Messaging>, binding: &Binding<'_>) -> Result<Bound<dyn Messaging>> {
         binding.knows(self.name(), &[])?;
         Ok(Bound::by(this))

@@ -46,7 +46,8 @@ pub trait Secrets: Send + Sync + 'static {
     /// Every secret, by name.
     fn bulk(&self) -> Answer<BTreeMap<String, Secret>>;
 
-    /// Makes a binding: answers what serves it, which reads what [`allowed`] lets it. `this` is the provider itself. See [`crate::binding`].
+    /// Makes a binding: answers what serves it, which reads what [`allowed`] lets it. See
+    /// [`crate::binding`]; `this` is the provider itself.
     fn bind(&self, this: Arc<dyn Secrets>, binding: &Binding<'_>) -> Result<Bound<dyn Secrets>> {
         allowed(this, binding)
     }

@@ -131,7 +131,8 @@ impl Entries for Events {
         let mut fields = fields.into_iter();
         while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
             let Ok(name) = String::from_utf8(name.into()) else {
-                tracing::warn!(target: "pillion::delivery", %stream, id, "an event's name is no UTF-8; it is passed over");
+                let said = "an event with a name that is no UTF-8 is passed over";
+                tracing::warn!(target: "pillion::delivery", %stream, id, said);
                 return None;
             };
             values.insert(name, value);
