@@ -94,7 +94,7 @@ impl EventStreams for Memory {
 
     fn subscribe(&self, stream: &str, options: SubscribeOptions) -> Answer<Subscription> {
         self.counters.count(Operation::Subscribe);
-        let subscriber = Subscriber::join(&self.shared, &self.counters, stream, options);
+        let subscriber = Subscriber::join(&self.shared, &self.counters, stream, &options);
         Answer::Ready(subscriber.map(Subscription::new))
     }
 }

@@ -43,16 +43,16 @@ impl Subscriber {
         shared: &Arc<Shared>,
         counters: &Arc<Counters<Operation>>,
         stream: &str,
-        options: SubscribeOptions,
+        options: &SubscribeOptions,
     ) -> Result<Self> {
-        check_subscribe(stream, &options)?;
+        check_subscribe(stream, options)?;
         let mut state = shared.state.lock();
         state.make_room(stream, shared.room, 0, 0)?;
         let (group, member) = (state.next(), state.next());
         let Some(found) = state.streams.get_mut(stream) else { return Err(super::full(shared.room)) };
         let joined = found.group_named(options.group.as_deref(), options.start, group);
         let group = joined.map(|group| {
-            group.join(member, &options);
+            group.join(member, options);
             group.number()
         })?;
         drop(state);
