@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// What a provider hands back when it has to wait. It owns what it needs, so that a caller may drop its request.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
@@ -55,6 +55,16 @@ impl<T> Answer<T> {
         match self {
             Self::Ready(result) => Answer::Ready(result.map(change)),
             Self::Pending(future) => Answer::pending(async move { future.await.map(change) }),
+        }
+    }
+}
+
+impl<T: Send + 'static> Answer<T> {
+    /// The same answer with its error, if it is one, changed by `change`.
+    pub(crate) fn map_error(self, change: impl FnOnce(Error) -> Error + Send + 'static) -> Self {
+        match self {
+            Self::Ready(result) => Self::Ready(result.map_err(change)),
+            Self::Pending(future) => Self::pending(async move { future.await.map_err(change) }),
         }
     }
 }

@@ -7,15 +7,19 @@
 mod files;
 mod memory;
 mod names;
+mod prefixed;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use crate::binding::{Binding, Bound};
 use crate::{Answer, Counters, Error, Result, counters};
 
 pub use files::Files;
 pub use memory::Memory;
+pub use prefixed::prefixed;
 
 counters::operations! {
     CreateContainer = "create_container",
@@ -137,6 +141,12 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Removes an object; answers whether it was there.
     fn remove(&self, container: &str, object: &str) -> Answer<bool>;
+
+    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. See
+    /// [`crate::binding`]; `this` is the provider itself.
+    fn bind(&self, this: Arc<dyn BlobStore>, binding: &Binding<'_>) -> Result<Bound<dyn BlobStore>> {
+        prefixed(this, binding)
+    }
 }
 
 /// An object that is being written. Dropping it ends the upload without a trace.

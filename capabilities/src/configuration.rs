@@ -3,15 +3,19 @@
 //! It serves Dapr's configuration API; waSCC hands an actor its configuration when it is bound.
 
 mod file;
+mod prefixed;
 mod redis;
 mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::binding::{Binding, Bound};
 use crate::{Answer, Counters, Error, Result, counters};
 
 pub use file::File;
+pub use prefixed::prefixed;
 pub use redis::Redis;
 pub use subscriptions::{MOST_SUBSCRIPTIONS, Subscription};
 
@@ -67,6 +71,12 @@ pub trait Configuration: Send + Sync + 'static {
 
     /// Ends the subscription of this id; answers whether there was one. To drop it ends it too.
     fn unsubscribe(&self, id: &str) -> Answer<bool>;
+
+    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. See
+    /// [`crate::binding`]; `this` is the provider itself.
+    fn bind(&self, this: Arc<dyn Configuration>, binding: &Binding<'_>) -> Result<Bound<dyn Configuration>> {
+        prefixed(this, binding)
+    }
 }
 
 // === impl Keys ===

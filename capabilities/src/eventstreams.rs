@@ -1,25 +1,44 @@
-//! The contract `EventStreams`: events written down in their order, and read again.
+//! The contract `EventStreams`: events written down in their order, read again, and delivered to subscribers.
 //!
 //! It serves waSCC's `wascc:eventstreams`; Dapr's API has nothing of the kind.
 
+mod check;
 mod memory;
+mod prefixed;
 mod redis;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::binding::{Binding, Bound};
+use crate::delivery::{self, count_outcomes};
 use crate::{Answer, Counters, Error, Result, counters};
 
+pub use crate::delivery::{Outcome, Settle, Ticket};
 pub use memory::Memory;
+pub use prefixed::prefixed;
 pub use redis::Redis;
 
 counters::operations! {
     Write = "write",
     Query = "query",
+    Subscribe = "subscribe",
+    Acknowledge = "acknowledge",
+    Redeliver = "redeliver",
+    Discard = "discard",
 }
+count_outcomes!(Operation);
+
+/// An event with the duty to settle it.
+pub type Delivery = delivery::Delivery<Received>;
+
+/// The events that arrive.
+pub type Subscription = delivery::Subscription<Received>;
 
 /// The id of an event: when it was written, and which it was of those at that time. Each is greater than those of
 /// the events before it in its stream. As text it is `TIME-NUMBER`.
@@ -56,6 +75,46 @@ pub struct Query {
     pub count: usize,
 }
 
+/// An event that arrived. Copies share the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The stream that it is in.
+    pub stream: Arc<str>,
+    /// What was written.
+    pub event: Arc<Event>,
+    /// 1 for the first delivery to this group, and one more for each further.
+    pub attempt: u32,
+}
+
+/// Where a group begins to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// Behind what is in the stream now.
+    #[default]
+    New,
+    /// At the eldest event that the stream still has.
+    Eldest,
+    /// Behind this event, or where it would be.
+    After(EventId),
+}
+
+/// How a subscription wants its events. The members of a group should all want them in the same way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscribeOptions {
+    /// The group whose members share the events; `None` makes a group of this subscription alone. A name has 1 to
+    /// 255 bytes without white space and control characters.
+    pub group: Option<String>,
+    /// Where a new group begins. One that is there already goes on where it was.
+    pub start: Start,
+    /// How often an event is delivered at most before its group gives it up; 1 at least. It stays in the stream.
+    pub max_deliveries: u32,
+    /// How long a delivery may stay unsettled before it is made again, from 1 ms to 1 day.
+    pub ack_wait: Duration,
+    /// How many deliveries may be unsettled at a time, from 1 to 65,536. A provider over a network fetches as many
+    /// ahead, and their `ack_wait` runs from then on: give a slow subscriber a small number.
+    pub concurrency: usize,
+}
+
 /// The capability contract for streams of events.
 ///
 /// A stream is there once an event was written to it; a stream that is not there has no events. When it has more
@@ -76,6 +135,20 @@ pub trait EventStreams: Send + Sync + 'static {
 
     /// Some events of a stream.
     fn query(&self, stream: &str, query: Query) -> Answer<Vec<Event>>;
+
+    /// Has a group read a stream, which need not be there yet. To be called within a tokio runtime.
+    ///
+    /// The group gets every event behind its start once, in their order, and again what was not acknowledged, in
+    /// between and as often as allowed. An event that the stream has let go of before that is not delivered any more. A group
+    /// with a name stays when its last member leaves, and the next one goes on where it was: as long as this process in
+    /// memory, until somebody destroys it on a server.
+    fn subscribe(&self, stream: &str, options: SubscribeOptions) -> Answer<Subscription>;
+
+    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. See
+    /// [`crate::binding`]; `this` is the provider itself.
+    fn bind(&self, this: Arc<dyn EventStreams>, binding: &Binding<'_>) -> Result<Bound<dyn EventStreams>> {
+        prefixed(this, binding)
+    }
 }
 
 /// How many bytes the names and values of an event have together at most.
@@ -83,6 +156,9 @@ pub const LARGEST_EVENT: usize = 64 << 10;
 
 /// How many events are read at a time at most.
 pub const MOST_EVENTS: usize = 1000;
+
+/// How many groups a stream in memory has at most.
+pub const MOST_GROUPS: usize = 1024;
 
 // === impl EventId ===
 
@@ -115,38 +191,27 @@ impl Default for Query {
     }
 }
 
+// === impl SubscribeOptions ===
+
+impl Default for SubscribeOptions {
+    fn default() -> Self {
+        Self {
+            group: None,
+            start: Start::default(),
+            max_deliveries: 5,
+            ack_wait: Duration::from_secs(30),
+            concurrency: 64,
+        }
+    }
+}
+
 // === free functions ===
+
+/// Says that a group does not get an event any more, though nobody dealt with it.
+fn given_up(stream: &str, id: EventId) {
+    tracing::warn!(target: "pillion::delivery", stream, %id, "an event was given up; it stays in its stream");
+}
 
 fn size(values: &Values) -> usize {
     values.iter().map(|(name, value)| name.len() + value.len()).sum()
-}
-
-fn check_stream(stream: &str) -> Result<()> {
-    if stream.is_empty() {
-        return Err(Error::InvalidArgument("the stream has no name; give one".to_owned()));
-    }
-    Ok(())
-}
-
-fn check_write(stream: &str, values: &Values) -> Result<()> {
-    check_stream(stream)?;
-    if values.is_empty() {
-        return Err(Error::InvalidArgument("the event says nothing; give it a value".to_owned()));
-    }
-    if size(values) > LARGEST_EVENT {
-        let what = "bytes in an event; keep large values elsewhere and name them".to_owned();
-        return Err(Error::TooMuch { what, most: LARGEST_EVENT as u64 });
-    }
-    Ok(())
-}
-
-fn check_query(stream: &str, query: Query) -> Result<()> {
-    check_stream(stream)?;
-    if (1..=MOST_EVENTS).contains(&query.count) {
-        return Ok(());
-    }
-    Err(Error::InvalidArgument(format!(
-        "{} events cannot be read at a time; ask for 1 to {MOST_EVENTS}",
-        query.count
-    )))
 }

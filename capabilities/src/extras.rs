@@ -4,9 +4,12 @@
 
 mod embedded;
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
-use crate::{Answer, Counters, counters};
+use crate::binding::{Binding, Bound};
+use crate::{Answer, Counters, Result, counters};
 
 pub use embedded::Embedded;
 
@@ -37,4 +40,11 @@ pub trait Extras: Send + Sync + 'static {
     /// A number greater than every one that this provider gave before: 0, 1, 2 and so on. It begins anew with the
     /// process.
     fn sequence(&self) -> Answer<u64>;
+
+    /// Makes a binding: answers what serves it, which knows no values. See
+    /// [`crate::binding`]; `this` is the provider itself.
+    fn bind(&self, this: Arc<dyn Extras>, binding: &Binding<'_>) -> Result<Bound<dyn Extras>> {
+        binding.knows(self.name(), &[])?;
+        Ok(Bound::by(this))
+    }
 }

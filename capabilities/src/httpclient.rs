@@ -11,9 +11,12 @@ mod hyper;
 mod location;
 mod resolve;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use crate::{Answer, Counters, counters};
+use crate::binding::{Binding, Bound};
+use crate::{Answer, Counters, Result, counters};
 
 pub use allow::Rule;
 pub(crate) use hyper::tls;
@@ -63,4 +66,11 @@ pub trait HttpClient: Send + Sync + 'static {
     /// Makes a request, and answers what the server said, whatever its status is. What the provider may not reach, or
     /// may not be redirected to, fails with [`Error::Denied`](crate::Error::Denied), and nobody hears of it.
     fn request(&self, request: Request) -> Answer<Response>;
+
+    /// Makes a binding: answers what serves it, which knows no values. See
+    /// [`crate::binding`]; `this` is the provider itself.
+    fn bind(&self, this: Arc<dyn HttpClient>, binding: &Binding<'_>) -> Result<Bound<dyn HttpClient>> {
+        binding.knows(self.name(), &[])?;
+        Ok(Bound::by(this))
+    }
 }

@@ -3,13 +3,19 @@
 //! It is the union of what waSCC's `wascc:keyvalue` and Dapr's state API ask for, in the terms of neither. A key
 //! holds one kind of value at a time; an operation of another kind answers [`Error::WrongType`](crate::Error).
 
+mod prefixed;
+
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use crate::{Answer, Counters, Error, counters};
+use crate::binding::{Binding, Bound};
+use crate::{Answer, Counters, Error, Result, counters};
+
+pub use prefixed::prefixed;
 
 counters::operations! {
     Get = "get",
@@ -153,6 +159,12 @@ pub trait KeyValue: Send + Sync + 'static {
 
     /// Makes all of the changes in their order, or none.
     fn transact(&self, changes: Vec<Change>) -> Answer<()>;
+
+    /// Makes a binding: answers what serves it, which knows the values of [`prefixed`]. See
+    /// [`crate::binding`]; `this` is the provider itself.
+    fn bind(&self, this: Arc<dyn KeyValue>, binding: &Binding<'_>) -> Result<Bound<dyn KeyValue>> {
+        prefixed(this, binding)
+    }
 }
 
 // === impl Etag ===

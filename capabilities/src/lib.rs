@@ -5,11 +5,13 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod binding;
 pub mod blobstore;
 mod blocking;
 mod condition;
 pub mod configuration;
 mod counters;
+pub mod delivery;
 mod error;
 pub mod eventstreams;
 pub mod extras;
@@ -18,6 +20,7 @@ pub mod keyvalue;
 pub mod logging;
 mod memory;
 pub mod messaging;
+mod prefix;
 mod redb;
 mod redis;
 pub mod secrets;

@@ -3,12 +3,17 @@
 //! It serves waSCC's `wascc:logging`, whose levels go from 0 to 5; Dapr's API has nothing of the kind.
 
 mod collected;
+mod least;
 mod text;
 mod traced;
 
+use std::sync::Arc;
+
+use crate::binding::{Binding, Bound};
 use crate::{Answer, Counters, Error, Result, counters};
 
 pub use collected::{Collected, Line};
+pub use least::least;
 pub use text::{LONGEST_SOURCE, LONGEST_TEXT, plain};
 pub use traced::Traced;
 
@@ -52,6 +57,12 @@ pub trait Logging: Send + Sync + 'static {
 
     /// Writes a line of an app. `source` names the app as its host knows it, never as it calls itself.
     fn write(&self, source: &str, level: Level, text: &str) -> Answer<()>;
+
+    /// Makes a binding: answers what serves it, which knows the values of [`least`]. See
+    /// [`crate::binding`]; `this` is the provider itself.
+    fn bind(&self, this: Arc<dyn Logging>, binding: &Binding<'_>) -> Result<Bound<dyn Logging>> {
+        least(this, binding)
+    }
 }
 
 // === impl Level ===

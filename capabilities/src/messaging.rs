@@ -5,26 +5,26 @@
 //! [`Error::Unsupported`](crate::Error) where it is asked for more.
 
 mod check;
-mod delivery;
 mod jetstream;
 mod memory;
 mod nats;
-mod outlet;
 mod redis_streams;
-mod subscription;
+mod remote;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::binding::{Binding, Bound};
+use crate::delivery::{self, count_outcomes};
 use crate::{Answer, Counters, Result, counters};
 
-pub use delivery::{Delivery, Outcome, Received, Settle, Ticket};
+pub use crate::delivery::{Outcome, Settle, Ticket};
 pub use jetstream::{JetStream, Retention, Storage, StreamOptions, Streams};
 pub use memory::{Limits, Memory};
 pub use nats::Nats;
 pub use redis_streams::RedisStreams;
-pub use subscription::Subscription;
 
 counters::operations! {
     Publish = "publish",
@@ -35,6 +35,13 @@ counters::operations! {
     Redeliver = "redeliver",
     Discard = "discard",
 }
+count_outcomes!(Operation);
+
+/// A message with the duty to settle it.
+pub type Delivery = delivery::Delivery<Received>;
+
+/// The messages that arrive.
+pub type Subscription = delivery::Subscription<Received>;
 
 /// Names and values that travel with a message. A name is visible ASCII without a colon; a value has no control
 /// characters and no space at either end. They arrive in any order.
@@ -52,6 +59,17 @@ pub struct Message {
     /// How long the message is worth delivering; `None` is for ever. Zero is refused. A message that arrives does
     /// not tell it any more.
     pub ttl: Option<Duration>,
+}
+
+/// A message that arrived. Copies share the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The topic it was published on.
+    pub topic: Arc<str>,
+    /// What was published.
+    pub message: Arc<Message>,
+    /// 1 for the first delivery to this group, and one more for each further.
+    pub attempt: u32,
 }
 
 /// How a subscription wants its messages. The members of a group should all want them in the same way.
@@ -137,6 +155,13 @@ pub trait Messaging: Send + Sync + 'static {
 
     /// Starts a subscription. To be called within a tokio runtime.
     fn subscribe(&self, topic: &str, options: SubscribeOptions) -> Answer<Subscription>;
+
+    /// Makes a binding: answers what serves it, which knows no values. See
+    /// [`crate::binding`]; `this` is the provider itself.
+    fn bind(&self, this: Arc<dyn Messaging>, binding: &Binding<'_>) -> Result<Bound<dyn Messaging>> {
+        binding.knows(self.name(), &[])?;
+        Ok(Bound::by(this))
+    }
 }
 
 // === impl Message ===

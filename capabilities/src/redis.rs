@@ -1,5 +1,6 @@
 //! The provider over a Redis server.
 
+pub(crate) mod groups;
 pub(crate) mod link;
 pub(crate) mod script;
 

@@ -3,15 +3,19 @@
 //! It serves Dapr's secrets API; waSCC has no contract of its own for them. A value is a [`SecretString`]: it never
 //! shows in `Debug` output, and its memory is wiped when it is dropped.
 
+mod allowed;
 mod environment;
 mod file;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use secrecy::{ExposeSecret, SecretString};
 
-use crate::{Answer, Counters, counters};
+use crate::binding::{Binding, Bound};
+use crate::{Answer, Counters, Result, counters};
 
+pub use allowed::allowed;
 pub use environment::Environment;
 pub use file::{File, Shape};
 
@@ -41,4 +45,10 @@ pub trait Secrets: Send + Sync + 'static {
 
     /// Every secret, by name.
     fn bulk(&self) -> Answer<BTreeMap<String, Secret>>;
+
+    /// Makes a binding: answers what serves it, which reads what [`allowed`] lets it. See
+    /// [`crate::binding`]; `this` is the provider itself.
+    fn bind(&self, this: Arc<dyn Secrets>, binding: &Binding<'_>) -> Result<Bound<dyn Secrets>> {
+        allowed(this, binding)
+    }
 }

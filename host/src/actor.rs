@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use serde::Serialize;
 
 use crate::delivery::Deliveries;
-use crate::dispatch::{Bindings, Link};
+use crate::dispatch::{Bindings, Contract, Link};
 use crate::engine::Guest;
 use crate::host::{OnProbation, ProbationInfo, RolledBackInfo};
 use crate::identity::Claims;
@@ -64,6 +64,8 @@ pub struct ActorInfo {
     pub bindings: Vec<BindingInfo>,
     /// The topics that it is subscribed to.
     pub subscriptions: Vec<String>,
+    /// The streams of events that it is subscribed to.
+    pub event_streams: Vec<String>,
     /// The public keys of the actors that it may call.
     pub links: Vec<String>,
     /// When its token expires, in Unix seconds.
@@ -138,6 +140,10 @@ impl ActorRef {
             contract: provider.contract().name(),
             provider: provider.name(),
         };
+        let topics = |contract: Contract| {
+            let of_it = state.deliveries.iter().filter(|it| it.wish.contract() == contract);
+            of_it.map(|it| it.topic.to_string()).collect()
+        };
         ActorInfo {
             key: self.inner.key.clone(),
             name: wascap.name.clone(),
@@ -148,7 +154,8 @@ impl ActorRef {
             tags: wascap.tags.clone(),
             capabilities: wascap.caps.clone(),
             bindings: state.bindings.bound().map(binding).collect(),
-            subscriptions: state.deliveries.iter().map(|it| it.topic.to_string()).collect(),
+            subscriptions: topics(Contract::Messaging),
+            event_streams: topics(Contract::EventStreams),
             links: state.bindings.linked().map(str::to_owned).collect(),
             expires: state.claims.exp,
             expired: state.claims.expired().is_some(),
@@ -180,7 +187,7 @@ impl ActorRef {
     /// Ends the subscriptions whose bindings are not there any more.
     pub(crate) fn end_deliveries(&self) {
         let state = &mut *self.state();
-        state.deliveries.retain(|it| state.bindings.messaging(&it.binding).is_ok());
+        state.deliveries.retain(|it| state.bindings.given(&it.binding, it.wish.contract()).is_some());
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

@@ -1,30 +1,57 @@
-//! Messages that are delivered to an actor.
+//! Messages and events that are delivered to an actor.
 
 use std::future::ready;
 use std::time::{Duration, Instant};
 
-use pillion_capabilities::messaging::{
-    Delivery, DeliveryGuarantee, Outcome, Received, SubscribeOptions, Subscription,
-};
+use pillion_capabilities::delivery::{Delivery, Outcome, Subscription};
+use pillion_capabilities::messaging::DeliveryGuarantee;
 use pillion_capabilities::trace::{
-    self, Context, FutureExt as _, KeyValue, SpanKind, TraceContextExt as _, Tracing,
+    self, Context, FutureExt as _, KeyValue, SpanContext, SpanKind, TraceContextExt as _, Tracing,
 };
+use pillion_capabilities::{eventstreams, messaging};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::actor::ActorRef;
-use crate::dispatch::messaging::{DELIVER, delivered};
+use crate::dispatch::Contract;
 use crate::engine::CallFailure;
 use crate::workers;
 
-/// A topic that an actor is subscribed to. Dropping it ends the subscription; deliveries under way are given up, and
-/// made anew to others where the provider can.
+/// What arrives at an actor: a message or an event.
+pub(crate) trait Arrived: Send + Sync + 'static {
+    /// The operation by which the actor gets it.
+    const OPERATION: &'static str;
+
+    /// The topic or stream that it comes from.
+    fn topic(&self) -> &str;
+
+    /// 1 for the first delivery, and one more for each further.
+    fn attempt(&self) -> u32;
+
+    /// Of which trace it is, if it tells.
+    fn trace(&self) -> Option<SpanContext> {
+        None
+    }
+
+    /// What the actor gets.
+    fn payload(&self) -> Vec<u8>;
+}
+
+/// What is to be delivered to an actor, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Messages(messaging::SubscribeOptions),
+    Events(eventstreams::SubscribeOptions),
+}
+
+/// A topic or stream that an actor is subscribed to. Dropping it ends the subscription; deliveries under way are given
+/// up, and made anew to others where the provider can.
 pub(crate) struct Deliveries {
     pub(crate) binding: Box<str>,
     pub(crate) topic: Box<str>,
-    pub(crate) options: SubscribeOptions,
-    /// That messages are no longer wanted.
+    pub(crate) wish: Wish,
+    /// That no more is wanted.
     enough: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -54,14 +81,39 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_s
 
 impl Times {
     /// Held for half of the time to settle it in; the last tenth is for having the provider told.
-    fn of(options: &SubscribeOptions, guarantee: DeliveryGuarantee) -> Self {
-        let ack_wait = options.ack_wait;
+    fn of(ack_wait: Duration, guarantee: DeliveryGuarantee) -> Self {
         let all = match guarantee {
             DeliveryGuarantee::AtLeastOnce => ack_wait - ack_wait / 10,
             // It would not come again: there is nothing to give way to.
             DeliveryGuarantee::AtMostOnce => Duration::MAX,
         };
         Self { hold: ack_wait / 2, all }
+    }
+}
+
+// === impl Wish ===
+
+impl Wish {
+    /// Of which contract the provider is.
+    pub(crate) fn contract(&self) -> Contract {
+        match self {
+            Self::Messages(_) => Contract::Messaging,
+            Self::Events(_) => Contract::EventStreams,
+        }
+    }
+
+    pub(crate) fn ack_wait(&self) -> Duration {
+        match self {
+            Self::Messages(options) => options.ack_wait,
+            Self::Events(options) => options.ack_wait,
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        match self {
+            Self::Messages(options) => options.concurrency,
+            Self::Events(options) => options.concurrency,
+        }
     }
 }
 
@@ -72,20 +124,30 @@ impl Deliveries {
     pub(crate) fn start(
         binding: &str,
         topic: &str,
-        subscription: Subscription,
-        (options, guarantee): (SubscribeOptions, DeliveryGuarantee),
+        subscription: Subscription<impl Arrived>,
+        (wish, guarantee): (Wish, DeliveryGuarantee),
         actor: &ActorRef,
         traced: Option<Traced>,
     ) -> Self {
-        let times = Times::of(&options, guarantee);
+        let times = Times::of(wish.ack_wait(), guarantee);
         // What is fetched ahead and not delivered comes again from some providers; from others it has to be delivered.
         let ahead = match guarantee {
             DeliveryGuarantee::AtLeastOnce => 0,
-            DeliveryGuarantee::AtMostOnce => options.concurrency,
+            DeliveryGuarantee::AtMostOnce => wish.concurrency(),
         };
         let (enough, is_enough) = watch::channel(false);
         let task = tokio::spawn(run(subscription, times, actor.clone(), traced, is_enough, ahead));
-        Self { binding: binding.into(), topic: topic.into(), options, enough, task }
+        Self { binding: binding.into(), topic: topic.into(), wish, enough, task }
+    }
+
+    /// Whether it is of that contract's provider under that name.
+    pub(crate) fn is_by(&self, contract: Contract, binding: &str) -> bool {
+        self.wish.contract() == contract && *self.binding == *binding
+    }
+
+    /// Whether it is that subscription.
+    pub(crate) fn is(&self, contract: Contract, binding: &str, topic: &str) -> bool {
+        self.is_by(contract, binding) && *self.topic == *topic
     }
 
     /// Ends the subscription once the deliveries under way are done.
@@ -104,8 +166,8 @@ impl Drop for Deliveries {
 
 /// Each message is a task of its own, so that as many workers deal with them as there are. The subscription itself
 /// bounds how many are under way.
-async fn run(
-    mut subscription: Subscription,
+async fn run<R: Arrived>(
+    mut subscription: Subscription<R>,
     times: Times,
     actor: ActorRef,
     traced: Option<Traced>,
@@ -145,41 +207,41 @@ async fn run(
     while under_way.join_next().await.is_some() {}
 }
 
-/// Of which trace a message is, if it is known or a new one begins.
-fn context(received: &Received, traced: Option<&Traced>) -> Option<Context> {
-    let parent = trace::from_pairs(&received.message.headers);
+/// Of which trace a delivery is, if it is known or a new one begins.
+fn context<R: Arrived>(received: &R, traced: Option<&Traced>) -> Option<Context> {
+    let parent = received.trace();
     let Some(Traced { tracing, provider }) = traced else {
         return parent.map(|parent| Context::new().with_remote_span_context(parent));
     };
     let parent = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
     Some(tracing.begin(&parent, SpanKind::Consumer, || {
-        let Received { topic, attempt, .. } = received;
+        let (topic, attempt) = (received.topic(), received.attempt());
         let attributes = vec![
             KeyValue::new("messaging.system", *provider),
             KeyValue::new("messaging.destination.name", topic.to_string()),
             KeyValue::new("messaging.operation.type", "process"),
-            KeyValue::new("pillion.attempt", i64::from(*attempt)),
+            KeyValue::new("pillion.attempt", i64::from(attempt)),
         ];
         (format!("process {topic}").into(), attributes)
     }))
 }
 
-async fn handle(delivery: Delivery, times: Times, actor: ActorRef) {
+async fn handle<R: Arrived>(delivery: Delivery<R>, times: Times, actor: ActorRef) {
     let Delivery { received, ticket } = delivery;
     let outcome = match timeout(times.all, deliver(&actor, &received, times)).await {
         Ok(outcome) => outcome,
         Err(_) => {
-            let Received { topic, attempt, .. } = &received;
+            let (topic, attempt) = (received.topic(), received.attempt());
             let (actor, after) = (actor.key(), times.all);
             let remedy = "subscribe with an ack_wait that is longer than the actor takes";
-            tracing::warn!(target: "pillion::delivery", actor, %topic, attempt, ?after, remedy, "given up");
+            tracing::warn!(target: "pillion::delivery", actor, topic, attempt, ?after, remedy, "given up");
             Outcome::Redeliver
         }
     };
     let dealt_with = matches!(outcome, Outcome::Acknowledge);
     let settled = ticket.settle(outcome).wait().await;
     if let Err(error) = &settled {
-        let topic = &*received.topic;
+        let topic = received.topic();
         tracing::warn!(target: "pillion::delivery", topic, %error, "could not be settled");
     }
     if trace::current().is_some() {
@@ -191,14 +253,14 @@ async fn handle(delivery: Delivery, times: Times, actor: ActorRef) {
 
 /// A message that an actor did not deal with is delivered again, as often as its subscription allows. That it had no
 /// room, may not run, or was not let in by middleware, says nothing about the message, which is held for a while instead.
-async fn deliver(actor: &ActorRef, received: &Received, times: Times) -> Outcome {
-    let (topic, attempt) = (&*received.topic, received.attempt);
-    let payload = delivered(received);
+async fn deliver<R: Arrived>(actor: &ActorRef, received: &R, times: Times) -> Outcome {
+    let (topic, attempt) = (received.topic(), received.attempt());
+    let payload = received.payload();
     let (since, mut pause) = (Instant::now(), PAUSES.0);
     loop {
         let (failure, hopeful) = match actor.claims().expired() {
             Some(expired) => (format!("the actor's token expired at {expired}"), true),
-            None => match workers::call(actor.guest(), DELIVER, &payload).await {
+            None => match workers::call(actor.guest(), R::OPERATION, &payload).await {
                 Ok(_) => return Outcome::Acknowledge,
                 // Its subscriptions ended before it was closed: others get it.
                 Err(CallFailure::Removed) => return Outcome::Redeliver,

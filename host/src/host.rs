@@ -3,6 +3,7 @@
 mod bind;
 #[cfg(feature = "manifest")]
 mod change;
+mod events;
 mod link;
 mod load;
 mod probation;
@@ -31,10 +32,11 @@ use crate::policy::{AntiForgery, Authorizer};
 use crate::registry::Registry;
 
 #[cfg(feature = "manifest")]
-pub(crate) use change::{Change, Edit, Misfit};
+pub(crate) use change::{Change, Edit, Misfit, Place};
 pub(crate) use probation::OnProbation;
 pub use probation::{Probation, ProbationInfo, RolledBackInfo, Trial, Verdict};
-pub(crate) use subscribe::Subscribed;
+#[cfg(feature = "manifest")]
+pub(crate) use subscribe::{Feed, Subscribed};
 pub use update::HealthCheck;
 pub(crate) use update::HealthRequest;
 #[cfg(feature = "manifest")]

@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::prefixed::own;
 use super::{Changes, Items, Keys};
+use crate::prefix::Prefix;
 use crate::{Error, Result};
 
 /// The changes of some keys, until it is dropped.
@@ -20,6 +22,8 @@ pub struct Subscription {
     id: String,
     slot: Arc<Slot>,
     subscriptions: Weak<Subscriptions>,
+    /// Of what is told, only what is under keys of this is for the subscriber.
+    prefix: Option<Prefix>,
 }
 
 /// The subscriptions to a provider.
@@ -83,7 +87,15 @@ impl Subscription {
             {
                 let mut waiting = self.slot.waiting.lock();
                 if !waiting.changes.is_empty() {
-                    return Some(mem::take(&mut waiting.changes));
+                    let changes = mem::take(&mut waiting.changes);
+                    let changes = match &self.prefix {
+                        Some(prefix) => own(prefix, changes),
+                        None => changes,
+                    };
+                    if changes.is_empty() {
+                        continue;
+                    }
+                    return Some(changes);
                 }
                 if waiting.ended {
                     return None;
@@ -91,6 +103,14 @@ impl Subscription {
             }
             changed.await;
         }
+    }
+}
+
+impl Subscription {
+    /// The same for a subscriber who sees the keys of a prefix alone.
+    pub(super) fn within(mut self, prefix: Prefix) -> Self {
+        self.prefix = Some(prefix);
+        self
     }
 }
 
@@ -117,7 +137,7 @@ impl Subscriptions {
         let held = Held { number: state.next, keys, seen, slot: Arc::clone(&slot) };
         state.next += 1;
         state.held.insert(id.clone(), held);
-        Ok(Subscription { id, slot, subscriptions: Arc::downgrade(self) })
+        Ok(Subscription { id, slot, subscriptions: Arc::downgrade(self), prefix: None })
     }
 
     /// Ends a subscription; answers whether there was one.

@@ -1,12 +1,19 @@
 //! The provider in memory.
 
-use std::collections::{HashMap, VecDeque};
-use std::time::SystemTime;
+mod group;
+mod stream;
+mod subscriber;
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Event, EventId, EventStreams, Operation, Query, Values, check_query, check_write, size};
+use super::check::{check_query, check_write};
+use super::{Event, EventId, EventStreams, Operation, Query, SubscribeOptions, Subscription, Values, size};
 use crate::{Answer, Counters, Error, Result};
+use stream::Stream;
+use subscriber::Subscriber;
 
 /// Keeps events in this process's memory, and loses them with the process.
 ///
@@ -14,9 +21,18 @@ use crate::{Answer, Counters, Error, Result};
 /// values, [`OVERHEAD`](Self::OVERHEAD) for each value and event, and as much for each stream. An event that finds no
 /// room drives out the eldest of its own stream; if that is not enough, it is refused. A value that is a part of a
 /// larger buffer keeps all of it, of which the room counts the part.
+///
+/// There is no thread: a delivery whose time to be settled is over is noticed when a member of its group waits for
+/// the next one.
 #[derive(Debug)]
 pub struct Memory {
-    counters: Counters<Operation>,
+    counters: Arc<Counters<Operation>>,
+    shared: Arc<Shared>,
+}
+
+/// What the provider and its subscriptions share.
+#[derive(Debug)]
+struct Shared {
     /// How many events a stream keeps.
     most: usize,
     /// How much all may take up, in bytes.
@@ -26,17 +42,11 @@ pub struct Memory {
 
 #[derive(Debug, Default)]
 struct State {
-    streams: HashMap<String, Stream>,
+    streams: HashMap<Arc<str>, Stream>,
     /// What of the room is taken up, in bytes.
     used: u64,
-}
-
-#[derive(Debug, Default)]
-struct Stream {
-    events: VecDeque<Event>,
-    last: Option<EventId>,
-    /// What its events take up of the room, in bytes.
-    used: u64,
+    /// The last number given to a group, a member or a taking.
+    last: u64,
 }
 
 // === impl Memory ===
@@ -48,50 +58,14 @@ impl Memory {
     /// Keeps so many events of each stream, one at least, and all of them within so many bytes.
     #[must_use]
     pub fn new(most: usize, room: u64) -> Self {
-        Self { counters: Counters::default(), most: most.max(1), room, state: Mutex::default() }
+        let shared = Shared { most: most.max(1), room, state: Mutex::default() };
+        Self { counters: Arc::default(), shared: Arc::new(shared) }
     }
 
     /// How many bytes of the room are taken up.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.state.lock().used
-    }
-
-    fn append(&self, stream: &str, values: Values) -> Result<EventId> {
-        check_write(stream, &values)?;
-        let taken = taken(&values);
-        let mut state = self.state.lock();
-        let State { streams, used } = &mut *state;
-        let new = if streams.contains_key(stream) { 0 } else { Self::OVERHEAD + stream.len() as u64 };
-        let held = streams.get(stream).map_or(0, |stream| stream.used);
-        // Of the same stream all may go.
-        if *used - held + new + taken > self.room {
-            let what = "bytes of events in memory; keep less of each stream or give it more room".to_owned();
-            return Err(Error::TooMuch { what, most: self.room });
-        }
-        let stream = streams.entry(stream.to_owned()).or_default();
-        *used += new + taken;
-        stream.used += taken;
-        while stream.events.len() >= self.most || *used > self.room {
-            let Some(eldest) = stream.events.pop_front() else { break };
-            let freed = self::taken(&eldest.values);
-            *used -= freed;
-            stream.used -= freed;
-        }
-        let id = stream.next();
-        stream.events.push_back(Event { id, values });
-        Ok(id)
-    }
-
-    fn find(&self, stream: &str, query: Query) -> Result<Vec<Event>> {
-        check_query(stream, query)?;
-        let state = self.state.lock();
-        let Some(stream) = state.streams.get(stream) else { return Ok(Vec::new()) };
-        let before =
-            |event: &Event| event.id.time < query.from || query.after.is_some_and(|id| event.id <= id);
-        let first = stream.events.partition_point(before);
-        let events = stream.events.range(first..).take_while(|event| event.id.time <= query.to);
-        Ok(events.take(query.count).cloned().collect())
+        self.shared.state.lock().used
     }
 }
 
@@ -110,28 +84,84 @@ impl EventStreams for Memory {
 
     fn write(&self, stream: &str, values: Values) -> Answer<EventId> {
         self.counters.count(Operation::Write);
-        Answer::Ready(self.append(stream, values))
+        Answer::Ready(self.shared.append(stream, values))
     }
 
     fn query(&self, stream: &str, query: Query) -> Answer<Vec<Event>> {
         self.counters.count(Operation::Query);
-        Answer::Ready(self.find(stream, query))
+        Answer::Ready(self.shared.find(stream, query))
+    }
+
+    fn subscribe(&self, stream: &str, options: SubscribeOptions) -> Answer<Subscription> {
+        self.counters.count(Operation::Subscribe);
+        let subscriber = Subscriber::join(&self.shared, &self.counters, stream, &options);
+        Answer::Ready(subscriber.map(Subscription::new))
     }
 }
 
-// === impl Stream ===
+// === impl Shared ===
 
-impl Stream {
-    /// The id of an event that is written now. It is greater than the last one even if the clock was set back.
-    fn next(&mut self) -> EventId {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = EventId { time: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), number: 0 };
-        let id = match self.last {
-            Some(last) if last >= now => EventId { time: last.time, number: last.number + 1 },
-            _ => now,
-        };
-        self.last = Some(id);
-        id
+impl Shared {
+    fn append(&self, stream: &str, values: Values) -> Result<EventId> {
+        check_write(stream, &values)?;
+        let taken = taken(&values);
+        let mut state = self.state.lock();
+        let held = state.streams.get(stream).map_or(0, |stream| stream.used);
+        // Of the same stream all may go.
+        state.make_room(stream, self.room, held, taken)?;
+        let State { streams, used, .. } = &mut *state;
+        let Some(stream) = streams.get_mut(stream) else { return Err(full(self.room)) };
+        *used += taken;
+        stream.used += taken;
+        while stream.events.len() >= self.most || *used > self.room {
+            let Some(eldest) = stream.events.pop_front() else { break };
+            let freed = self::taken(&eldest.values);
+            *used -= freed;
+            stream.used -= freed;
+        }
+        Ok(stream.push(values))
+    }
+
+    fn find(&self, stream: &str, query: Query) -> Result<Vec<Event>> {
+        check_query(stream, query)?;
+        let state = self.state.lock();
+        let Some(stream) = state.streams.get(stream) else { return Ok(Vec::new()) };
+        let before =
+            |event: &Arc<Event>| event.id.time < query.from || query.after.is_some_and(|id| event.id <= id);
+        let first = stream.events.partition_point(before);
+        let events = stream.events.range(first..).take_while(|event| event.id.time <= query.to);
+        Ok(events.take(query.count).map(|event| (**event).clone()).collect())
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// Makes a stream if it is not there, unless it and so many bytes more find no room when so many are let go.
+    fn make_room(&mut self, stream: &str, room: u64, freed: u64, more: u64) -> Result<()> {
+        let there = self.streams.contains_key(stream);
+        let new = if there { 0 } else { overhead(stream) };
+        if self.used - freed + new + more > room {
+            return Err(full(room));
+        }
+        if !there {
+            self.used += new;
+            self.streams.insert(stream.into(), Stream::default());
+        }
+        Ok(())
+    }
+
+    /// Forgets a stream that nobody reads and that never had an event: ids of one that had must not come again.
+    fn forget_if_unused(&mut self, stream: &str) {
+        if self.streams.get(stream).is_some_and(Stream::is_unused) {
+            self.streams.remove(stream);
+            self.used -= overhead(stream);
+        }
     }
 }
 
@@ -139,4 +169,13 @@ impl Stream {
 
 fn taken(values: &Values) -> u64 {
     size(values) as u64 + Memory::OVERHEAD * (values.len() as u64 + 1)
+}
+
+fn overhead(stream: &str) -> u64 {
+    Memory::OVERHEAD + stream.len() as u64
+}
+
+fn full(room: u64) -> Error {
+    let what = "bytes of events in memory; keep less of each stream or give it more room".to_owned();
+    Error::TooMuch { what, most: room }
 }

@@ -1,22 +1,20 @@
 //! What every provider checks in the same way before it does anything.
 
-use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use super::{Message, SubscribeOptions};
-use crate::{Error, Result};
+use crate::Result;
+use crate::delivery::check;
+use crate::delivery::check::{name as check_name, refuse};
 
 /// Topics that start so carry replies to one request each.
 pub(super) const INBOX: &str = "_INBOX.";
 
-const LONGEST_NAME: usize = 255;
 const MOST_HEADERS: usize = 64;
 /// Of all names and values of a message together.
 const MOST_HEADER_BYTES: usize = 16 << 10;
 /// Providers keep what they need to know about a message among its headers.
 const RESERVED_HEADERS: &str = "pillion-";
-const ACK_WAITS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
-const CONCURRENCIES: RangeInclusive<usize> = 1..=65_536;
 /// No provider has to compute with times that it cannot represent.
 const LONGEST_TTL: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -54,25 +52,14 @@ pub(super) fn check_subscribe(topic: &str, options: &SubscribeOptions) -> Result
     if topic.starts_with(INBOX) {
         return refuse(format!("topic {topic} carries replies; make a request to get one"));
     }
-    if let Some(group) = &options.group {
-        check_name("queue group", group)?;
-    }
+    check::group(options.group.as_deref())?;
     if let Some(dead_letter) = &options.dead_letter {
         check_name("dead-letter topic", dead_letter)?;
         if dead_letter == topic {
             return refuse(format!("topic {topic} cannot be its own dead-letter topic; name another"));
         }
     }
-    if options.max_deliveries == 0 {
-        return refuse("a message must be delivered at least once; set max_deliveries to 1 or more");
-    }
-    if !ACK_WAITS.contains(&options.ack_wait) {
-        return refuse(format!("ack_wait is {:?}; set it from 1 ms to 1 day", options.ack_wait));
-    }
-    if !CONCURRENCIES.contains(&options.concurrency) {
-        return refuse(format!("concurrency is {}; set it from 1 to 65536", options.concurrency));
-    }
-    Ok(())
+    check::terms(options.max_deliveries, options.ack_wait, options.concurrency)
 }
 
 /// When a message with this time to live is no longer worth delivering, in milliseconds since 1970, rounded up.
@@ -86,30 +73,6 @@ pub(super) fn expired(expiry_ms: u64) -> bool {
     SystemTime::UNIX_EPOCH
         .checked_add(Duration::from_millis(expiry_ms))
         .is_some_and(|expiry| expiry <= SystemTime::now())
-}
-
-#[inline]
-fn check_name(what: &str, name: &str) -> Result<()> {
-    // Nearly all names are ASCII, and these comparisons cost less than asking Unicode.
-    let fine = |byte: u8| byte > b' ' && byte < 0x7f;
-    if !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(fine) {
-        return Ok(());
-    }
-    check_unusual_name(what, name)
-}
-
-#[cold]
-fn check_unusual_name(what: &str, name: &str) -> Result<()> {
-    if name.is_empty() {
-        return refuse(format!("the {what} is empty; name one"));
-    }
-    if name.len() > LONGEST_NAME {
-        return refuse(format!("the {what} has {} bytes; {LONGEST_NAME} are the most", name.len()));
-    }
-    if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return refuse(format!("the {what} {name:?} has white space or control characters; leave them out"));
-    }
-    Ok(())
 }
 
 #[inline]
@@ -154,8 +117,4 @@ fn check_headers(message: &Message) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn refuse<T>(reason: impl Into<String>) -> Result<T> {
-    Err(Error::InvalidArgument(reason.into()))
 }

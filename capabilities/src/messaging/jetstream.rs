@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 
 use super::check::{check_publish, check_request, check_subscribe, check_topic};
 use super::nats::link::Link;
 use super::nats::wire::check_subject;
+use super::remote::{Remote, publish_each};
 use super::{
     DeliveryGuarantee, Guarantees, Kept, Message, Messaging, Operation, SubscribeOptions, Subscription,
 };
@@ -35,8 +35,7 @@ use reader::Reader;
 /// Replies to requests do not go through streams: they reach who asked, or nobody.
 #[derive(Debug)]
 pub struct JetStream {
-    counters: Arc<Counters<Operation>>,
-    broker: Arc<Broker>,
+    server: Remote<Arc<Broker>>,
 }
 
 /// Where the streams for topics come from.
@@ -110,20 +109,7 @@ impl JetStream {
     pub async fn connect(url: &str, streams: Streams) -> Result<Self> {
         let broker = Arc::new(Broker::new(Link::connect(url).await?, streams));
         broker.check_enabled()?;
-        Ok(Self { counters: Arc::default(), broker })
-    }
-
-    fn run<T, F>(
-        &self,
-        operation: Operation,
-        checked: Result<()>,
-        act: impl FnOnce(Arc<Broker>) -> F,
-    ) -> Answer<T>
-    where
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        self.counters.count(operation);
-        Answer::checked(checked, || act(Arc::clone(&self.broker)))
+        Ok(Self { server: Remote::new(broker) })
     }
 }
 
@@ -133,7 +119,7 @@ impl Messaging for JetStream {
     }
 
     fn counters(&self) -> &Counters<Operation> {
-        &self.counters
+        &self.server.counters
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -152,26 +138,25 @@ impl Messaging for JetStream {
     fn publish(&self, topic: &str, message: Message) -> Answer<()> {
         let checked = check_publish(topic, &message).and_then(|()| check_subject(topic));
         let topic = topic.to_owned();
-        self.run(Operation::Publish, checked, |broker| async move { broker.publish(&topic, message).await })
+        self.server.run(
+            Operation::Publish,
+            checked,
+            |broker| async move { broker.publish(&topic, message).await },
+        )
     }
 
     fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Answer<Vec<Result<()>>> {
         let checked = check_topic(topic).and_then(|()| check_subject(topic));
         let topic = topic.to_owned();
-        self.run(Operation::PublishMany, checked, |broker| async move {
-            let (broker, topic) = (&*broker, topic.as_str());
-            let publish = |message: Message| async move {
-                check_publish(topic, &message)?;
-                broker.publish(topic, message).await
-            };
-            Ok(join_all(messages.into_iter().map(publish)).await)
+        self.server.run(Operation::PublishMany, checked, |broker| async move {
+            Ok(publish_each(&topic, messages, |message| broker.publish(&topic, message)).await)
         })
     }
 
     fn request(&self, topic: &str, mut message: Message, timeout: Duration) -> Answer<Bytes> {
         let checked = check_request(topic, &message, timeout).and_then(|()| check_subject(topic));
         let topic = topic.to_owned();
-        self.run(Operation::Request, checked, |broker| async move {
+        self.server.run(Operation::Request, checked, |broker| async move {
             let inbox = broker.link().client().new_inbox();
             let mut replies = broker.link().subscribe(&inbox, None).await?;
             message.reply_to = Some(inbox);
@@ -185,7 +170,8 @@ impl Messaging for JetStream {
         let dead_letter = options.dead_letter.as_deref().map_or(Ok(()), check_subject);
         let checked = check_subscribe(topic, &options).and_then(|()| check_subject(topic)).and(dead_letter);
         let topic = topic.to_owned();
-        let counters = Arc::clone(&self.counters);
-        self.run(Operation::Subscribe, checked, |broker| Reader::start(broker, topic, options, counters))
+        let counters = Arc::clone(&self.server.counters);
+        self.server
+            .run(Operation::Subscribe, checked, |broker| Reader::start(broker, topic, options, counters))
     }
 }

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::check::{check_publish, check_request, check_subscribe, check_topic};
-use super::delivery::Settle;
-use super::outlet::Outlet;
+use super::remote::Remote;
 use super::{
-    DeliveryGuarantee, Guarantees, Kept, Message, Messaging, Operation, Outcome, Received, SubscribeOptions,
-    Subscription,
+    DeliveryGuarantee, Guarantees, Kept, Message, Messaging, Operation, Outcome, Received, Settle,
+    SubscribeOptions, Subscription,
 };
+use crate::delivery::Outlet;
 use crate::{Answer, Counters, Error, Result};
 use link::Link;
 use wire::{check_pattern, check_subject};
@@ -30,8 +30,7 @@ use wire::{check_pattern, check_subject};
 /// Topics are NATS subjects: words separated by single dots. A subscription may use its wildcards `*` and `>`.
 #[derive(Debug)]
 pub struct Nats {
-    counters: Arc<Counters<Operation>>,
-    link: Link,
+    server: Remote<Link>,
 }
 
 /// A delivery of which the server knows nothing.
@@ -50,15 +49,7 @@ impl Nats {
     /// [`Error::InvalidArgument`] if the URL is none, [`Error::Unavailable`] if the server cannot be reached,
     /// [`Error::Failed`] if it refuses, say for a wrong password.
     pub async fn connect(url: &str) -> Result<Self> {
-        Ok(Self { counters: Arc::default(), link: Link::connect(url).await? })
-    }
-
-    fn run<T, F>(&self, operation: Operation, checked: Result<()>, act: impl FnOnce(Link) -> F) -> Answer<T>
-    where
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        self.counters.count(operation);
-        Answer::checked(checked, || act(self.link.clone()))
+        Ok(Self { server: Remote::new(Link::connect(url).await?) })
     }
 }
 
@@ -68,7 +59,7 @@ impl Messaging for Nats {
     }
 
     fn counters(&self) -> &Counters<Operation> {
-        &self.counters
+        &self.server.counters
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -87,7 +78,7 @@ impl Messaging for Nats {
     fn publish(&self, topic: &str, message: Message) -> Answer<()> {
         let checked = check_publish(topic, &message).and_then(|()| check_subject(topic));
         let topic = topic.to_owned();
-        self.run(Operation::Publish, checked, |link| async move {
+        self.server.run(Operation::Publish, checked, |link| async move {
             link.publish(&topic, message).await?;
             link.flush().await
         })
@@ -96,7 +87,7 @@ impl Messaging for Nats {
     fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Answer<Vec<Result<()>>> {
         let checked = check_topic(topic).and_then(|()| check_subject(topic));
         let topic = topic.to_owned();
-        self.run(Operation::PublishMany, checked, |link| async move {
+        self.server.run(Operation::PublishMany, checked, |link| async move {
             let mut results = Vec::with_capacity(messages.len());
             for message in messages {
                 results.push(match check_publish(&topic, &message) {
@@ -119,11 +110,9 @@ impl Messaging for Nats {
     fn request(&self, topic: &str, message: Message, timeout: Duration) -> Answer<Bytes> {
         let checked = check_request(topic, &message, timeout).and_then(|()| check_subject(topic));
         let topic = topic.to_owned();
-        self.run(
-            Operation::Request,
-            checked,
-            |link| async move { link.request(&topic, message, timeout).await },
-        )
+        self.server.run(Operation::Request, checked, |link| async move {
+            link.request(&topic, message, timeout).await
+        })
     }
 
     fn subscribe(&self, topic: &str, options: SubscribeOptions) -> Answer<Subscription> {
@@ -137,8 +126,8 @@ impl Messaging for Nats {
             })
         });
         let topic = topic.to_owned();
-        let counters = Arc::clone(&self.counters);
-        self.run(Operation::Subscribe, checked, |link| async move {
+        let counters = Arc::clone(&self.server.counters);
+        self.server.run(Operation::Subscribe, checked, |link| async move {
             let mut subscriber = link.subscribe(&topic, options.group).await?;
             let (outlet, subscription) = Outlet::new(options.concurrency, counters);
             tokio::spawn(async move {

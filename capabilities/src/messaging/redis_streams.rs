@@ -1,7 +1,6 @@
 //! The provider over streams of a Redis server.
 
 mod broker;
-mod reader;
 mod script;
 mod wire;
 
@@ -9,15 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
 
 use super::check::{check_publish, check_request, check_subscribe, check_topic};
+use super::remote::{Remote, publish_each};
 use super::{
     DeliveryGuarantee, Guarantees, Kept, Message, Messaging, Operation, SubscribeOptions, Subscription,
 };
 use crate::{Answer, Counters, Error, Result};
 use broker::Broker;
-use reader::Reader;
 
 /// Delivers messages by streams of a Redis server of version 7 or newer, at least once.
 ///
@@ -30,8 +28,7 @@ use reader::Reader;
 /// bounded time, and may or may not have been done if they were under way; when it is back, they work again, and
 /// subscriptions go on. Whether messages are still there then depends on how the server keeps its data.
 pub struct RedisStreams {
-    counters: Arc<Counters<Operation>>,
-    broker: Arc<Broker>,
+    server: Remote<Arc<Broker>>,
 }
 
 const NAME: &str = "redis_streams";
@@ -51,20 +48,7 @@ impl RedisStreams {
         if messages == 0 {
             return Err(Error::InvalidArgument("a topic must hold at least one message".to_owned()));
         }
-        Ok(Self { counters: Arc::default(), broker: Arc::new(Broker::connect(url, messages).await?) })
-    }
-
-    fn run<T, F>(
-        &self,
-        operation: Operation,
-        checked: Result<()>,
-        act: impl FnOnce(Arc<Broker>) -> F,
-    ) -> Answer<T>
-    where
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        self.counters.count(operation);
-        Answer::checked(checked, || act(Arc::clone(&self.broker)))
+        Ok(Self { server: Remote::new(Arc::new(Broker::connect(url, messages).await?)) })
     }
 }
 
@@ -74,7 +58,7 @@ impl Messaging for RedisStreams {
     }
 
     fn counters(&self) -> &Counters<Operation> {
-        &self.counters
+        &self.server.counters
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -93,24 +77,23 @@ impl Messaging for RedisStreams {
     fn publish(&self, topic: &str, message: Message) -> Answer<()> {
         let checked = check_publish(topic, &message);
         let topic = topic.to_owned();
-        self.run(Operation::Publish, checked, |broker| async move { broker.publish(&topic, &message).await })
+        self.server
+            .run(Operation::Publish, checked, |broker| async move { broker.publish(&topic, &message).await })
     }
 
     fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Answer<Vec<Result<()>>> {
         let topic_owned = topic.to_owned();
-        self.run(Operation::PublishMany, check_topic(topic), |broker| async move {
-            let (broker, topic) = (&*broker, topic_owned.as_str());
-            // The connection writes them one after another without waiting for answers.
-            let publish = |message: Message| async move {
-                check_publish(topic, &message)?;
-                broker.publish(topic, &message).await
+        self.server.run(Operation::PublishMany, check_topic(topic), |broker| async move {
+            let publish = |message: Message| {
+                let (broker, topic) = (&*broker, topic_owned.as_str());
+                async move { broker.publish(topic, &message).await }
             };
-            Ok(join_all(messages.into_iter().map(publish)).await)
+            Ok(publish_each(&topic_owned, messages, publish).await)
         })
     }
 
     fn request(&self, topic: &str, message: Message, timeout: Duration) -> Answer<Bytes> {
-        self.counters.count(Operation::Request);
+        self.server.counters.count(Operation::Request);
         let refused = check_request(topic, &message, timeout).and(Err(Error::Unsupported {
             provider: NAME,
             what: "wait for a reply; publish with reply_to and subscribe to that, or use nats or jetstream",
@@ -121,8 +104,8 @@ impl Messaging for RedisStreams {
     fn subscribe(&self, topic: &str, options: SubscribeOptions) -> Answer<Subscription> {
         let checked = check_subscribe(topic, &options);
         let topic = topic.to_owned();
-        let counters = Arc::clone(&self.counters);
-        self.run(Operation::Subscribe, checked, |broker| Reader::start(broker, topic, options, counters))
+        let counters = Arc::clone(&self.server.counters);
+        self.server.run(Operation::Subscribe, checked, |broker| broker.subscribe(topic, options, counters))
     }
 }
 

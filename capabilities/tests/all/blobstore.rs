@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pillion_capabilities::BlobStore;
+use pillion_capabilities::binding::{Actor, Binding};
 use pillion_capabilities::blobstore::{Files, Memory, Query, Range};
 use tempfile::TempDir;
 
-use crate::providers::runtime;
+use crate::providers::{prefix, runtime};
 
 type Store = Arc<dyn BlobStore>;
 
@@ -26,6 +27,17 @@ fn with_memory<F: Future<Output = ()>>(test: impl FnOnce(Store) -> F) {
 fn with_files<F: Future<Output = ()>>(test: impl FnOnce(Store) -> F) {
     let directory = TempDir::new().unwrap();
     runtime().block_on(async { test(Arc::new(Files::open(directory.path()).unwrap())).await });
+}
+
+fn with_prefix<F: Future<Output = ()>>(test: impl FnOnce(Store) -> F) {
+    runtime().block_on(async {
+        let store: Store = Arc::new(Memory::new(ROOM));
+        let (actor, values) = (Actor::default(), prefix("own"));
+        let binding = Binding { name: "default", actor: &actor, values: &values };
+        test(store.bind(Arc::clone(&store), &binding).unwrap().provider).await;
+        let containers = store.containers(Query::default()).wait().await.unwrap().items;
+        assert!(containers.iter().all(|container| container.name.starts_with("own:")), "{containers:?}");
+    });
 }
 
 async fn all(store: &dyn BlobStore, container: &str, object: &str) -> Option<Bytes> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillion_capabilities::binding::{Actor, Binding};
 use pillion_capabilities::configuration::{
     Changes, File, Item, Items, Keys, MOST_SUBSCRIPTIONS, Operation, Redis, Subscription,
 };
@@ -14,7 +15,7 @@ use pillion_capabilities::{Answer, Configuration, Error};
 use tempfile::TempDir;
 
 use crate::log::Written;
-use crate::providers::{runtime, until};
+use crate::providers::{prefix, runtime, until};
 
 /// A provider, and how its values are written: all of them at one moment.
 struct Place {
@@ -59,12 +60,35 @@ fn with_redis<F: Future<Output = ()>>(test: impl FnOnce(Place) -> F) {
     });
 }
 
+/// One binding's part of a file that has other keys too.
+fn with_prefix<F: Future<Output = ()>>(test: impl FnOnce(Place) -> F) {
+    with_file(|Place { store, write }| {
+        let (actor, values) = (Actor::default(), prefix("own"));
+        let binding = Binding { name: "default", actor: &actor, values: &values };
+        let bound = store.bind(Arc::clone(&store), &binding).unwrap().provider;
+        let write = move |values: &[(&str, &str)]| {
+            let own: Vec<_> = values.iter().map(|(key, value)| (format!("own:{key}"), *value)).collect();
+            let mut all: Vec<_> = own.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+            // It changes whenever the others do.
+            let other = format!("{values:?}");
+            all.push(("other:key", &other));
+            write(&all);
+        };
+        test(Place { store: bound, write: Box::new(write) })
+    });
+}
+
 macro_rules! for_each_provider {
     ($($promise:ident),+ $(,)?) => {$(
         mod $promise {
             #[test]
             fn file() {
                 super::with_file(super::$promise);
+            }
+
+            #[test]
+            fn prefixed() {
+                super::with_prefix(super::$promise);
             }
 
             #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use pillion_capabilities::binding::{Actor, Binding};
 use pillion_capabilities::eventstreams::{
     Event, EventId, LARGEST_EVENT, MOST_EVENTS, Memory, Operation, Query, Redis, Values,
 };
@@ -13,7 +14,7 @@ use pillion_capabilities::testing::RedisServer;
 use pillion_capabilities::{Answer, Error, EventStreams};
 use proptest::prelude::*;
 
-use crate::providers::runtime;
+use crate::providers::{prefix, runtime};
 
 type Store = Arc<dyn EventStreams>;
 
@@ -29,6 +30,22 @@ fn with_redis<F: Future<Output = ()>>(test: impl FnOnce(Store) -> F) {
     runtime().block_on(async { test(Arc::new(Redis::connect(&server.url(), KEPT).await.unwrap())).await });
 }
 
+fn with_prefix<F: Future<Output = ()>>(test: impl FnOnce(Store) -> F) {
+    runtime().block_on(async {
+        let store: Store = Arc::new(Memory::new(KEPT, 1 << 30));
+        store.write("s", values([("other", "stream")])).wait().await.unwrap();
+        let (actor, values) = (Actor::default(), prefix("own"));
+        let binding = Binding { name: "default", actor: &actor, values: &values };
+        let bound = store.bind(Arc::clone(&store), &binding).unwrap();
+        let before = store.counters().of(Operation::Write);
+        test(bound.provider).await;
+        assert!(
+            store.counters().of(Operation::Write) > before || store.counters().of(Operation::Subscribe) > 0
+        );
+        assert_eq!(all(&*store, "s").await.len(), 1, "the stream of others is as it was");
+    });
+}
+
 macro_rules! for_each_provider {
     ($($promise:ident),+ $(,)?) => {$(
         mod $promise {
@@ -38,12 +55,19 @@ macro_rules! for_each_provider {
             }
 
             #[test]
+            fn prefixed() {
+                super::with_prefix(super::$promise);
+            }
+
+            #[test]
             fn redis() {
                 super::with_redis(super::$promise);
             }
         }
     )+};
 }
+
+mod subscriptions;
 
 for_each_provider! {
     any_values_come_back,

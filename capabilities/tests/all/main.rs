@@ -1,6 +1,7 @@
 //! The providers against the contract, against a plain model, and against what breaks.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bindings;
 mod blobstore;
 mod buses;
 mod children;

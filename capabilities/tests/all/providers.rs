@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pillion_capabilities::binding::{Actor, Binding, Values};
 use pillion_capabilities::testing::RedisServer;
 use pillion_capabilities::{KeyValue, Memory, Redb, Redis};
 use tempfile::TempDir;
@@ -26,6 +27,21 @@ pub(crate) fn with_redis<F: Future<Output = ()>>(test: impl FnOnce(Store) -> F) 
     runtime().block_on(async { test(Arc::new(Redis::connect(&server.url()).await.unwrap())).await });
 }
 
+/// One binding's part of a store.
+pub(crate) fn with_prefix<F: Future<Output = ()>>(test: impl FnOnce(Store) -> F) {
+    runtime().block_on(async {
+        let store: Store = Arc::new(Memory::new());
+        let (actor, values) = (Actor::default(), prefix("own"));
+        let binding = Binding { name: "default", actor: &actor, values: &values };
+        test(store.bind(Arc::clone(&store), &binding).unwrap().provider).await;
+    });
+}
+
+/// The value of a binding.
+pub(crate) fn prefix(prefix: &str) -> Values {
+    Values::from([("prefix".to_owned(), prefix.to_owned())])
+}
+
 pub(crate) fn with_redb<F: Future<Output = ()>>(test: impl FnOnce(Store) -> F) {
     let directory = TempDir::new().unwrap();
     runtime().block_on(test(Arc::new(Redb::open(directory.path().join("store.redb")).unwrap())));
@@ -44,7 +60,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: i
 macro_rules! for_each_provider {
     ($($promise:ident),+ $(,)?) => {$(
         mod $promise {
-            use crate::providers::{with_memory, with_redb, with_redis};
+            use crate::providers::{with_memory, with_prefix, with_redb, with_redis};
 
             #[test]
             fn memory() {
@@ -54,6 +70,11 @@ macro_rules! for_each_provider {
             #[test]
             fn redis() {
                 with_redis(super::$promise);
+            }
+
+            #[test]
+            fn prefixed() {
+                with_prefix(super::$promise);
             }
 
             #[test]

@@ -1,10 +1,11 @@
 //! MessagePack from guests.
 
 use pillion_codec::{
-    AddRequest, AddResponse, Blob, BlobList, BrokerMessage, Container, Event, FileChunk, GeneratorRequest,
-    GeneratorResult, GetRequest, GetResponse, Item, Keys, NewCount, RangeRequest, Request, RequestMessage,
-    Response, SetRequest, SetResponse, StreamQuery, StreamRequest, StreamResults, TimeRange, Values,
-    WriteLogRequest, WriteResponse,
+    AddRequest, AddResponse, Blob, BlobList, BrokerMessage, ConfigurationChange, ConfigurationItems,
+    ConfigurationKeys, Container, Event, FileChunk, GeneratorRequest, GeneratorResult, GetRequest,
+    GetResponse, Item, Keys, NewCount, RangeRequest, Request, RequestMessage, Response, SecretNames,
+    SecretRequest, SecretResponse, SecretsResponse, SetRequest, SetResponse, StreamQuery, StreamRequest,
+    StreamResults, SubscriptionId, TimeRange, Unsubscribed, Values, WriteLogRequest, WriteResponse,
 };
 
 /// One function for each kind of message: what is read from any bytes is what is read from its own encoding.
@@ -53,6 +54,15 @@ pub fn codec(data: &[u8]) {
         Values,
         WriteLogRequest,
         WriteResponse,
+        ConfigurationChange,
+        ConfigurationItems,
+        ConfigurationKeys,
+        SecretNames,
+        SecretRequest,
+        SecretResponse,
+        SecretsResponse,
+        SubscriptionId,
+        Unsubscribed,
     ];
     let Some((kind, bytes)) = data.split_first() else { return };
     kinds[usize::from(*kind) % kinds.len()](bytes);

@@ -1,8 +1,8 @@
 //! The messages of `wascc:blobstore`.
 
 use crate::message::message;
-use crate::messages::nested;
-use crate::{Messages, field, messages};
+use crate::sequence::nested;
+use crate::{Messages, field};
 
 message! {
     /// `CreateContainer`, which answers the same, `RemoveContainer`, and `ListObjects`.
@@ -30,7 +30,7 @@ message! {
     /// What `ListObjects` answers.
     pub struct BlobList<'a> {
         /// The objects.
-        pub blobs: Messages<'a, Blob<'a>> = "blobs" via messages,
+        pub blobs: Messages<'a, Blob<'a>> = "blobs" via field::element,
     }
 }
 

@@ -1,6 +1,7 @@
 //! How each kind of field is read and written; the messages name them by module.
 
 use crate::reader::Reader;
+use crate::sequence::{Element, Sequence};
 use crate::{DecodeError, writer};
 
 /// MessagePack's nothing.
@@ -124,20 +125,45 @@ pub(crate) mod unsigned {
     }
 }
 
+/// What may stand in a row: a list, a map, a text of another kind.
+pub(crate) mod element {
+    pub(crate) use super::required as missing;
+    use super::*;
+
+    #[inline]
+    pub(crate) fn read<'a, E: Element<'a>>(reader: &mut Reader<'a>) -> Result<E> {
+        E::read(reader)
+    }
+
+    #[inline]
+    pub(crate) fn write<'a, E: Element<'a>>(element: &E, out: &mut Vec<u8>) {
+        element.write(out);
+    }
+}
+
+/// A list or a map that is empty where it is not there.
+pub(crate) mod sequence_or_none {
+    pub(crate) use super::element::{read, write};
+    use super::*;
+
+    pub(crate) fn missing<'a, T: Element<'a>>() -> Option<Sequence<'a, T>> {
+        Some(Sequence::new(&[]))
+    }
+}
+
 /// A message within a message, that may not be there.
 pub(crate) mod optional_message {
     use super::*;
-    use crate::messages::Nested;
 
     pub(crate) fn missing<M>() -> Option<Option<M>> {
         Some(None)
     }
 
-    pub(crate) fn read<'a, M: Nested<'a>>(reader: &mut Reader<'a>) -> Result<Option<M>> {
+    pub(crate) fn read<'a, M: Element<'a>>(reader: &mut Reader<'a>) -> Result<Option<M>> {
         if reader.strip(&[NIL]) { Ok(None) } else { M::read(reader).map(Some) }
     }
 
-    pub(crate) fn write<'a, M: Nested<'a>>(message: &Option<M>, out: &mut Vec<u8>) {
+    pub(crate) fn write<'a, M: Element<'a>>(message: &Option<M>, out: &mut Vec<u8>) {
         match message {
             Some(message) => message.write(out),
             None => out.push(NIL),

@@ -1,7 +1,7 @@
 //! The messages of `wascc:keyvalue`. Operations whose messages have the same fields share a type under several names.
 
 use crate::message::message;
-use crate::{List, field, list, writer};
+use crate::{List, field, writer};
 
 message! {
     /// A message that is a key and nothing else.
@@ -25,7 +25,7 @@ message! {
     /// A message that is a list of keys.
     pub struct Keys<'a> {
         /// The keys.
-        pub keys: List<'a> = "keys" via list,
+        pub keys: List<'a> = "keys" via field::element,
     }
 }
 
@@ -41,7 +41,7 @@ message! {
     /// The items of a list, or the members of a set.
     pub struct Values<'a> {
         /// The values.
-        pub values: List<'a> = "values" via list,
+        pub values: List<'a> = "values" via field::element,
     }
 }
 

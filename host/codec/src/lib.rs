@@ -1,4 +1,4 @@
-//! The waSCC messages in MessagePack, borrowed from the bytes they came in.
+//! The waSCC messages in MessagePack, and those of two contracts that are ours,, borrowed from the bytes they came in.
 //!
 //! Structs travel as maps with camelCase field names, as `rmp-serde` writes them for waSCC's own codec. Decoding
 //! allocates nothing: texts, bodies, lists and headers stay where they are. It takes any order of fields, skips
@@ -20,27 +20,32 @@
 #![forbid(unsafe_code)]
 
 pub mod blobstore;
+pub mod configuration;
 mod error;
 pub mod eventstreams;
 pub mod extras;
 mod field;
 pub mod http;
 pub mod keyvalue;
-mod list;
 pub mod logging;
 mod message;
-mod messages;
 pub mod messaging;
 mod reader;
+pub mod secrets;
+mod sequence;
 mod writer;
 
 pub use blobstore::{Blob, BlobList, Container, FileChunk, StreamRequest};
+pub use configuration::{
+    ConfigurationChange, ConfigurationItem, ConfigurationItems, ConfigurationKeys, SubscriptionId,
+    Unsubscribed,
+};
 pub use error::DecodeError;
 pub use eventstreams::{Event, EventValues, StreamQuery, StreamResults, TimeRange, WriteResponse};
 pub use extras::{GeneratorRequest, GeneratorResult};
 pub use http::{Headers, Request, Response};
 pub use keyvalue::*;
-pub use list::List;
 pub use logging::WriteLogRequest;
-pub use messages::Messages;
 pub use messaging::{BrokerMessage, RequestMessage};
+pub use secrets::{SecretNames, SecretRequest, SecretResponse, SecretText, SecretsResponse};
+pub use sequence::{Element, List, Map, Messages, Sequence};

@@ -1,9 +1,11 @@
 //! What an actor may reach: the part of its claims that a binding or a link made real.
 
+use std::fmt;
 use std::sync::Arc;
 
-use pillion_capabilities::Messaging;
+use pillion_capabilities::binding::{Binding, Told, Values};
 use pillion_capabilities::logging::{LONGEST_TEXT, plain};
+use pillion_capabilities::{EventStreams, Messaging};
 
 use super::caller::Caller;
 use super::link::Link;
@@ -35,7 +37,19 @@ pub struct Bindings {
 struct Route {
     binding: Box<str>,
     namespace: &'static str,
+    /// What serves it.
     provider: Provider,
+    held: Arc<Held>,
+}
+
+/// A binding, for as long as anything may still call by it.
+struct Held {
+    /// What was bound.
+    provider: Provider,
+    /// What it was given.
+    values: Values,
+    /// Wants to know what becomes of it.
+    told: Option<Arc<dyn Told>>,
 }
 
 /// Where a call goes.
@@ -68,6 +82,16 @@ pub enum BindError {
         contract: Contract,
         /// The binding's name.
         binding: String,
+    },
+    /// The provider does not take the binding as it is.
+    #[error("the provider refuses the actor's binding {binding:?} for {contract}: {reason}")]
+    Refused {
+        /// The contract.
+        contract: Contract,
+        /// The binding's name.
+        binding: String,
+        /// What it says.
+        reason: pillion_capabilities::Error,
     },
     /// There is nothing to unbind.
     #[error("the actor has no {contract} provider under the binding {binding:?}")]
@@ -104,35 +128,78 @@ impl Bindings {
         self.caller.guest = Some(guest.downgrade());
     }
 
-    /// Says by which claims the actor is granted what it is, to all copies of these bindings.
+    /// Says by which claims the actor is granted what it is, to all copies of these bindings, and to its providers.
     pub(crate) fn set_claims(&self, claims: &Arc<Claims>) {
         self.caller.set_claims(claims);
+        let told = |route: &Route| route.held.told.clone();
+        let all: Vec<_> = self.distinct().filter_map(told).collect();
+        if !all.is_empty() {
+            let actor = self.caller.actor(&self.granted);
+            all.iter().for_each(|told| told.update(&actor));
+        }
     }
 
     /// Binds a provider under a name; the empty name is `default`. One contract can be bound under several names.
     ///
     /// # Errors
-    /// When the claims do not grant the contract, or it has a provider under that name.
+    /// When the claims do not grant the contract, it has a provider under that name, or the provider refuses.
     pub fn bind(&mut self, binding: &str, provider: impl Into<Provider>) -> Result<(), BindError> {
-        self.bind_opened(or_default(binding), &provider.into().opened())
+        self.bind_with(binding, provider, &Values::new())
     }
 
-    /// As [`Bindings::bind`], for a provider that is bound already, with what it keeps of that binding.
-    pub(crate) fn bind_opened(&mut self, binding: &str, provider: &Provider) -> Result<(), BindError> {
+    /// As [`Bindings::bind`], and gives the binding values, which its provider has to know.
+    ///
+    /// # Errors
+    /// As [`Bindings::bind`].
+    pub fn bind_with(
+        &mut self,
+        binding: &str,
+        provider: impl Into<Provider>,
+        values: &Values,
+    ) -> Result<(), BindError> {
+        let (name, provider) = (or_default(binding), provider.into());
         let contract = provider.contract();
-        if self.routes.iter().any(|route| route.is(binding, contract)) {
-            return Err(BindError::Taken { contract, binding: binding.to_owned() });
+        if self.routes.iter().any(|route| route.is(name, contract)) {
+            return Err(BindError::Taken { contract, binding: name.to_owned() });
         }
-        let before = self.routes.len();
-        for &namespace in contract.names() {
-            if self.grants(namespace) {
-                self.routes.push(Route { binding: binding.into(), namespace, provider: provider.clone() });
-            }
-        }
-        if self.routes.len() == before {
+        if !contract.names().iter().any(|namespace| self.grants(namespace)) {
             return Err(BindError::NotGranted { contract, granted: self.granted.clone() });
         }
+        let actor = self.caller.actor(&self.granted);
+        let opened = provider.open(&Binding { name, actor: &actor, values });
+        let (serving, told) =
+            opened.map_err(|reason| BindError::Refused { contract, binding: name.to_owned(), reason })?;
+        self.add(name, &serving, &Arc::new(Held { provider, values: values.clone(), told }));
         Ok(())
+    }
+
+    /// Takes a binding over from others of the same actor, with what its provider made for it.
+    ///
+    /// # Errors
+    /// When the claims do not grant the contract, it has a provider under that name, or the others have none.
+    pub(crate) fn adopt(&mut self, name: &str, contract: Contract, from: &Self) -> Result<(), BindError> {
+        let binding = name.to_owned();
+        if self.route(name, contract).is_some() {
+            return Err(BindError::Taken { contract, binding });
+        }
+        let Some(Route { provider, held, .. }) = from.route(name, contract) else {
+            return Err(BindError::NotBound { contract, binding });
+        };
+        self.add(name, provider, held);
+        match self.route(name, contract) {
+            Some(_) => Ok(()),
+            None => Err(BindError::NotGranted { contract, granted: self.granted.clone() }),
+        }
+    }
+
+    /// Adds what the claims grant of a binding.
+    fn add(&mut self, binding: &str, provider: &Provider, held: &Arc<Held>) {
+        for &namespace in provider.contract().names() {
+            if self.grants(namespace) {
+                let (provider, held) = (provider.clone(), Arc::clone(held));
+                self.routes.push(Route { binding: binding.into(), namespace, provider, held });
+            }
+        }
     }
 
     /// Takes the provider of a contract under a name away.
@@ -151,18 +218,33 @@ impl Bindings {
 
     /// What is bound: each binding's name with its provider.
     pub fn bound(&self) -> impl Iterator<Item = (&str, &Provider)> {
-        // A contract that is granted by both of its names has two routes.
+        self.distinct().map(|route| (&*route.binding, &route.held.provider))
+    }
+
+    /// One route of each binding: a contract that is granted by both of its names has two.
+    fn distinct(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().enumerate().filter_map(|(at, route)| {
             let contract = route.provider.contract();
             let first = self.routes.iter().position(|other| other.is(&route.binding, contract)) == Some(at);
-            first.then_some((&*route.binding, &route.provider))
+            first.then_some(route)
         })
     }
 
-    /// The provider of a contract under a name.
-    pub(crate) fn provider(&self, binding: &str, contract: Contract) -> Option<&Provider> {
-        let route = self.routes.iter().find(|route| route.is(or_default(binding), contract));
-        route.map(|route| &route.provider)
+    fn route(&self, binding: &str, contract: Contract) -> Option<&Route> {
+        self.routes.iter().find(|route| route.is(or_default(binding), contract))
+    }
+
+    /// What is bound under a name, and what it was given.
+    pub(crate) fn given(&self, binding: &str, contract: Contract) -> Option<(&Provider, &Values)> {
+        self.route(binding, contract).map(|route| (&route.held.provider, &route.held.values))
+    }
+
+    /// Whether a binding is the very one that others of the same actor have under that name.
+    pub(crate) fn shares(&self, others: &Self, binding: &str, contract: Contract) -> bool {
+        match (self.route(binding, contract), others.route(binding, contract)) {
+            (Some(own), Some(other)) => Arc::ptr_eq(&own.held, &other.held),
+            _ => false,
+        }
     }
 
     /// The ways to other actors, each once.
@@ -175,14 +257,34 @@ impl Bindings {
 
     /// The messaging provider under a name, with that name.
     pub(crate) fn messaging(&self, binding: &str) -> Result<(Box<str>, Arc<dyn Messaging>), BindError> {
-        let binding = or_default(binding);
-        let provider = self.routes.iter().find_map(|route| match &route.provider {
-            Provider::Messaging(provider) if *route.binding == *binding => Some(Arc::clone(provider)),
+        self.serving(binding, Contract::Messaging, |provider| match provider {
+            Provider::Messaging(provider) => Some(Arc::clone(provider)),
             _ => None,
-        });
-        match provider {
+        })
+    }
+
+    /// The provider of event streams under a name, with that name.
+    pub(crate) fn event_streams(
+        &self,
+        binding: &str,
+    ) -> Result<(Box<str>, Arc<dyn EventStreams>), BindError> {
+        self.serving(binding, Contract::EventStreams, |provider| match provider {
+            Provider::EventStreams(provider) => Some(Arc::clone(provider)),
+            _ => None,
+        })
+    }
+
+    fn serving<P>(
+        &self,
+        binding: &str,
+        contract: Contract,
+        of: impl Fn(&Provider) -> Option<P>,
+    ) -> Result<(Box<str>, P), BindError> {
+        let binding = or_default(binding);
+        let mut routes = self.routes.iter().filter(|route| *route.binding == *binding);
+        match routes.find_map(|route| of(&route.provider)) {
             Some(provider) => Ok((binding.into(), provider)),
-            None => Err(BindError::NotBound { contract: Contract::Messaging, binding: binding.to_owned() }),
+            None => Err(BindError::NotBound { contract, binding: binding.to_owned() }),
         }
     }
 
@@ -198,9 +300,8 @@ impl Bindings {
     pub(crate) fn regranted(&self, granted: Vec<String>) -> Self {
         let caller = self.caller.clone();
         let mut new = Self { caller, granted, links_wait: self.links_wait, ..Self::default() };
-        for (binding, provider) in self.bound() {
-            // An error is a contract that is no longer granted.
-            let _ = new.bind_opened(binding, provider);
+        for Route { binding, provider, held, .. } in self.distinct() {
+            new.add(binding, provider, held);
         }
         for (_, link) in &self.links {
             let _ = new.link(link);
@@ -320,6 +421,22 @@ impl Target<'_> {
 impl Route {
     fn is(&self, binding: &str, contract: Contract) -> bool {
         *self.binding == *binding && self.provider.contract() == contract
+    }
+}
+
+// === impl Held ===
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(told) = &self.told {
+            told.end();
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.provider.fmt(f)
     }
 }
 

@@ -49,14 +49,14 @@ impl Blobs {
 
     /// The provider itself.
     #[must_use]
-    pub fn store(&self) -> &dyn BlobStore {
-        &*self.store
+    pub fn store(&self) -> &Arc<dyn BlobStore> {
+        &self.store
     }
 
-    /// The same store for another binding. What a binding uploads ends with it.
-    pub(super) fn opened(&self) -> Self {
-        let Self { store, uploads, downloads } = self;
-        Self { store: Arc::clone(store), uploads: Arc::new(uploads.opened()), downloads: downloads.opened() }
+    /// The same for another binding, served by that store. What a binding uploads ends with it.
+    pub(super) fn opened(&self, store: Arc<dyn BlobStore>) -> Self {
+        let Self { uploads, downloads, .. } = self;
+        Self { store, uploads: Arc::new(uploads.opened()), downloads: downloads.opened() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use pillion_capabilities::binding::Actor;
 
 use crate::engine::{Guest, WeakGuest};
 use crate::identity::Claims;
@@ -38,6 +39,21 @@ impl Caller {
 
     pub(super) fn set_claims(&self, claims: &Arc<Claims>) {
         *self.claims.lock() = Some(Arc::clone(claims));
+    }
+
+    /// Who it is, as its providers are told. Without a host nobody verified more than its key and what it is granted.
+    pub(super) fn actor(&self, granted: &[String]) -> Actor {
+        let claims = self.claims.lock().clone();
+        let unverified =
+            || Actor { key: (*self.key).to_owned(), capabilities: granted.to_vec(), ..Actor::default() };
+        claims.map_or_else(unverified, |claims| Actor {
+            key: (*self.key).to_owned(),
+            issuer: claims.iss.clone(),
+            name: claims.wascap.name.clone(),
+            capabilities: claims.wascap.caps.clone(),
+            tags: claims.wascap.tags.clone(),
+            expires: claims.exp,
+        })
     }
 
     /// Since when its token is not valid any more, in Unix seconds.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pillion_capabilities::EventStreams;
-use pillion_capabilities::eventstreams::{Event, MOST_EVENTS, Query};
+use pillion_capabilities::eventstreams::{Event, MOST_EVENTS, Query, Received};
 use pillion_codec::{
     DecodeError, Event as ActorEvent, EventValues, Messages, StreamQuery, StreamResults, TimeRange,
     WriteResponse,
@@ -10,6 +10,7 @@ use pillion_codec::{
 
 use super::Contract;
 use super::answer::{answer, malformed, unknown};
+use crate::delivery::Arrived;
 use crate::engine::{Dispatched, Reply};
 
 /// Makes one call of the contract.
@@ -71,16 +72,35 @@ fn query(range: Option<TimeRange>, count: u64) -> Query {
 fn found(events: &[Event], payload: &[u8], reply: &mut Reply) {
     // It was decoded before.
     let stream = StreamQuery::decode(payload).map_or("", |query| query.stream_id);
-    let texts: Vec<_> = events
-        .iter()
-        .map(|event| {
-            let values = event.values.iter().map(|(name, value)| (name.as_str(), &**value));
-            (event.id.to_string(), values.collect::<Vec<(&str, &[u8])>>())
-        })
-        .collect();
+    let texts: Vec<_> = events.iter().map(|event| (event.id.to_string(), pairs(event))).collect();
     let events: Vec<ActorEvent<'_>> = texts
         .iter()
         .map(|(id, values)| ActorEvent { event_id: id, stream, values: EventValues::new(values) })
         .collect();
     StreamResults { events: Messages::new(&events) }.encode(reply.respond());
+}
+
+impl Arrived for Received {
+    const OPERATION: &'static str = "DeliverEvent";
+
+    fn topic(&self) -> &str {
+        &self.stream
+    }
+
+    fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    fn payload(&self) -> Vec<u8> {
+        let Self { stream, event, .. } = self;
+        let (id, values) = (event.id.to_string(), pairs(event));
+        let mut encoded = Vec::new();
+        let event = ActorEvent { event_id: &id, stream, values: EventValues::new(&values) };
+        event.encode(&mut encoded);
+        encoded
+    }
+}
+
+fn pairs(event: &Event) -> Vec<(&str, &[u8])> {
+    event.values.iter().map(|(name, value)| (name.as_str(), &**value)).collect()
 }

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pillion_capabilities::messaging::{Headers, Message, Received};
+use pillion_capabilities::trace::SpanContext;
 use pillion_capabilities::{Messaging, trace};
 use pillion_codec::{BrokerMessage, DecodeError, RequestMessage};
 
 use super::Contract;
 use super::answer::{answer, malformed, unknown};
+use crate::delivery::Arrived;
 use crate::engine::{Dispatched, Reply};
-
-/// The operation by which an actor gets a message that it did not ask for.
-pub(crate) const DELIVER: &str = "DeliverMessage";
 
 /// Makes one call of the contract.
 pub(super) fn dispatch(
@@ -57,6 +56,30 @@ fn call(
     })
 }
 
+impl Arrived for Received {
+    const OPERATION: &'static str = "DeliverMessage";
+
+    fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    fn trace(&self) -> Option<SpanContext> {
+        trace::from_pairs(&self.message.headers)
+    }
+
+    fn payload(&self) -> Vec<u8> {
+        let Self { topic, message, .. } = self;
+        let reply_to = message.reply_to.as_deref().unwrap_or_default();
+        let mut encoded = Vec::with_capacity(message.body.len() + topic.len() + reply_to.len() + 40);
+        BrokerMessage { subject: topic, reply_to, body: &message.body }.encode(&mut encoded);
+        encoded
+    }
+}
+
 /// Of which trace a message is, for whoever gets it.
 fn headers() -> Headers {
     let mut headers = Headers::new();
@@ -64,13 +87,4 @@ fn headers() -> Headers {
         trace::inject(&context, &mut headers);
     }
     headers
-}
-
-/// What an actor gets of a message that arrived.
-pub(crate) fn delivered(received: &Received) -> Vec<u8> {
-    let Received { topic, message, .. } = received;
-    let reply_to = message.reply_to.as_deref().unwrap_or_default();
-    let mut encoded = Vec::with_capacity(message.body.len() + topic.len() + reply_to.len() + 40);
-    BrokerMessage { subject: topic, reply_to, body: &message.body }.encode(&mut encoded);
-    encoded
 }

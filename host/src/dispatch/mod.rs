@@ -4,19 +4,22 @@ mod answer;
 mod bindings;
 mod blobstore;
 mod caller;
+mod configuration;
 mod eventstreams;
 mod extras;
 mod http_client;
 mod keyvalue;
 mod link;
 mod logging;
-pub(crate) mod messaging;
+mod messaging;
 mod provider;
+mod secrets;
 
 pub(crate) use bindings::Target;
 #[cfg(feature = "manifest")]
 pub(crate) use bindings::or_default;
 pub use bindings::{BindError, Bindings};
 pub use blobstore::Blobs;
+pub use configuration::Configured;
 pub(crate) use link::Link;
 pub use provider::{Contract, Provider};

@@ -3,12 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use pillion_capabilities::binding::{Binding, Bound, Told};
 use pillion_capabilities::messaging::Operation;
-use pillion_capabilities::{BlobStore, EventStreams, Extras, HttpClient, KeyValue, Logging, Messaging};
+use pillion_capabilities::{
+    BlobStore, Configuration, EventStreams, Extras, HttpClient, KeyValue, Logging, Messaging, Result, Secrets,
+};
 
 use super::blobstore::Blobs;
 use super::caller::Caller;
-use super::{blobstore, eventstreams, extras, http_client, keyvalue, logging, messaging};
+use super::configuration::Configured;
+use super::{
+    blobstore, configuration, eventstreams, extras, http_client, keyvalue, logging, messaging, secrets,
+};
 use crate::engine::{Dispatched, Reply};
 
 /// A capability contract.
@@ -29,6 +35,10 @@ pub enum Contract {
     EventStreams,
     /// Objects in containers, in chunks.
     BlobStore,
+    /// What an actor must know and nobody else may see; ours, since waSCC has no such contract.
+    Secrets,
+    /// Values that an actor reads and is told the changes of; ours, since waSCC has no such contract.
+    Configuration,
 }
 
 /// A provider of a contract.
@@ -49,13 +59,20 @@ pub enum Provider {
     EventStreams(Arc<dyn EventStreams>),
     /// Of [`Contract::BlobStore`].
     BlobStore(Blobs),
+    /// Of [`Contract::Secrets`].
+    Secrets(Arc<dyn Secrets>),
+    /// Of [`Contract::Configuration`].
+    Configuration(Configured),
 }
+
+/// What serves a binding, and what wants to know of it.
+type Opened = (Provider, Option<Arc<dyn Told>>);
 
 // === impl Contract ===
 
 impl Contract {
     /// All contracts.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::KeyValue,
         Self::Messaging,
         Self::Extras,
@@ -63,15 +80,17 @@ impl Contract {
         Self::HttpClient,
         Self::EventStreams,
         Self::BlobStore,
+        Self::Secrets,
+        Self::Configuration,
     ];
 
-    /// waSCC's name of it, as it stands in claims.
+    /// Its name, as it stands in claims: waSCC's, or `pillion:…` where it has none.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.names()[0]
     }
 
-    /// waSCC's own name, and that of the generation after it where its messages are the same.
+    /// This name, and that of the generation after waSCC where its messages are the same.
     #[must_use]
     pub const fn names(self) -> &'static [&'static str] {
         match self {
@@ -82,6 +101,8 @@ impl Contract {
             Self::HttpClient => &["wascc:http_client"],
             Self::EventStreams => &["wascc:eventstreams"],
             Self::BlobStore => &["wascc:blobstore"],
+            Self::Secrets => &["pillion:secrets"],
+            Self::Configuration => &["pillion:configuration"],
         }
     }
 
@@ -144,6 +165,20 @@ impl Provider {
         Self::BlobStore(Blobs::new(provider))
     }
 
+    /// A provider of [`Contract::Secrets`]. Which of them an actor may read says the value `allow` of its binding; without
+    /// it, none.
+    #[must_use]
+    pub fn secrets(provider: Arc<impl Secrets>) -> Self {
+        Self::Secrets(provider)
+    }
+
+    /// A provider of [`Contract::Configuration`]. Changes are delivered to actors on the tokio runtime that this is called
+    /// within; without one, subscriptions fail.
+    #[must_use]
+    pub fn configuration(provider: Arc<impl Configuration>) -> Self {
+        Self::Configuration(Configured::new(provider))
+    }
+
     /// What it is a provider of.
     #[must_use]
     pub fn contract(&self) -> Contract {
@@ -155,6 +190,8 @@ impl Provider {
             Self::HttpClient(_) => Contract::HttpClient,
             Self::EventStreams(_) => Contract::EventStreams,
             Self::BlobStore(_) => Contract::BlobStore,
+            Self::Secrets(_) => Contract::Secrets,
+            Self::Configuration(_) => Contract::Configuration,
         }
     }
 
@@ -169,6 +206,8 @@ impl Provider {
             Self::HttpClient(provider) => provider.name(),
             Self::EventStreams(provider) => provider.name(),
             Self::BlobStore(blobs) => blobs.store().name(),
+            Self::Secrets(provider) => provider.name(),
+            Self::Configuration(configured) => configured.configuration().name(),
         }
     }
 
@@ -186,6 +225,8 @@ impl Provider {
             Self::HttpClient(provider) => provider.always_ready(),
             Self::EventStreams(provider) => provider.always_ready(),
             Self::BlobStore(blobs) => blobs.store().always_ready(),
+            Self::Secrets(provider) => provider.always_ready(),
+            Self::Configuration(configured) => configured.configuration().always_ready(),
         }
     }
 
@@ -203,16 +244,36 @@ impl Provider {
             Self::Logging(provider) => Arc::as_ptr(provider).cast(),
             Self::HttpClient(provider) => Arc::as_ptr(provider).cast(),
             Self::EventStreams(provider) => Arc::as_ptr(provider).cast(),
-            Self::BlobStore(blobs) => std::ptr::from_ref(blobs.store()).cast(),
+            Self::BlobStore(blobs) => Arc::as_ptr(blobs.store()).cast(),
+            Self::Secrets(provider) => Arc::as_ptr(provider).cast(),
+            Self::Configuration(configured) => Arc::as_ptr(configured.configuration()).cast(),
         }
     }
 
-    /// The provider with what it keeps of each binding, for a new one.
-    pub(super) fn opened(self) -> Self {
-        match self {
-            Self::BlobStore(blobs) => Self::BlobStore(blobs.opened()),
-            provider => provider,
+    /// What serves a binding, with what is kept of each, and what wants to know of it.
+    pub(super) fn open(&self, binding: &Binding<'_>) -> Result<Opened> {
+        fn opened<P: ?Sized>(bound: Bound<P>, of: impl FnOnce(Arc<P>) -> Provider) -> Opened {
+            (of(bound.provider), bound.told)
         }
+        Ok(match self {
+            Self::KeyValue(it) => opened(it.bind(Arc::clone(it), binding)?, Self::KeyValue),
+            Self::Messaging(it) => opened(it.bind(Arc::clone(it), binding)?, Self::Messaging),
+            Self::Extras(it) => opened(it.bind(Arc::clone(it), binding)?, Self::Extras),
+            Self::Logging(it) => opened(it.bind(Arc::clone(it), binding)?, Self::Logging),
+            Self::HttpClient(it) => opened(it.bind(Arc::clone(it), binding)?, Self::HttpClient),
+            Self::EventStreams(it) => opened(it.bind(Arc::clone(it), binding)?, Self::EventStreams),
+            Self::BlobStore(blobs) => {
+                let store = blobs.store();
+                let bound = store.bind(Arc::clone(store), binding)?;
+                opened(bound, |store| Self::BlobStore(blobs.opened(store)))
+            }
+            Self::Secrets(it) => opened(it.bind(Arc::clone(it), binding)?, Self::Secrets),
+            Self::Configuration(configured) => {
+                let configuration = configured.configuration();
+                let bound = configuration.bind(Arc::clone(configuration), binding)?;
+                opened(bound, |it| Self::Configuration(configured.opened(it)))
+            }
+        })
     }
 
     #[inline]
@@ -233,6 +294,10 @@ impl Provider {
             Self::HttpClient(provider) => http_client::dispatch(&**provider, operation, payload, reply),
             Self::EventStreams(provider) => eventstreams::dispatch(&**provider, operation, payload, reply),
             Self::BlobStore(blobs) => blobstore::dispatch(blobs, caller, operation, payload, reply),
+            Self::Secrets(provider) => secrets::dispatch(provider, operation, payload, reply),
+            Self::Configuration(configured) => {
+                configuration::dispatch(configured, caller, operation, payload, reply)
+            }
         }
     }
 }
@@ -271,5 +336,18 @@ impl From<Arc<dyn BlobStore>> for Provider {
     /// As [`Provider::blob_store`].
     fn from(provider: Arc<dyn BlobStore>) -> Self {
         Self::BlobStore(Blobs::new(provider))
+    }
+}
+
+impl From<Arc<dyn Secrets>> for Provider {
+    fn from(provider: Arc<dyn Secrets>) -> Self {
+        Self::Secrets(provider)
+    }
+}
+
+impl From<Arc<dyn Configuration>> for Provider {
+    /// As [`Provider::configuration`].
+    fn from(provider: Arc<dyn Configuration>) -> Self {
+        Self::Configuration(Configured::new(provider))
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
+use pillion_capabilities::binding::Values;
+
 use super::update::{Revision, check_update};
 use super::wire::Replacement;
 use super::{HealthCheck, HealthRequest, Host, Inner, Probation, Settings, Subscribed, Trial};
@@ -24,12 +26,17 @@ pub(crate) struct Change {
     /// Its new program, of a new revision or with other limits.
     pub(crate) program: Option<Program>,
     pub(crate) edit: Edit,
-    /// The subscriptions that end, by binding and topic.
-    pub(crate) ends: Vec<(Box<str>, Box<str>)>,
+    /// What it may reach afterwards, from which it takes what is bound anew.
+    pub(crate) bindings: Bindings,
+    /// The subscriptions that end.
+    pub(crate) ends: Vec<Place>,
     /// Those that begin.
     pub(crate) begins: Vec<Subscribed>,
     pub(crate) probation: Option<(Probation, HealthRequest)>,
 }
+
+/// A subscription, by the contract of its provider, binding and topic.
+pub(crate) type Place = (Contract, Box<str>, Box<str>);
 
 /// What changes of what an actor may reach.
 #[derive(Default)]
@@ -37,7 +44,7 @@ pub(crate) struct Edit {
     pub(crate) unbind: Vec<(String, Contract)>,
     pub(crate) unlink: Vec<String>,
     /// With their numbers in the manifest, as the links.
-    pub(crate) bind: Vec<(usize, String, Provider)>,
+    pub(crate) bind: Vec<(usize, String, Provider, Values)>,
     pub(crate) link: Vec<(usize, Link)>,
 }
 
@@ -67,6 +74,24 @@ impl Edit {
 
     /// What an actor may reach afterwards, by claims that grant these capabilities.
     pub(crate) fn apply(&self, bindings: &Bindings, granted: &[String]) -> Result<Bindings, Misfit> {
+        self.apply_by(bindings, granted, |edited, name, provider, values| {
+            edited.bind_with(name, provider.clone(), values)
+        })
+    }
+
+    /// As [`Edit::apply`], when it was applied before: no provider is asked again.
+    fn repeat(&self, bindings: &Bindings, granted: &[String], before: &Bindings) -> Result<Bindings, Misfit> {
+        self.apply_by(bindings, granted, |edited, name, provider, _| {
+            edited.adopt(name, provider.contract(), before)
+        })
+    }
+
+    fn apply_by(
+        &self,
+        bindings: &Bindings,
+        granted: &[String],
+        bind: impl Fn(&mut Bindings, &str, &Provider, &Values) -> Result<(), BindError>,
+    ) -> Result<Bindings, Misfit> {
         let mut edited = bindings.regranted(granted.to_vec());
         for (binding, contract) in &self.unbind {
             // The new claims may not grant it any more.
@@ -75,8 +100,8 @@ impl Edit {
         for key in &self.unlink {
             edited.unlink(key);
         }
-        for (number, binding, provider) in &self.bind {
-            edited.bind(binding, provider.clone()).map_err(|error| Misfit::Binding(*number, error))?;
+        for (number, binding, provider, values) in &self.bind {
+            bind(&mut edited, binding, provider, values).map_err(|error| Misfit::Binding(*number, error))?;
         }
         for (number, link) in &self.link {
             edited.link(link).map_err(|error| Misfit::Link(*number, error))?;
@@ -188,7 +213,7 @@ impl Inner {
         bindings: Bindings,
         committed: &mut Committed,
     ) {
-        let Change { actor, added, revision, program, edit, ends, begins, probation } = change;
+        let Change { actor, added, revision, program, edit, ends, begins, probation, .. } = change;
         let (_, wired) = actor.guest().wired();
         if !added {
             committed.wirings.push(Arc::downgrade(&wired));
@@ -197,11 +222,8 @@ impl Inner {
         {
             let mut state = actor.state();
             let ended = state.deliveries.extract_if(.., |it| {
-                let unbound = |(binding, contract): &(String, Contract)| {
-                    **binding == *it.binding && *contract == Contract::Messaging
-                };
-                let ends = ends.iter().any(|(binding, topic)| it.binding == *binding && it.topic == *topic);
-                ends || edit.unbind.iter().any(unbound)
+                let ends = ends.iter().any(|(contract, binding, topic)| it.is(*contract, binding, topic));
+                ends || edit.unbind.iter().any(|(binding, contract)| it.is_by(*contract, binding))
             });
             committed.ended.extend(ended);
         }
@@ -230,7 +252,7 @@ impl Inner {
 
 /// What an actor may reach after its change, if it can be made.
 fn check(registry: &Registry, change: &Change) -> Result<Bindings, HostError> {
-    let Change { actor, added, revision, edit, .. } = change;
+    let Change { actor, added, revision, edit, bindings, .. } = change;
     if *added {
         if registry.find(actor.key()).is_some() {
             return Err(HostError::Loaded(actor.key().to_owned()));
@@ -243,7 +265,7 @@ fn check(registry: &Registry, change: &Change) -> Result<Bindings, HostError> {
     }
     let state = actor.state();
     let claims = revision.as_ref().unwrap_or(&state.claims);
-    edit.apply(&state.bindings, &claims.wascap.caps).map_err(|misfit| match misfit {
+    edit.repeat(&state.bindings, &claims.wascap.caps, bindings).map_err(|misfit| match misfit {
         Misfit::Binding(_, error) | Misfit::Link(_, error) => error.into(),
     })
 }

@@ -312,19 +312,16 @@ fn restored(
     let mut restored = now.regranted(claims.wascap.caps.clone());
     for (binding, provider) in after.bound() {
         let contract = provider.contract();
-        let was = before.provider(binding, contract).is_some_and(|it| it.is(provider));
-        let is = restored.provider(binding, contract).is_some_and(|it| it.is(provider));
-        if is && !was {
+        if restored.shares(after, binding, contract) && !before.shares(after, binding, contract) {
             // It is there, as was just seen.
             let _ = restored.unbind(binding, contract);
         }
     }
     for (binding, provider) in before.bound() {
         let contract = provider.contract();
-        let lost = !after.provider(binding, contract).is_some_and(|it| it.is(provider));
-        if lost && restored.provider(binding, contract).is_none() {
+        if !after.shares(before, binding, contract) && restored.given(binding, contract).is_none() {
             // The claims granted it.
-            let _ = restored.bind_opened(binding, provider);
+            let _ = restored.adopt(binding, contract, before);
         }
     }
     let linked = |bindings: &Bindings, key: &str| bindings.links().any(|link| link.key() == key);

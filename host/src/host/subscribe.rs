@@ -1,16 +1,29 @@
-//! Messages are delivered to an actor, and no longer.
+//! Messages and events are delivered to an actor, and no longer.
 
 use std::sync::Arc;
 
-use pillion_capabilities::Messaging;
-use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions, Subscription};
+use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions};
 use pillion_capabilities::trace::Tracing;
+use pillion_capabilities::{EventStreams, Messaging, eventstreams, messaging};
 
 use super::Host;
 use crate::actor::ActorRef;
-use crate::delivery::{Deliveries, Traced};
+use crate::delivery::{Deliveries, Traced, Wish};
+use crate::dispatch::{BindError, Bindings, Contract};
 use crate::engine::Limits;
 use crate::error::HostError;
+
+/// Where messages or events come from.
+pub(crate) struct Feed {
+    /// The binding's name.
+    pub(crate) binding: Box<str>,
+    source: Source,
+}
+
+enum Source {
+    Messages(Arc<dyn Messaging>),
+    Events(Arc<dyn EventStreams>),
+}
 
 /// A subscription of which nothing is delivered yet.
 pub(crate) struct Subscribed {
@@ -18,9 +31,14 @@ pub(crate) struct Subscribed {
     topic: Box<str>,
     /// The provider's name.
     provider: &'static str,
-    subscription: Subscription,
-    options: SubscribeOptions,
+    arriving: Arriving,
+    wish: Wish,
     guarantee: DeliveryGuarantee,
+}
+
+enum Arriving {
+    Messages(messaging::Subscription),
+    Events(eventstreams::Subscription),
 }
 
 // === impl Host ===
@@ -45,26 +63,7 @@ impl Host {
         topic: &str,
         options: SubscribeOptions,
     ) -> Result<(), HostError> {
-        let (binding, provider) = {
-            let registry = self.inner.registry();
-            registry.check(actor)?;
-            actor.state().bindings.messaging(binding)?
-        };
-        let limits = actor.guest().limits();
-        let subscribed = Subscribed::to(actor.key(), &binding, &provider, topic, options, limits).await?;
-        let registry = self.inner.registry();
-        registry.check(actor)?;
-        let mut state = actor.state();
-        // It may have been unbound meanwhile, and another bound in its place.
-        let (_, now) = state.bindings.messaging(&binding)?;
-        if !Arc::ptr_eq(&now, &provider) {
-            return Err(HostError::Rebound { actor: actor.key().to_owned(), binding: binding.into() });
-        }
-        if state.deliveries.iter().any(|it| *it.binding == *binding && *it.topic == *topic) {
-            return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
-        }
-        state.deliveries.push(subscribed.start(actor, self.tracing()));
-        Ok(())
+        self.deliver(actor, binding, topic, Wish::Messages(options)).await
     }
 
     /// Ends a subscription.
@@ -72,12 +71,52 @@ impl Host {
     /// # Errors
     /// When there is none to that topic under that name, or the actor is not on this host.
     pub fn unsubscribe(&self, actor: &ActorRef, binding: &str, topic: &str) -> Result<(), HostError> {
+        self.end(actor, Contract::Messaging, binding, topic)
+    }
+
+    /// Has what is wished for delivered to an actor.
+    pub(super) async fn deliver(
+        &self,
+        actor: &ActorRef,
+        binding: &str,
+        topic: &str,
+        wish: Wish,
+    ) -> Result<(), HostError> {
+        let feed = {
+            let registry = self.inner.registry();
+            registry.check(actor)?;
+            Feed::of(&actor.state().bindings, binding, wish.contract())?
+        };
+        let limits = actor.guest().limits();
+        let subscribed = Subscribed::to(actor.key(), &feed, topic, wish, limits).await?;
         let registry = self.inner.registry();
         registry.check(actor)?;
-        let (binding, _) = actor.state().bindings.messaging(binding)?;
         let mut state = actor.state();
+        let contract = feed.contract();
+        // It may have been unbound meanwhile, and another bound in its place.
+        if !Feed::of(&state.bindings, &feed.binding, contract)?.is(&feed) {
+            return Err(HostError::Rebound { actor: actor.key().to_owned(), binding: feed.binding.into() });
+        }
+        if state.deliveries.iter().any(|it| it.is(contract, &feed.binding, topic)) {
+            return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
+        }
+        state.deliveries.push(subscribed.start(actor, self.tracing()));
+        Ok(())
+    }
+
+    pub(super) fn end(
+        &self,
+        actor: &ActorRef,
+        contract: Contract,
+        binding: &str,
+        topic: &str,
+    ) -> Result<(), HostError> {
+        let registry = self.inner.registry();
+        registry.check(actor)?;
+        let mut state = actor.state();
+        let Feed { binding, .. } = Feed::of(&state.bindings, binding, contract)?;
         let before = state.deliveries.len();
-        state.deliveries.retain(|it| *it.binding != *binding || *it.topic != *topic);
+        state.deliveries.retain(|it| !it.is(contract, &binding, topic));
         if state.deliveries.len() == before {
             return Err(HostError::NotSubscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
@@ -85,36 +124,85 @@ impl Host {
     }
 }
 
+// === impl Feed ===
+
+impl Feed {
+    /// The provider of that contract under a name.
+    pub(crate) fn of(bindings: &Bindings, binding: &str, contract: Contract) -> Result<Self, BindError> {
+        if contract == Contract::EventStreams {
+            let (binding, provider) = bindings.event_streams(binding)?;
+            return Ok(Self { binding, source: Source::Events(provider) });
+        }
+        let (binding, provider) = bindings.messaging(binding)?;
+        Ok(Self { binding, source: Source::Messages(provider) })
+    }
+
+    /// Whether both are the same provider.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.source, &other.source) {
+            (Source::Messages(own), Source::Messages(other)) => Arc::ptr_eq(own, other),
+            (Source::Events(own), Source::Events(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+
+    fn contract(&self) -> Contract {
+        match self.source {
+            Source::Messages(_) => Contract::Messaging,
+            Source::Events(_) => Contract::EventStreams,
+        }
+    }
+}
+
 // === impl Subscribed ===
 
 impl Subscribed {
-    /// Subscribes for an actor of those limits.
+    /// Subscribes for an actor of those limits, where the feed is of the wish's contract.
     pub(crate) async fn to(
         actor: &str,
-        binding: &str,
-        provider: &Arc<dyn Messaging>,
+        feed: &Feed,
         topic: &str,
-        options: SubscribeOptions,
+        wish: Wish,
         limits: Limits,
     ) -> Result<Self, HostError> {
-        let guarantee = provider.guarantees().delivery;
-        let (ack_wait, deadline) = (options.ack_wait, limits.deadline);
+        let (provider, guarantee) = match &feed.source {
+            Source::Messages(provider) => (provider.name(), provider.guarantees().delivery),
+            Source::Events(provider) => (provider.name(), DeliveryGuarantee::AtLeastOnce),
+        };
+        let (ack_wait, deadline) = (wish.ack_wait(), limits.deadline);
         if ack_wait <= deadline && guarantee == DeliveryGuarantee::AtLeastOnce {
             let remedy = "set ack_wait above the actor's deadline";
             tracing::warn!(
                 target: "pillion::delivery", actor, topic, ?ack_wait, ?deadline, remedy,
-                "messages may be delivered again while the actor still deals with them"
+                "what is delivered may be delivered again while the actor still deals with it"
             );
         }
-        let subscription = provider.subscribe(topic, options.clone()).wait().await?;
-        let (binding, topic, provider) = (binding.into(), topic.into(), provider.name());
-        Ok(Self { binding, topic, provider, subscription, options, guarantee })
+        let arriving = match (&feed.source, &wish) {
+            (Source::Messages(provider), Wish::Messages(options)) => {
+                Arriving::Messages(provider.subscribe(topic, options.clone()).wait().await?)
+            }
+            (Source::Events(provider), Wish::Events(options)) => {
+                Arriving::Events(provider.subscribe(topic, options.clone()).wait().await?)
+            }
+            _ => {
+                let (contract, binding) = (wish.contract(), feed.binding.to_string());
+                return Err(BindError::NotBound { contract, binding }.into());
+            }
+        };
+        let (binding, topic) = (feed.binding.clone(), topic.into());
+        Ok(Self { binding, topic, provider, arriving, wish, guarantee })
     }
 
     /// Delivers what arrives to an actor. To be called within a tokio runtime.
     pub(super) fn start(self, actor: &ActorRef, tracing: Option<&Tracing>) -> Deliveries {
-        let Self { binding, topic, provider, subscription, options, guarantee } = self;
+        let Self { binding, topic, provider, arriving, wish, guarantee } = self;
         let traced = tracing.cloned().map(|tracing| Traced { tracing, provider });
-        Deliveries::start(&binding, &topic, subscription, (options, guarantee), actor, traced)
+        let wish = (wish, guarantee);
+        match arriving {
+            Arriving::Messages(arriving) => {
+                Deliveries::start(&binding, &topic, arriving, wish, actor, traced)
+            }
+            Arriving::Events(arriving) => Deliveries::start(&binding, &topic, arriving, wish, actor, traced),
+        }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use pillion_capabilities::Messaging as _;
+use pillion_capabilities::eventstreams::Memory as Events;
 use pillion_capabilities::messaging::Memory as Bus;
+use pillion_capabilities::{EventStreams as _, Messaging as _};
 
 use super::start::{At as _, Cause, Prepared, Purpose};
 use super::{ActorManifest, Manifest, Running, StartError};
@@ -28,6 +29,7 @@ impl Running {
         }
         for (number, actor, loaded) in &actors {
             subscriptions(*number, actor, loaded).await?;
+            events(*number, actor, loaded).await?;
             if let Some(http) = &actor.http {
                 let place = || format!("actors[{number}].http");
                 let wrong = |text: String| Cause::Wrong(format!("{}: {text}", http.listen));
@@ -69,6 +71,23 @@ async fn subscriptions(number: usize, actor: &ActorManifest, loaded: &ActorRef) 
         drop(Bus::default().subscribe(&subscription.topic, subscription.options()).wait().await.at(place)?);
         if !topics.insert((binding, &subscription.topic)) {
             let (actor, topic) = (loaded.key().to_owned(), subscription.topic.clone());
+            return Err(HostError::Subscribed { actor, topic }).at(place);
+        }
+    }
+    Ok(())
+}
+
+async fn events(number: usize, actor: &ActorManifest, loaded: &ActorRef) -> Result<(), StartError> {
+    let mut streams = HashSet::new();
+    for (at, events) in actor.events.iter().enumerate() {
+        let place = || format!("actors[{number}].events[{at}]");
+        let bound = loaded.state().bindings.event_streams(&events.binding);
+        let (binding, _) = bound.map_err(HostError::from).at(place)?;
+        // All providers have the same rules for names and options; this one has no effect on anybody.
+        let nowhere = Events::new(1, u64::MAX);
+        drop(nowhere.subscribe(&events.stream, events.options()).wait().await.at(place)?);
+        if !streams.insert((binding, &events.stream)) {
+            let (actor, topic) = (loaded.key().to_owned(), events.stream.clone());
             return Err(HostError::Subscribed { actor, topic }).at(place);
         }
     }

@@ -141,6 +141,10 @@ pub struct ProviderManifest {
     /// Whether an `http-client` may reach addresses that are not public, as those of this machine and its network.
     #[serde(default)]
     pub allow_private: bool,
+    /// What the names of the environment variables begin with that are `secrets-environment`; the secrets go by what
+    /// follows.
+    #[serde(default)]
+    pub prefix: Option<String>,
 }
 
 /// The kinds of providers.
@@ -176,6 +180,14 @@ pub enum ProviderKind {
     MemoryBlobs,
     /// Objects in a folder; needs `path`.
     Files,
+    /// Secrets in environment variables; needs `prefix`.
+    SecretsEnvironment,
+    /// Secrets in a JSON file; needs `path`. A nested value goes by its keys with a colon between.
+    SecretsFile,
+    /// Configuration in a YAML or JSON file, which is watched; needs `path`.
+    ConfigurationFile,
+    /// Configuration in Redis, which is looked at each second; needs `url`.
+    ConfigurationRedis,
 }
 
 /// An actor.
@@ -193,6 +205,9 @@ pub struct ActorManifest {
     /// The topics that it is subscribed to.
     #[serde(default)]
     pub subscriptions: Vec<SubscriptionManifest>,
+    /// The streams of events that it is subscribed to.
+    #[serde(default)]
+    pub events: Vec<EventsManifest>,
     /// The actors that it may call, by public key or call alias, as far as its claims grant it.
     #[serde(default)]
     pub calls: Vec<String>,
@@ -291,6 +306,11 @@ pub struct BindingManifest {
     pub name: String,
     /// The provider's name.
     pub provider: String,
+    /// What the provider is told of this binding, by name. Stores, event streams and configurations know `prefix`, which
+    /// gives the binding a part of its own; secrets know `allow`, the names of those that it may read, of which there are
+    /// none without it; logs know `level`.
+    #[serde(default)]
+    pub values: BTreeMap<String, String>,
 }
 
 /// A subscription.
@@ -312,6 +332,43 @@ pub struct SubscriptionManifest {
     /// The topic for dead messages.
     #[serde(default)]
     pub dead_letter: Option<String>,
+}
+
+/// A subscription to a stream of events.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct EventsManifest {
+    /// The binding's name.
+    #[serde(default = "default_binding")]
+    pub binding: String,
+    /// The stream.
+    pub stream: String,
+    /// The group whose members share the events.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Where a new group begins.
+    #[serde(default)]
+    pub start: StartManifest,
+    /// How often an event is delivered before it is given up.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub max_deliveries: Option<u32>,
+    /// How many events the actor may have at a time; with 1 they come one after the other.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub concurrency: Option<usize>,
+}
+
+/// Where a new group of a stream's readers begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StartManifest {
+    /// Behind what is in the stream already.
+    #[default]
+    New,
+    /// At the eldest event that the stream still has.
+    Eldest,
 }
 
 /// Where an actor serves HTTP.

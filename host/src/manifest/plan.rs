@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
 use super::changes::Changes;
-use super::start::{At as _, Cause, Known, Policies, Purpose};
+use super::start::{At as _, Cause, Known, Policies, Purpose, Wished};
 use super::start::{listen, module, provider, providers, trust};
 use super::{ActorManifest, Manifest, ProviderManifest, Running, StartError};
 use crate::admission::Admission;
 use crate::dispatch::{BindError, Bindings, Contract, Link, Provider, or_default};
 use crate::engine::Program;
-use crate::host::{Change, Edit, Misfit, Settings, Subscribed};
+use crate::host::{Change, Edit, Feed, Misfit, Place, Settings, Subscribed};
 use crate::identity::Claims;
 use crate::{ActorRef, HostError, Limits, http_server};
 
@@ -63,8 +63,8 @@ struct Wanted<'a> {
     edit: Edit,
     /// What it may reach afterwards.
     bindings: Bindings,
-    ends: Vec<(Box<str>, Box<str>)>,
-    /// The numbers of the subscriptions that begin.
+    ends: Vec<Place>,
+    /// The numbers, among all that it is subscribed to, of the subscriptions that begin.
     begins: Vec<usize>,
 }
 
@@ -145,18 +145,20 @@ impl Plan {
     /// Takes an actor in, with the changes that there are.
     async fn add(&mut self, running: &Running, number: usize, wanted: Wanted<'_>) -> Result<(), StartError> {
         let mut begins = Vec::new();
-        for &at in &wanted.begins {
-            let place = || format!("actors[{number}].subscriptions[{at}]");
-            let subscription = &wanted.manifest.subscriptions[at];
-            let messaging = wanted.bindings.messaging(&subscription.binding);
-            let (binding, provider) = messaging.map_err(HostError::from).at(place)?;
-            let (key, options) = (wanted.actor.key(), subscription.options());
-            let begun = Subscribed::to(key, &binding, &provider, &subscription.topic, options, wanted.limits);
-            begins.push(begun.await.at(place)?);
+        for (at, wished) in wanted.manifest.wishes().enumerate() {
+            if wanted.begins.contains(&at) {
+                let Wished { place, binding, topic, wish } = wished;
+                let place = || format!("actors[{number}].{place}");
+                let feed = Feed::of(&wanted.bindings, binding, wish.contract());
+                let feed = feed.map_err(HostError::from).at(place)?;
+                let begun = Subscribed::to(wanted.actor.key(), &feed, topic, wish, wanted.limits);
+                begins.push(begun.await.at(place)?);
+            }
         }
         let served = served(running, &self.servers, number, &wanted);
         self.actors.push((wanted.actor.clone(), wanted.hash));
-        let Wanted { manifest, actor, added, claims, revised, program, limits, edit, ends, .. } = wanted;
+        let Wanted { manifest, actor, added, claims, revised, program, limits, edit, bindings, ends, .. } =
+            wanted;
         let limited = !added && actor.guest().limits() != limits;
         let mut parts = Vec::new();
         if revised {
@@ -187,7 +189,7 @@ impl Plan {
                 .and_then(|health| Some((health.probation?.into(), health.request())))
                 .filter(|_| revised);
             let revision = revised.then_some(claims);
-            let change = Change { actor, added, revision, program, edit, ends, begins, probation };
+            let change = Change { actor, added, revision, program, edit, bindings, ends, begins, probation };
             self.changes.push((number, change));
         }
         Ok(())
@@ -210,33 +212,34 @@ impl Wanted<'_> {
     /// Finds out which subscriptions end and which begin. Those that stay have the same options, and the same provider.
     fn compare_subscriptions(&mut self, known: Option<&Known>, number: usize) -> Result<(), StartError> {
         let state = self.actor.state();
-        let mut wanted = HashSet::new();
-        for (at, subscription) in self.manifest.subscriptions.iter().enumerate() {
-            let place = || format!("actors[{number}].subscriptions[{at}]");
-            let messaging = self.bindings.messaging(&subscription.binding);
-            let (binding, provider) = messaging.map_err(HostError::from).at(place)?;
-            if !wanted.insert((binding.clone(), subscription.topic.as_str())) {
-                let (actor, topic) = (self.actor.key().to_owned(), subscription.topic.clone());
+        let mut wanted: HashSet<Place> = HashSet::new();
+        for (at, wished) in self.manifest.wishes().enumerate() {
+            let Wished { place, binding, topic, wish } = wished;
+            let place = || format!("actors[{number}].{place}");
+            let contract = wish.contract();
+            let feed = Feed::of(&self.bindings, binding, contract).map_err(HostError::from).at(place)?;
+            let this: Place = (contract, feed.binding.clone(), topic.into());
+            if !wanted.insert(this.clone()) {
+                let (actor, topic) = (self.actor.key().to_owned(), topic.to_owned());
                 return Err(HostError::Subscribed { actor, topic }).at(place);
             }
-            let present =
-                state.deliveries.iter().find(|it| it.binding == binding && *it.topic == subscription.topic);
-            let Some(present) = present else {
+            let Some(present) = state.deliveries.iter().find(|it| it.is(contract, &feed.binding, topic))
+            else {
                 self.begins.push(at);
                 continue;
             };
-            let bound = state.bindings.messaging(&binding);
-            let same = bound.is_ok_and(|(_, bound)| Arc::ptr_eq(&bound, &provider));
-            if !same || present.options != subscription.options() {
-                self.ends.push((binding, present.topic.clone()));
+            let before = Feed::of(&state.bindings, &feed.binding, contract);
+            if !before.is_ok_and(|before| before.is(&feed)) || present.wish != wish {
+                self.ends.push(this);
                 self.begins.push(at);
             }
         }
         for deliveries in &state.deliveries {
-            let place = (deliveries.binding.to_string(), deliveries.topic.to_string());
+            let (binding, topic) = (deliveries.binding.clone(), deliveries.topic.clone());
+            let place: Place = (deliveries.wish.contract(), binding, topic);
             let ours = known.is_some_and(|known| known.subscribed.contains(&place));
-            if ours && !wanted.contains(&(deliveries.binding.clone(), &*deliveries.topic)) {
-                self.ends.push((deliveries.binding.clone(), deliveries.topic.clone()));
+            if ours && !wanted.contains(&place) {
+                self.ends.push(place);
             }
         }
         Ok(())
@@ -450,9 +453,9 @@ fn edit(
             let taken = BindError::Taken { contract, binding: name.to_owned() };
             return Err(HostError::from(taken)).at(place);
         }
-        match state.bindings.provider(name, contract) {
+        match state.bindings.given(name, contract) {
             // The new claims may grant it no more.
-            Some(present) if present.is(&provider) => {
+            Some((present, values)) if present.is(&provider) && *values == binding.values => {
                 if !contract.names().iter().any(|name| granted.iter().any(|granted| granted == name)) {
                     let error = BindError::NotGranted { contract, granted: granted.clone() };
                     return Err(HostError::from(error)).at(place);
@@ -462,7 +465,7 @@ fn edit(
             Some(_) => edit.unbind.push((name.to_owned(), contract)),
             None => {}
         }
-        edit.bind.push((at, name.to_owned(), provider));
+        edit.bind.push((at, name.to_owned(), provider, binding.values.clone()));
     }
     for (binding, provider) in state.bindings.bound() {
         let ours = |known: &Known| known.bound.contains(&(binding.to_owned(), provider.contract()));

@@ -10,13 +10,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pillion_capabilities::blobstore::{Files, Memory as Blobs};
-use pillion_capabilities::eventstreams::{Memory as Events, Redis as RedisEvents};
+use pillion_capabilities::configuration::{File as ConfigurationFile, Redis as ConfigurationRedis};
+use pillion_capabilities::eventstreams::{
+    Memory as Events, Redis as RedisEvents, Start, SubscribeOptions as EventOptions,
+};
 use pillion_capabilities::extras::Embedded;
 use pillion_capabilities::httpclient::{Hyper, Options};
 use pillion_capabilities::logging::Traced;
 use pillion_capabilities::messaging::{
     JetStream, Memory as Bus, Nats, RedisStreams, StreamOptions, Streams, SubscribeOptions,
 };
+use pillion_capabilities::secrets::{Environment, File as SecretsFile, Shape};
 use pillion_capabilities::{KeyValue, Memory, Messaging, Redb, Redis};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -25,10 +29,12 @@ use tokio::task::JoinSet;
 
 use super::reload::{Draining, LAST};
 use super::{
-    ActorManifest, AntiForgeryManifest, BindingManifest, HttpManifest, Manifest, ProviderKind,
-    ProviderManifest, SubscriptionManifest,
+    ActorManifest, AntiForgeryManifest, BindingManifest, EventsManifest, HttpManifest, Manifest,
+    ProviderKind, ProviderManifest, StartManifest, SubscriptionManifest,
 };
+use crate::delivery::Wish;
 use crate::dispatch::{Contract, Provider, or_default};
+use crate::host::Place;
 use crate::identity::{Trust, TrustedIssuers};
 use crate::metrics::{Metrics, MetricsServer};
 use crate::middleware::Middleware;
@@ -66,12 +72,22 @@ pub(super) struct Known {
     pub(super) bound: HashSet<(String, Contract)>,
     /// The public keys of the actors that any of them linked it to.
     pub(super) linked: HashSet<String>,
-    /// What any of them subscribed it to, by binding and topic.
-    pub(super) subscribed: HashSet<(String, String)>,
+    /// What any of them subscribed it to.
+    pub(super) subscribed: HashSet<Place>,
     /// Its revision's time on probation, and the module before it.
     pub(super) trial: Option<(Trial, [u8; 32])>,
     /// The module that was rolled back: it is not tried again.
     pub(super) refused: Option<[u8; 32]>,
+}
+
+/// What an actor is subscribed to.
+pub(super) struct Wished<'a> {
+    /// Where it stands in the actor's manifest.
+    pub(super) place: String,
+    pub(super) binding: &'a str,
+    /// The topic or stream.
+    pub(super) topic: &'a str,
+    pub(super) wish: Wish,
 }
 
 /// A server of an actor.
@@ -143,6 +159,9 @@ const STREAM_LENGTH: u32 = 100_000;
 
 /// How many events of each stream are kept.
 const EVENTS: usize = 100_000;
+
+/// How often a configuration is looked at for changes.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long the export of the last spans may take.
 const LAST_SPANS: Duration = Duration::from_secs(3);
@@ -265,6 +284,11 @@ impl Running {
                 self.host.subscribe(loaded, &subscription.binding, topic, subscription.options()).await;
             subscribed.at(|| format!("actors[{number}].subscriptions[{at}]"))?;
         }
+        for (at, events) in actor.events.iter().enumerate() {
+            let EventsManifest { binding, stream, .. } = events;
+            let subscribed = self.host.subscribe_events(loaded, binding, stream, events.options()).await;
+            subscribed.at(|| format!("actors[{number}].events[{at}]"))?;
+        }
         if let Some(http) = &actor.http {
             let place = || format!("actors[{number}].http");
             let listener = listen(&http.listen).await.at(place)?;
@@ -308,7 +332,7 @@ impl<'a> Prepared<'a> {
             for (at, binding) in actor.bindings.iter().enumerate() {
                 let place = || place(&format!(".bindings[{at}]"));
                 let provider = provider(&providers, binding).at(place)?;
-                host.bind(&loaded, &binding.name, provider).at(place)?;
+                host.bind_with(&loaded, &binding.name, provider, &binding.values).at(place)?;
             }
             actors.push((number, actor, loaded));
             hashes.push(Sha256::digest(&wasm).into());
@@ -347,12 +371,11 @@ impl Known {
                 self.linked.insert(link.key().to_owned());
             }
         }
-        for deliveries in &state.deliveries {
-            let wanted = |it: &SubscriptionManifest| {
-                or_default(&it.binding) == &*deliveries.binding && it.topic == *deliveries.topic
-            };
-            if manifest.subscriptions.iter().any(wanted) {
-                self.subscribed.insert((deliveries.binding.to_string(), deliveries.topic.to_string()));
+        for wished in manifest.wishes() {
+            let Wished { binding, topic, wish, .. } = wished;
+            let (contract, binding) = (wish.contract(), or_default(binding));
+            if state.deliveries.iter().any(|it| it.is(contract, binding, topic)) {
+                self.subscribed.insert((contract, binding.into(), topic.into()));
             }
         }
     }
@@ -421,6 +444,27 @@ impl fmt::Debug for Policies {
     }
 }
 
+// === impl ActorManifest ===
+
+impl ActorManifest {
+    /// All that it is subscribed to.
+    pub(super) fn wishes(&self) -> impl Iterator<Item = Wished<'_>> {
+        let messages = self.subscriptions.iter().enumerate().map(|(at, it)| Wished {
+            place: format!("subscriptions[{at}]"),
+            binding: &it.binding,
+            topic: &it.topic,
+            wish: Wish::Messages(it.options()),
+        });
+        let events = self.events.iter().enumerate().map(|(at, it)| Wished {
+            place: format!("events[{at}]"),
+            binding: &it.binding,
+            topic: &it.stream,
+            wish: Wish::Events(it.options()),
+        });
+        messages.chain(events)
+    }
+}
+
 // === impl SubscriptionManifest ===
 
 impl SubscriptionManifest {
@@ -430,6 +474,24 @@ impl SubscriptionManifest {
             group: self.group.clone(),
             max_deliveries: self.max_deliveries.unwrap_or(defaults.max_deliveries),
             dead_letter: self.dead_letter.clone(),
+            ..defaults
+        }
+    }
+}
+
+// === impl EventsManifest ===
+
+impl EventsManifest {
+    pub(super) fn options(&self) -> EventOptions {
+        let defaults = EventOptions::default();
+        EventOptions {
+            group: self.group.clone(),
+            start: match self.start {
+                StartManifest::New => Start::New,
+                StartManifest::Eldest => Start::Eldest,
+            },
+            max_deliveries: self.max_deliveries.unwrap_or(defaults.max_deliveries),
+            concurrency: self.concurrency.unwrap_or(defaults.concurrency),
             ..defaults
         }
     }
@@ -525,7 +587,9 @@ pub(super) async fn providers<'a>(
             return wrong(format!("the file {} is that of the provider {other:?}", path.display()));
         }
         let stand_in = match (&provider.path, purpose) {
-            (Some(path), Purpose::Check) => Some(stand_in(provider.kind, &base.join(path)).at(place)?),
+            (Some(path), Purpose::Check) if !provider.kind.is_read() => {
+                Some(stand_in(provider.kind, &base.join(path)).at(place)?)
+            }
             _ => None,
         };
         let base = stand_in.as_ref().map_or(base, TempDir::path);
@@ -537,6 +601,15 @@ pub(super) async fn providers<'a>(
         stand_ins.extend(stand_in);
     }
     Ok((providers, stand_ins))
+}
+
+// === impl ProviderKind ===
+
+impl ProviderKind {
+    /// Whether its file is read and not written to.
+    fn is_read(self) -> bool {
+        matches!(self, Self::SecretsFile | Self::ConfigurationFile)
+    }
 }
 
 /// A folder for a file, or a folder, in place of one that is not to be touched, and may well be in use.
@@ -570,20 +643,31 @@ async fn connect(provider: &ProviderManifest, base: &Path, purpose: Purpose) -> 
         | ProviderKind::Log
         | ProviderKind::HttpClient
         | ProviderKind::MemoryEvents
-        | ProviderKind::MemoryBlobs => (false, false),
+        | ProviderKind::MemoryBlobs
+        | ProviderKind::SecretsEnvironment => (false, false),
         ProviderKind::Redis
         | ProviderKind::Nats
         | ProviderKind::Jetstream
         | ProviderKind::RedisStreams
-        | ProviderKind::RedisEvents => (true, false),
-        ProviderKind::Redb | ProviderKind::Files => (false, true),
+        | ProviderKind::RedisEvents
+        | ProviderKind::ConfigurationRedis => (true, false),
+        ProviderKind::Redb
+        | ProviderKind::Files
+        | ProviderKind::SecretsFile
+        | ProviderKind::ConfigurationFile => (false, true),
     };
     let reaches = !provider.allow.is_empty() || provider.allow_private;
     if reaches && *kind != ProviderKind::HttpClient {
         let text = "a provider of this kind takes neither `allow` nor `allowPrivate`";
         return Err(Cause::Wrong(text.to_owned()));
     }
-    for (name, needed, given) in [("url", needs_url, url.is_some()), ("path", needs_path, path.is_some())] {
+    let needs_prefix = *kind == ProviderKind::SecretsEnvironment;
+    let prefix = provider.prefix.as_deref().filter(|prefix| !prefix.is_empty());
+    for (name, needed, given) in [
+        ("url", needs_url, url.is_some()),
+        ("path", needs_path, path.is_some()),
+        ("prefix", needs_prefix, prefix.is_some()),
+    ] {
         if needed != given {
             let text = if needed { "needs" } else { "takes no" };
             return Err(Cause::Wrong(format!("a provider of this kind {text} `{name}`")));
@@ -593,6 +677,7 @@ async fn connect(provider: &ProviderManifest, base: &Path, purpose: Purpose) -> 
         (url.as_deref().unwrap_or_default(), base.join(path.as_deref().unwrap_or(Path::new(""))));
     let path = match purpose {
         Purpose::Run => path,
+        Purpose::Check if kind.is_read() => path,
         Purpose::Check => base.join(STAND_IN),
     };
     Ok(match kind {
@@ -617,6 +702,17 @@ async fn connect(provider: &ProviderManifest, base: &Path, purpose: Purpose) -> 
         }
         ProviderKind::MemoryBlobs => Provider::blob_store(Arc::new(Blobs::new(ROOM))),
         ProviderKind::Files => Provider::blob_store(Arc::new(Files::open(path)?)),
+        ProviderKind::SecretsEnvironment => {
+            let environment = Environment::new().with_prefix(prefix.unwrap_or_default());
+            Provider::secrets(Arc::new(environment))
+        }
+        ProviderKind::SecretsFile => Provider::secrets(Arc::new(SecretsFile::open(path, Shape::default())?)),
+        ProviderKind::ConfigurationFile => {
+            Provider::configuration(Arc::new(ConfigurationFile::open(path, LOOK)?))
+        }
+        ProviderKind::ConfigurationRedis => {
+            Provider::configuration(Arc::new(ConfigurationRedis::connect(url, LOOK).await?))
+        }
     })
 }
 

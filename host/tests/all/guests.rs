@@ -177,20 +177,26 @@ pub(crate) fn mailbox() -> Vec<u8> {
 /// A guest that pushes each chunk that it receives, as the whole message, to the list `k` of the default key-value
 /// binding, and passes everything else on to the default blob store; where it fails, it fails with the host's error.
 pub(crate) fn downloader() -> Vec<u8> {
-    let forward = forward(DEFAULT, (2_000, 15));
+    collecting("ReceiveChunk", "wascc:blobstore")
+}
+
+/// A guest that pushes what it is given by an operation, as the whole message, to the list `k` of the default key-value
+/// binding, and passes everything else on to the default binding of a namespace; where it fails, it fails with the host's
+/// error. Operations are told apart by their length and their third letter.
+pub(crate) fn collecting(operation: &str, namespace: &str) -> Vec<u8> {
+    let forward = forward(DEFAULT, (2_000, namespace.len() as u32));
     let length = |at: u32, shift: u32| {
         format!("(i32.store8 (i32.const {at}) (i32.shr_u (local.get $length) (i32.const {shift})))")
     };
     module(&format!(
-        r#"(data (i32.const 2000) "wascc:blobstore")
+        r#"(data (i32.const 2000) "{namespace}")
            (data (i32.const 2100) "Push")
            (data (i32.const 3000) "\82\a3key\a1k\a5value\c6")
            (func (export "__guest_call") (param $operation i32) (param $length i32) (result i32)
              (local $n i32)
              (call $guest_request (i32.const 1024) (i32.const 3018))
-             ;; `ReceiveChunk`, not `RemoveObject`.
-             (if (i32.and (i32.eq (local.get $operation) (i32.const 12))
-                   (i32.eq (i32.load8_u (i32.const 1026)) (i32.const 99))) (then
+             (if (i32.and (i32.eq (local.get $operation) (i32.const {letters}))
+                   (i32.eq (i32.load8_u (i32.const 1026)) (i32.const {third}))) (then
                {} {} {} {}
                (if (i32.eqz (call $host_call (i32.const 16) (i32.const 7) (i32.const 32) (i32.const 14)
                      (i32.const 2100) (i32.const 4)
@@ -207,6 +213,8 @@ pub(crate) fn downloader() -> Vec<u8> {
         length(3_015, 16),
         length(3_016, 8),
         length(3_017, 0),
+        letters = operation.len(),
+        third = operation.as_bytes()[2],
     ))
 }
 

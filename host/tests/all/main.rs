@@ -2,13 +2,16 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod actors;
+mod binding_values;
 mod bindings;
 mod blobstore;
 mod bundles;
 mod cache;
 mod calls;
 mod chain;
+mod configuration;
 mod defects;
+mod events;
 mod eventstreams;
 mod expiry;
 mod guests;
@@ -27,6 +30,7 @@ mod probation;
 mod provider;
 mod queue;
 mod reload;
+mod secrets;
 mod small_contracts;
 mod soak;
 mod spans;

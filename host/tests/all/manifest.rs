@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pillion_capabilities::testing::{NatsServer, RedisServer};
+use pillion_codec::{SecretRequest, SecretResponse};
 use pillion_host::Inventory;
 use pillion_host::identity::{self, ActorClaims, Claims, KeyPair, SignerClaims};
 use pillion_host::manifest::{Manifest, ManifestError, ProviderKind, Running};
@@ -251,6 +252,125 @@ actors:
 }
 
 #[tokio::test]
+async fn secrets_configuration_events_and_values_are_bound() {
+    let folder = Folder::new();
+    let granted = caps(&[
+        "wascc:keyvalue",
+        "wascc:eventstreams",
+        "wascc:logging",
+        "pillion:secrets",
+        "pillion:configuration",
+    ]);
+    folder.sign("app.wasm", &KeyPair::new_module(), &calling("pillion:secrets"), granted);
+    let write =
+        |name: &str, text: &str| fs::write(folder.directory.path().join(name), text).expect("written");
+    write("secrets.json", r#"{"db": "hunter2", "other": "x"}"#);
+    write("app.yaml", "a: 1\n");
+    let text = r#"
+providers:
+  - {name: vault, kind: secrets-file, path: secrets.json}
+  - {name: environment, kind: secrets-environment, prefix: CARGO_PKG_}
+  - {name: settings, kind: configuration-file, path: app.yaml}
+  - {name: events, kind: memory-events}
+  - {name: store, kind: memory}
+  - {name: log, kind: log}
+actors:
+  - module: app.wasm
+    bindings:
+      - {provider: vault, values: {allow: "db, more-*"}}
+      - {name: environment, provider: environment}
+      - {provider: settings, values: {prefix: app}}
+      - {provider: events}
+      - {name: mine, provider: events, values: {prefix: mine}}
+      - {provider: store, values: {prefix: app}}
+      - {provider: log, values: {level: warn}}
+    events:
+      - {stream: audit}
+      - {stream: audit, binding: mine, group: all, start: eldest, maxDeliveries: 3, concurrency: 1}
+"#;
+    let running = folder.start(text).await.expect("it starts");
+    let info = &running.host().inventory().actors[0];
+    let bindings: Vec<_> = info.bindings.iter().map(|it| (&*it.binding, it.contract, it.provider)).collect();
+    assert_eq!(
+        bindings,
+        [
+            ("default", "pillion:secrets", "file"),
+            ("environment", "pillion:secrets", "environment"),
+            ("default", "pillion:configuration", "file"),
+            ("default", "wascc:eventstreams", "memory"),
+            ("mine", "wascc:eventstreams", "memory"),
+            ("default", "wascc:keyvalue", "memory"),
+            ("default", "wascc:logging", "traced"),
+        ]
+    );
+    assert_eq!(info.event_streams, ["audit", "audit"]);
+    let actor = running.host().actors().remove(0);
+    for (secret, expected) in [("db", Ok("hunter2")), ("other", Err("the secret \"other\" by this binding"))]
+    {
+        let mut payload = Vec::new();
+        SecretRequest { secret }.encode(&mut payload);
+        let answer = running.host().call(&actor, "Get", &payload).wait().await;
+        match (answer, expected) {
+            (Ok(answer), Ok(value)) => {
+                let response = SecretResponse::decode(&answer).expect("a response");
+                assert_eq!(response.values.iter().next().map(|(_, value)| value.expose()), Some(value));
+            }
+            (Err(failure), Err(text)) => assert!(failure.to_string().contains(text), "{failure}"),
+            (answer, expected) => panic!("{answer:?} is not {expected:?}"),
+        }
+    }
+    running.stop().await;
+
+    let checked = folder.check(text).await.expect("nothing is wrong with it");
+    assert_eq!(checked.actors[0].bindings.len(), 7);
+    for (from, to, expected) in [
+        ("path: secrets.json", "path: missing.json", "providers[0]: file failed: the file of secrets"),
+        (
+            "kind: secrets-environment, prefix: CARGO_PKG_",
+            "kind: secrets-environment",
+            "providers[1]: a provider of this kind needs `prefix`",
+        ),
+        (
+            "kind: secrets-environment, prefix: CARGO_PKG_",
+            "kind: secrets-environment, prefix: \"\"",
+            "providers[1]: a provider of this kind needs `prefix`",
+        ),
+        (
+            "kind: memory}",
+            "kind: memory, prefix: x}",
+            "providers[4]: a provider of this kind takes no `prefix`",
+        ),
+        ("path: app.yaml", "path: app.wasm", "providers[2]: file failed: the configuration file"),
+        (
+            "values: {allow: \"db, more-*\"}",
+            "values: {alow: db}",
+            "actors[0].bindings[0]: the provider refuses",
+        ),
+        (
+            "provider: settings, values: {prefix: app}",
+            "provider: settings, values: {prefix: \"a:b\"}",
+            "actors[0].bindings[2]: the provider refuses",
+        ),
+        ("level: warn", "level: loud", "actors[0].bindings[6]: the provider refuses"),
+        ("stream: audit}", "stream: \"\"}", "actors[0].events[0]: the stream has no name"),
+        (
+            "binding: mine, group: all",
+            "binding: nobody",
+            "actors[0].events[1]: the actor has no wascc:eventstreams",
+        ),
+        ("binding: mine, group: all", "group: all", "actors[0].events[1]: the actor"),
+        ("binding: mine, group: all", "binding: mine, group: a b", "actors[0].events[1]: the queue group"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let text = text.replacen(from, to, 1);
+        let error = folder.start(&text).await.expect_err(to);
+        assert!(error.contains(expected), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+        assert_eq!(folder.check(&text).await.expect_err(to), error);
+    }
+}
+
+#[tokio::test]
 async fn providers_on_servers_are_connected_to() {
     let (Some(nats), Some(redis)) =
         (NatsServer::start_or_skip().expect("it starts"), RedisServer::start_or_skip().expect("it starts"))
@@ -258,7 +378,7 @@ async fn providers_on_servers_are_connected_to() {
         return;
     };
     let folder = Folder::new();
-    let granted = caps(&["wascc:keyvalue", "wascc:messaging", "wascc:eventstreams"]);
+    let granted = caps(&["wascc:keyvalue", "wascc:messaging", "wascc:eventstreams", "pillion:configuration"]);
     folder.sign("mailbox.wasm", &KeyPair::new_module(), &mailbox(), granted);
     let text = format!(
         r#"
@@ -268,6 +388,7 @@ providers:
   - {{name: jetstream, kind: jetstream, url: "{nats}"}}
   - {{name: streams, kind: redis-streams, url: "{redis}"}}
   - {{name: events, kind: redis-events, url: "{redis}"}}
+  - {{name: settings, kind: configuration-redis, url: "{redis}"}}
 actors:
   - module: mailbox.wasm
     bindings:
@@ -276,10 +397,12 @@ actors:
       - {{name: durable, provider: jetstream}}
       - {{name: redis, provider: streams}}
       - {{provider: events}}
+      - {{provider: settings}}
     subscriptions:
       - {{topic: one}}
       - {{binding: durable, topic: two, group: all}}
       - {{binding: redis, topic: three, group: all, deadLetter: dead}}
+    events: [{{stream: four, group: all}}]
 "#,
         redis = redis.url(),
         nats = nats.url(),
@@ -287,7 +410,8 @@ actors:
     let running = folder.start(&text).await.expect("it starts");
     let info = &running.host().inventory().actors[0];
     let providers: Vec<_> = info.bindings.iter().map(|it| it.provider).collect();
-    assert_eq!(providers, ["redis", "nats", "jetstream", "redis_streams", "redis"]);
+    assert_eq!(providers, ["redis", "nats", "jetstream", "redis_streams", "redis", "redis"]);
+    assert_eq!(info.event_streams, ["four"]);
     assert_eq!(info.subscriptions, ["one", "two", "three"]);
     running.stop().await;
     drop((nats, redis));

@@ -7,10 +7,10 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// The events of one target, each as its level and its fields.
+/// The events of one target, or of all, each as its level and its fields.
 #[derive(Clone)]
 pub(crate) struct Traces {
-    target: &'static str,
+    target: Option<&'static str>,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
@@ -20,7 +20,11 @@ struct Line(String);
 
 impl Traces {
     pub(crate) fn of(target: &'static str) -> Self {
-        Self { target, lines: Arc::default() }
+        Self { target: Some(target), lines: Arc::default() }
+    }
+
+    pub(crate) fn all() -> Self {
+        Self { target: None, lines: Arc::default() }
     }
 
     /// Does something again and again until it is logged; answers the line. What is logged for the first time by several
@@ -43,7 +47,7 @@ impl Traces {
 
 impl Subscriber for Traces {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == self.target
+        self.target.is_none_or(|target| metadata.target() == target)
     }
 
     fn event(&self, event: &Event<'_>) {

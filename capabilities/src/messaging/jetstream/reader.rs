@@ -14,9 +14,9 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::broker::{Broker, check_length};
+use crate::delivery::Outlet;
 use crate::messaging::nats::link::RESPONSE_TIMEOUT;
 use crate::messaging::nats::wire;
-use crate::messaging::outlet::Outlet;
 use crate::messaging::{Message, Operation, Outcome, Received, Settle, SubscribeOptions, Subscription};
 use crate::{Answer, Counters, Result};
 
@@ -24,7 +24,7 @@ pub(super) struct Reader {
     broker: Arc<Broker>,
     topic: Arc<str>,
     options: Arc<SubscribeOptions>,
-    outlet: Outlet,
+    outlet: Outlet<Received>,
     source: Source,
 }
 

@@ -3,13 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use futures_util::Stream;
-use tokio::time::{Sleep, sleep_until};
 
 use super::Broker;
 use super::topic::{Dead, Found, Member, Taking, Topic};
+use crate::delivery::Alarm;
 use crate::messaging::{Delivery, Outcome, Settle, Ticket};
 use crate::{Answer, Result};
 
@@ -19,7 +18,7 @@ pub(super) struct Subscriber {
     topic: Arc<Topic>,
     member: Member,
     /// Wakes it when the next delivery of its group is overdue.
-    alarm: Option<(Instant, Pin<Box<Sleep>>)>,
+    alarm: Alarm,
 }
 
 /// Settles one taking.
@@ -33,16 +32,7 @@ struct Settlement {
 
 impl Subscriber {
     pub(super) fn new(broker: Arc<Broker>, topic: Arc<Topic>, member: Member) -> Self {
-        Self { broker, topic, member, alarm: None }
-    }
-
-    /// Has the task woken at this time. Answers whether it has come already.
-    fn due(&mut self, at: Instant, context: &mut Context<'_>) -> bool {
-        let alarm = match &mut self.alarm {
-            Some((set, alarm)) if *set == at => alarm,
-            other => &mut other.insert((at, Box::pin(sleep_until(at.into())))).1,
-        };
-        alarm.as_mut().poll(context).is_ready()
+        Self { broker, topic, member, alarm: Alarm::default() }
     }
 }
 
@@ -59,13 +49,8 @@ impl Stream for Subscriber {
                     let settle = Box::new(Settlement { broker, topic, taking });
                     return Poll::Ready(Some(Delivery { received, ticket: Ticket::new(counters, settle) }));
                 }
-                Found::Nothing(Some(deadline)) => {
-                    if !this.due(deadline, context) {
-                        return Poll::Pending;
-                    }
-                    this.alarm = None;
-                }
-                Found::Nothing(None) => return Poll::Pending,
+                Found::Nothing(Some(deadline)) if this.alarm.due(deadline, context) => {}
+                Found::Nothing(_) => return Poll::Pending,
                 Found::Dead(dead) => {
                     for dead in dead {
                         let topic = this.topic.name();

@@ -1,12 +1,8 @@
 //! Messages as fields of a stream's entries.
 
-use bytes::Bytes;
-
 use crate::messaging::Message;
 use crate::messaging::check::{expired, expiry_ms};
-
-/// Field names and values, one after another.
-pub(super) type Fields = Vec<Bytes>;
+use crate::redis::groups::Fields;
 
 const BODY: &str = "data";
 const REPLY_TO: &str = "reply_to";

@@ -23,6 +23,11 @@ macro_rules! for_each_provider {
             }
 
             #[test]
+            fn prefixed() {
+                super::super::with_prefix(super::$promise);
+            }
+
+            #[test]
             fn files() {
                 super::super::with_files(super::$promise);
             }

@@ -1,9 +1,10 @@
 //! Bytes that are no message: an error each, quickly, and never a panic.
 
 use pillion_codec::{
-    AddRequest, AddResponse, Blob, BlobList, DecodeError, Event, EventValues, FileChunk, GetRequest,
-    GetResponse, Headers, Item, Keys, Messages, NewCount, RangeRequest, Request, Response, SetRequest,
-    SetResponse, StreamQuery, StreamResults, Values,
+    AddRequest, AddResponse, Blob, BlobList, ConfigurationChange, ConfigurationItem, DecodeError, Event,
+    EventValues, FileChunk, GetRequest, GetResponse, Headers, Item, Keys, List, Map, Messages, NewCount,
+    RangeRequest, Request, Response, SecretNames, SecretText, SecretsResponse, SetRequest, SetResponse,
+    StreamQuery, StreamResults, Values,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,6 +22,15 @@ fn decode_as_everything(bytes: &[u8]) {
     let _ = NewCount::decode(bytes);
     let _ = FileChunk::decode(bytes);
     let _ = StreamQuery::decode(bytes);
+    if let Ok(SecretsResponse { secrets }) = SecretsResponse::decode(bytes) {
+        assert_eq!(secrets.iter().count(), secrets.len());
+        assert!(secrets.iter().all(|(_, values)| values.iter().count() == values.len()));
+    }
+    if let Ok(ConfigurationChange { items, removed, .. }) = ConfigurationChange::decode(bytes) {
+        assert_eq!((items.iter().count(), removed.iter().count()), (items.len(), removed.len()));
+        assert!(items.iter().all(|(_, item)| item.metadata.iter().count() == item.metadata.len()));
+    }
+    let _ = SecretNames::decode(bytes);
     if let Ok(BlobList { blobs }) = BlobList::decode(bytes) {
         assert_eq!(blobs.iter().count(), blobs.len());
     }
@@ -68,6 +78,20 @@ proptest! {
         others[place] = to;
         decode_as_everything(&others[..split]);
         decode_as_everything(&others[split..]);
+        let mut ours = Vec::new();
+        let values = [("key", SecretText::new("value"))];
+        let secrets = [("name", Map::new(&values))];
+        SecretsResponse { secrets: Map::new(&secrets) }.encode(&mut ours);
+        let split = ours.len();
+        let item = ConfigurationItem { value: "1", version: "2", metadata: Map::new(&[("a", "b")]) };
+        let removed = [&b"gone"[..]];
+        let items = [("k", item)];
+        let change = ConfigurationChange { id: "7", items: Map::new(&items), removed: List::new(&removed) };
+        change.encode(&mut ours);
+        let place = at.index(ours.len());
+        ours[place] = to;
+        decode_as_everything(&ours[..split]);
+        decode_as_everything(&ours[split..]);
         let place = at.index(encoded.len());
         encoded[place] = to;
         decode_as_everything(&encoded);

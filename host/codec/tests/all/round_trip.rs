@@ -1,10 +1,12 @@
 //! What is encoded is decoded, whatever the fields hold.
 
 use pillion_codec::{
-    AddRequest, AddResponse, Blob, BlobList, BrokerMessage, Event, EventValues, FileChunk, GeneratorRequest,
-    GeneratorResult, GetRequest, GetResponse, Headers, Item, Keys, List, Messages, NewCount, RangeRequest,
-    Request, RequestMessage, Response, SetRequest, SetResponse, StreamQuery, StreamRequest, StreamResults,
-    TimeRange, Values, WriteLogRequest,
+    AddRequest, AddResponse, Blob, BlobList, BrokerMessage, ConfigurationChange, ConfigurationItem,
+    ConfigurationItems, ConfigurationKeys, Event, EventValues, FileChunk, GeneratorRequest, GeneratorResult,
+    GetRequest, GetResponse, Headers, Item, Keys, List, Map, Messages, NewCount, RangeRequest, Request,
+    RequestMessage, Response, SecretNames, SecretRequest, SecretResponse, SecretText, SecretsResponse,
+    SetRequest, SetResponse, StreamQuery, StreamRequest, StreamResults, SubscriptionId, TimeRange,
+    Unsubscribed, Values, WriteLogRequest,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -93,6 +95,46 @@ proptest! {
             sequence_no: first, container: one, id: other, total_bytes: second, chunk_size: third, context,
             chunk_bytes: &body,
         });
+    }
+
+    #[test]
+    fn secret_and_configuration_messages_come_back(
+        texts in vec(".*", 3), exists: bool, pairs in vec((".*", ".*"), 0..20), count in 0..20_usize,
+    ) {
+        let [one, two, three] = [&*texts[0], &*texts[1], &*texts[2]];
+        let names: Vec<&[u8]> = pairs.iter().map(|(name, _)| name.as_bytes()).collect();
+        let names = List::new(&names);
+        let values: Vec<_> = pairs.iter().map(|(name, value)| (&**name, SecretText::new(value))).collect();
+        let values = Map::new(&values);
+        comes_back!(SecretRequest, SecretRequest { secret: one });
+        comes_back!(SecretResponse, SecretResponse { exists, values });
+        comes_back!(SecretNames, SecretNames { secrets: names });
+        let secrets = vec![(one, values); count];
+        comes_back!(SecretsResponse, SecretsResponse { secrets: Map::new(&secrets) });
+        let metadata: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let item = ConfigurationItem { value: one, version: two, metadata: Map::new(&metadata) };
+        let items = vec![(three, item); count];
+        let items = Map::new(&items);
+        comes_back!(ConfigurationKeys, ConfigurationKeys { keys: names });
+        comes_back!(ConfigurationItems, ConfigurationItems { items });
+        comes_back!(ConfigurationChange, ConfigurationChange { id: one, items, removed: names });
+        comes_back!(SubscriptionId, SubscriptionId { id: one });
+        comes_back!(Unsubscribed, Unsubscribed { ended: exists });
+    }
+
+    #[test]
+    fn no_secret_shows_in_debug_output(value in "[a-z]{12}", name in "[A-Z]{1,4}") {
+        let pairs = [(&*name, SecretText::new(&value))];
+        let values = Map::new(&pairs);
+        let mut encoded = Vec::new();
+        SecretResponse { exists: true, values }.encode(&mut encoded);
+        let read = SecretResponse::decode(&encoded).expect("it was encoded");
+        let secrets = [(&*name, read.values)];
+        for shown in [format!("{read:?}"), format!("{:#?}", SecretsResponse { secrets: Map::new(&secrets) })] {
+            prop_assert!(shown.contains(&*name) && shown.contains("REDACTED"), "{}", shown);
+            prop_assert!(!shown.contains(&*value), "{}", shown);
+        }
+        prop_assert_eq!(read.values.iter().next().map(|(_, text)| text.expose()), Some(&*value));
     }
 
     #[test]

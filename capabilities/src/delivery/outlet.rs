@@ -6,23 +6,21 @@ use std::sync::Arc;
 use futures_util::stream::poll_fn;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::delivery::{Delivery, Received, Settle, Ticket};
-use super::{Operation, Subscription};
-use crate::Counters;
+use super::{CountOutcomes, Delivery, Settle, Subscription, Ticket};
 
-/// The task's side of a subscription. A task fetches no more messages than it holds permits for; a permit travels
-/// with its delivery until that is settled. So no more are unsettled than allowed, wherever they are.
-pub(super) struct Outlet {
-    deliveries: mpsc::Sender<Delivery>,
+/// The task's side of a subscription. A task fetches no more than it holds permits for; a permit travels with its
+/// delivery until that is settled. So no more are unsettled than allowed, wherever they are.
+pub(crate) struct Outlet<R> {
+    deliveries: mpsc::Sender<Delivery<R>>,
     permits: Arc<Semaphore>,
-    counters: Arc<Counters<Operation>>,
+    counters: Arc<dyn CountOutcomes>,
 }
 
 // === impl Outlet ===
 
-impl Outlet {
+impl<R: Send + 'static> Outlet<R> {
     /// Both sides of a subscription.
-    pub(super) fn new(concurrency: usize, counters: Arc<Counters<Operation>>) -> (Self, Subscription) {
+    pub(crate) fn new(concurrency: usize, counters: Arc<dyn CountOutcomes>) -> (Self, Subscription<R>) {
         // Each delivery in the channel holds a permit, so that it never is full.
         let (deliveries, mut received) = mpsc::channel(concurrency);
         let outlet = Self { deliveries, permits: Arc::new(Semaphore::new(concurrency)), counters };
@@ -30,7 +28,7 @@ impl Outlet {
     }
 
     /// Does something unless and until the subscription is dropped; then answers `None`.
-    pub(super) async fn unless_ended<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn unless_ended<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             () = self.deliveries.closed() => None,
@@ -40,7 +38,7 @@ impl Outlet {
 
     /// Waits for a permit, and takes what others are free, `most` altogether. `None` if the subscription was
     /// dropped.
-    pub(super) async fn permits(&self, most: usize) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn permits(&self, most: usize) -> Option<OwnedSemaphorePermit> {
         let permit = self.unless_ended(Arc::clone(&self.permits).acquire_owned()).await?;
         let mut permit = permit.ok()?;
         let more = self.permits.available_permits().min(most.saturating_sub(1));
@@ -53,8 +51,8 @@ impl Outlet {
         Some(permit)
     }
 
-    /// Hands over a delivery. If the subscription was dropped, the message goes back.
-    pub(super) fn deliver(&self, permit: OwnedSemaphorePermit, received: Received, settle: Box<dyn Settle>) {
+    /// Hands over a delivery. If the subscription was dropped, what arrived goes back.
+    pub(crate) fn deliver(&self, permit: OwnedSemaphorePermit, received: R, settle: Box<dyn Settle>) {
         let ticket = Ticket::new(Arc::clone(&self.counters), settle).holding(permit);
         // What cannot be sent comes back in the error; dropping it has it delivered again.
         let _ = self.deliveries.try_send(Delivery { received, ticket });

@@ -1,4 +1,5 @@
--- KEYS: the stream, and a key named as the new group. ARGV: the start of all such names, seconds.
+-- KEYS: the stream, and a key named as the new group. ARGV: the start of all such names, seconds, the entry
+-- behind which the group begins.
 -- Makes a group for one subscription, with a lease that the subscription has to renew, and destroys those whose
 -- lease was not: their process was killed, and their messages would be kept for ever.
 if redis.call('EXISTS', KEYS[1]) == 1 then
@@ -10,5 +11,5 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   end
 end
 redis.call('SET', KEYS[2], '', 'EX', ARGV[2])
-redis.call('XGROUP', 'CREATE', KEYS[1], KEYS[2], '$', 'MKSTREAM')
+redis.call('XGROUP', 'CREATE', KEYS[1], KEYS[2], ARGV[3], 'MKSTREAM')
 return 1

@@ -1,36 +1,41 @@
 //! A running subscription.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt};
 
-use super::delivery::{Delivery, Outcome, Received};
+use super::{Delivery, Outcome};
+use crate::messaging::Received;
 
 /// The deliveries of a subscription. It goes on until it is dropped, also when its provider is dropped before, and
 /// outlives failures of the server. What it had fetched and nobody had settled is then delivered to other members of
 /// the group, where the provider can.
 #[must_use = "dropping a subscription ends it"]
-pub struct Subscription {
-    deliveries: Pin<Box<dyn Stream<Item = Delivery> + Send>>,
+pub struct Subscription<R> {
+    deliveries: Pin<Box<dyn Stream<Item = Delivery<R>> + Send>>,
 }
 
 // === impl Subscription ===
 
-impl Subscription {
+impl<R> Subscription<R> {
     /// A subscription whose deliveries come from a stream. Dropping the stream has to end it.
-    pub fn new(deliveries: impl Stream<Item = Delivery> + Send + 'static) -> Self {
+    pub fn new(deliveries: impl Stream<Item = Delivery<R>> + Send + 'static) -> Self {
         Self { deliveries: Box::pin(deliveries) }
     }
 
     /// The next delivery. Waits while there is none, and while as many are unsettled as may be at a time. May be
-    /// dropped before it is done; no message is lost then. `None` if the runtime that the subscription was made in has
+    /// dropped before it is done; nothing is lost then. `None` if the runtime that the subscription was made in has
     /// ended.
-    pub async fn next(&mut self) -> Option<Delivery> {
+    pub async fn next(&mut self) -> Option<Delivery<R>> {
         poll_fn(|context| self.deliveries.as_mut().poll_next(context)).await
     }
+}
 
+impl Subscription<Received> {
     /// Calls `handler` with each message that arrives, as many at a time as may be unsettled, and settles each by
     /// what it answers. Goes on as [`Self::next`] does; dropping this future ends the subscription and the
     /// handlers under way. What cannot be settled is logged, and delivered again where the provider can.
@@ -40,7 +45,7 @@ impl Subscription {
     {
         // The subscription itself bounds how many are under way.
         self.for_each_concurrent(None, |Delivery { received, ticket }| {
-            let topic = std::sync::Arc::clone(&received.topic);
+            let topic = Arc::clone(&received.topic);
             let handled = handler(received);
             async move {
                 if let Err(error) = ticket.settle(handled.await).wait().await {
@@ -52,16 +57,16 @@ impl Subscription {
     }
 }
 
-impl Stream for Subscription {
-    type Item = Delivery;
+impl<R> Stream for Subscription<R> {
+    type Item = Delivery<R>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery<R>>> {
         self.deliveries.as_mut().poll_next(context)
     }
 }
 
-impl std::fmt::Debug for Subscription {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<R> fmt::Debug for Subscription<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription").finish_non_exhaustive()
     }
 }
