@@ -27,8 +27,10 @@ struct Inner {
     ticker: Arc<Ticker>,
     /// What is in use, by the SHA-256 of the module and whether it counts: actors of many identities may have the same
     /// code.
-    compiled: Mutex<HashMap<([u8; 32], bool), Weak<Compiled>>>,
+    compiled: Mutex<Known>,
 }
+
+type Known = HashMap<([u8; 32], bool), Weak<Compiled>>;
 
 /// Whether code counts what it runs is a matter of how it is compiled.
 struct Variant {
@@ -121,7 +123,7 @@ impl Engine {
         self.inner.ticker.shrink();
     }
 
-    fn compiled(&self) -> MutexGuard<'_, HashMap<([u8; 32], bool), Weak<Compiled>>> {
+    fn compiled(&self) -> MutexGuard<'_, Known> {
         // It is whole at all times: nothing panics half way through a change.
         self.inner.compiled.lock().unwrap_or_else(PoisonError::into_inner)
     }
