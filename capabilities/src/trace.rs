@@ -6,6 +6,7 @@
 //! part of a request is a span, and spans are exported by OTLP.
 
 mod binary;
+mod client;
 mod export;
 mod options;
 mod w3c;

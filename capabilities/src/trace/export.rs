@@ -15,6 +15,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::timeout;
 
+use super::client::{Client, Reason};
 use super::options::{Export, Protocol};
 use crate::{Error, Result};
 
@@ -24,6 +25,8 @@ pub(super) struct Exporter {
     otlp: Arc<Otlp>,
     runtime: Handle,
     export: Export,
+    /// Why the last batch over HTTP could not be sent.
+    reason: Reason,
     /// The spans that were lost since the last batch that was exported.
     lost: AtomicU64,
 }
@@ -47,6 +50,7 @@ pub(super) fn exporter(export: &Export) -> Result<(Exporter, Background)> {
     let background = Background::start()?;
     // Both make tasks of theirs.
     let within = background.handle.enter();
+    let reason = Reason::default();
     let otlp = match export.protocol {
         Protocol::Grpc => {
             let mut builder = Otlp::builder().with_tonic();
@@ -62,9 +66,10 @@ pub(super) fn exporter(export: &Export) -> Result<(Exporter, Background)> {
                 .https_or_http()
                 .enable_all_versions()
                 .build();
+            let inner = HyperClient::new(connector, export.timeout, None);
             Otlp::builder()
                 .with_http()
-                .with_http_client(HyperClient::new(connector, export.timeout, None))
+                .with_http_client(Client { inner, reason: Arc::clone(&reason) })
                 .with_endpoint(endpoint.to_string())
                 .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
                 .with_timeout(export.timeout)
@@ -74,7 +79,8 @@ pub(super) fn exporter(export: &Export) -> Result<(Exporter, Background)> {
     let otlp = otlp.map_err(|error| wrong(&error))?;
     let (otlp, runtime) = (Arc::new(otlp), background.handle.clone());
     drop(within);
-    Ok((Exporter { otlp, runtime, export: export.clone(), lost: AtomicU64::new(0) }, background))
+    let (export, lost) = (export.clone(), AtomicU64::new(0));
+    Ok((Exporter { otlp, runtime, export, reason, lost }, background))
 }
 
 /// The URL that batches are sent to.
@@ -146,7 +152,7 @@ impl Exporter {
     }
 
     fn tell(&self, spans: u64, result: &OTelSdkResult) {
-        let endpoint = &self.export.endpoint;
+        let (endpoint, reason) = (&self.export.endpoint, self.reason.lock().take());
         match result {
             Ok(()) => {
                 let lost = self.lost.swap(0, Ordering::Relaxed);
@@ -156,9 +162,11 @@ impl Exporter {
             }
             Err(error) if self.lost.fetch_add(spans, Ordering::Relaxed) == 0 => {
                 let remedy = "start the collector, or correct the endpoint; requests are not affected";
-                tracing::warn!(target: "pillion::trace", endpoint, %error, remedy, "spans are not exported");
+                tracing::warn!(target: "pillion::trace", endpoint, %error, reason, remedy, "spans are not exported");
             }
-            Err(error) => tracing::debug!(target: "pillion::trace", endpoint, %error, "nor are these"),
+            Err(error) => {
+                tracing::debug!(target: "pillion::trace", endpoint, %error, reason, "nor are these")
+            }
         }
     }
 }

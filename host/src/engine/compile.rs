@@ -25,11 +25,11 @@ struct Inner {
     cache: Option<Cache>,
     limits: Limits,
     ticker: Arc<Ticker>,
-    /// What is in use, by the SHA-256 of the module and whether it counts: actors of many identities may have the same
-    /// code.
+    /// What is in use: actors of many identities may have the same code.
     compiled: Mutex<Known>,
 }
 
+/// By the SHA-256 of the module, and whether it counts what it runs.
 type Known = HashMap<([u8; 32], bool), Weak<Compiled>>;
 
 /// Whether code counts what it runs is a matter of how it is compiled.

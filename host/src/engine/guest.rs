@@ -1,7 +1,7 @@
 //! A program wired to a dispatch: what can be called.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -290,9 +290,8 @@ impl Guest {
             }
         }
         let (guest, operation, payload) = (self.clone(), operation.to_owned(), payload.to_vec());
-        Call::Pending(Box::pin(async move {
-            guest.call_waiting(depth, operation, payload).await.map(Bytes::from)
-        }))
+        let call = async move { guest.call_waiting(depth, operation, payload).await.map(Bytes::from) };
+        Call::Pending(Box::pin(call))
     }
 
     /// Calls an operation of an always ready guest; the response replaces what is in `response`, whose room is used
@@ -428,8 +427,11 @@ impl Guest {
     ) -> Result<Vec<u8>, CallFailure> {
         let begun = Instant::now();
         // Given back after the instance.
-        let _place = self.place(depth, begun).await?;
-        let mut instance = loop {
+        let _place = match self.inner.stamp() & COUNTED {
+            0 => None,
+            _ => Box::pin(self.place(depth, begun)).await?,
+        };
+        let found = loop {
             let stamp = self.inner.stamp();
             // It may have been wired anew since it was called.
             if stamp & WAITS == 0 {
@@ -440,18 +442,25 @@ impl Guest {
                 }
             }
             match self.inner.pool.take(stamp).map_or_else(|| self.obtain(), |it| Ok(Obtained::Idle(it)))? {
-                Obtained::Idle(instance) if instance.stamp & WAITS != 0 => break instance,
+                Obtained::Idle(instance) if instance.stamp & WAITS != 0 => break Ok(instance),
                 Obtained::Idle(instance) => self.inner.pool.keep(instance, || self.inner.stamp()),
                 Obtained::Leave(wiring, _) if wiring.stamp & WAITS == 0 => {}
-                Obtained::Leave(Wiring { program, dispatch, stamp, .. }, permit) => {
-                    let made = Instance::waiting(&program, dispatch, depth, stamp, permit, begun).await;
-                    if let Err(failure) = &made
-                        && stamp & WATCHED != 0
-                    {
-                        self.ended(stamp, Err(failure));
-                    }
-                    break made?;
+                // Most calls find an instance, and need not have the room to make one in.
+                Obtained::Leave(wiring, permit) => {
+                    break Err((wiring.stamp, Box::pin(wiring.instance(depth, permit, begun))));
                 }
+            }
+        };
+        let mut instance = match found {
+            Ok(idle) => idle,
+            Err((stamp, making)) => {
+                let made = making.await;
+                if let Err(failure) = &made
+                    && stamp & WATCHED != 0
+                {
+                    self.ended(stamp, Err(failure));
+                }
+                made?
             }
         };
         let stamp = instance.stamp;
@@ -481,14 +490,14 @@ impl Guest {
     /// A place for a call that came at that time, after those that wait already; none if places are not counted.
     async fn place(&self, depth: u32, begun: Instant) -> Result<Option<Place>, CallFailure> {
         loop {
-            let (places, limits, ticker) = {
+            let (places, patience, ticker) = {
                 let wiring = self.inner.wiring();
                 if let Some(failure) = &wiring.closed {
                     return Err(failure.clone());
                 }
                 let Some(places) = &wiring.places else { return Ok(None) };
                 let Program { compiled, limits } = &wiring.program;
-                (Arc::clone(places), *limits, Arc::clone(&compiled.ticker))
+                (Arc::clone(places), limits.patience, Arc::clone(&compiled.ticker))
             };
             let full = match places.take() {
                 Ok(place) => return Ok(Some(place)),
@@ -498,7 +507,8 @@ impl Guest {
                 return Err(full);
             }
             let waiting = places.queue()?;
-            if let Some(place) = Meter::default().run(&ticker, limits, begun, waiting.place()).await? {
+            if let Some(place) = Meter::default().run(&ticker, patience, begun, pin!(waiting.place())).await?
+            {
                 return Ok(Some(place));
             }
             // The guest was closed; it may be open again.
@@ -593,6 +603,16 @@ impl Tended for Inner {
 // === impl Wiring ===
 
 impl Wiring {
+    /// An instance whose calls may wait.
+    async fn instance(
+        self,
+        depth: u32,
+        permit: Permit,
+        begun: Instant,
+    ) -> Result<Box<Instance>, CallFailure> {
+        Instance::waiting(&self.program, self.dispatch, depth, self.stamp, permit, begun).await
+    }
+
     /// Gives it the next stamp. Where it is closed, that sends calls the way on which they are told why.
     fn renew(&mut self) {
         let ready =

@@ -291,6 +291,7 @@ async fn a_collector_that_hangs_costs_spans_alone_and_that_is_said_once() {
         if endpoint == gone {
             assert_eq!(times("spans are not exported"), 1, "{said}");
             assert!(said.contains("start the collector, or correct the endpoint"), "{said}");
+            assert!(said.contains("Connection refused"), "why: {said}");
         } else {
             assert_eq!(times("BatchSpanProcessor.SpanDroppingStarted"), 1, "{said}");
             assert_eq!(times("dropped_span_count"), 1, "what was dropped is counted: {said}");
