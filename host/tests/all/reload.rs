@@ -800,7 +800,7 @@ async fn limits_change_also_where_the_code_is_compiled_anew_for_them() {
     };
     let mut running = folder.start(&text("")).await;
     for (limits, fails) in
-        [("fuel: 1", true), ("fuel: 1000000", false), ("instances: 7", false), ("fuel: 2", true)]
+        [("fuel: 1", true), ("fuel: 1000000", false), ("instances: 7", false), ("fuel: 1", true)]
     {
         let changes = folder.reload(&mut running, &text(limits)).await.expect("it is right");
         assert_eq!(changes.to_string(), format!("~actor {} (limits)", key.public_key()));
