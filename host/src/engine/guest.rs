@@ -447,7 +447,8 @@ impl Guest {
                 Obtained::Leave(wiring, _) if wiring.stamp & WAITS == 0 => {}
                 // Most calls find an instance, and need not have the room to make one in.
                 Obtained::Leave(wiring, permit) => {
-                    break Err((wiring.stamp, Box::pin(wiring.instance(depth, permit, begun))));
+                    let stamp = wiring.stamp;
+                    break Err((stamp, Box::pin(wiring.instance(depth, permit, begun))));
                 }
             }
         };
