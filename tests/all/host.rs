@@ -65,7 +65,9 @@ impl Said {
     fn next(&self, words: &[&str]) -> String {
         let mut passed_over = Vec::new();
         loop {
-            let line = self.0.recv_timeout(MINUTE).unwrap_or_else(|_| panic!("{words:?} in {passed_over:?}"));
+            let line = self.0.recv_timeout(MINUTE);
+            assert!(line.is_ok(), "{words:?} in {passed_over:?}");
+            let line = line.unwrap();
             if words.iter().all(|word| line.contains(word)) {
                 return line;
             }

@@ -282,7 +282,7 @@ fn what_is_not_as_it_was_signed_is_refused_by_name() {
         ),
         (signed.clone().with(".signatures.json", "["), ".signatures.json: "),
         (
-            signed.clone().with(".signatures.json", "{\"signatures\": [\"\"], \"plugin\": \"mine\"}"),
+            signed.with(".signatures.json", "{\"signatures\": [\"\"], \"plugin\": \"mine\"}"),
             "it is for the plugin \"mine\", which is not there",
         ),
     ] {

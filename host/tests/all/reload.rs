@@ -789,6 +789,38 @@ async fn a_revision_that_does_not_prove_itself_goes_back_and_is_not_tried_again(
 }
 
 #[tokio::test]
+async fn limits_change_also_where_the_code_is_compiled_anew_for_them() {
+    let folder = Folder::new();
+    let key = KeyPair::new_module();
+    let sign = |rev: i32| folder.sign("app.wasm", &key, &trapping(&rev.to_string()), revision(rev, &[]));
+    sign(1);
+    let text = |limits: &str| {
+        let health = "health: {probation: {calls: 10}}";
+        format!("actors:\n  - module: app.wasm\n    limits: {{{limits}}}\n    {health}\n")
+    };
+    let mut running = folder.start(&text("")).await;
+    for (limits, fails) in
+        [("fuel: 1", true), ("fuel: 1000000", false), ("instances: 7", false), ("fuel: 1", true)]
+    {
+        let changes = folder.reload(&mut running, &text(limits)).await.expect("it is right");
+        assert_eq!(changes.to_string(), format!("~actor {} (limits)", key.public_key()));
+        let answer = call(&running, &key, "any", b"").await;
+        assert_eq!(answer.is_err(), fails, "{limits}: {answer:?}");
+    }
+    // Of a revision that was rolled back there is no code to compile anew but in the file that is not taken.
+    folder.reload(&mut running, &text("")).await.expect("it is right");
+    sign(2);
+    folder.reload(&mut running, &text("")).await.expect("it is newer");
+    call(&running, &key, "Trap", b"").await.expect_err("it traps");
+    folder.reload(&mut running, &text("instances: 9")).await.expect("that takes no compiling");
+    assert_eq!(call(&running, &key, "any", b"").await.expect("it answers"), "1");
+    let error = folder.reload(&mut running, &text("fuel: 9")).await.expect_err("it cannot be compiled");
+    assert!(error.starts_with("actors[0].module: fuel cannot be counted"), "{error}");
+    assert_eq!(call(&running, &key, "any", b"").await.expect("it answers"), "1");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_watch_says_once_that_files_changed() {
     let folder = Folder::new();
     let key = KeyPair::new_module();
