@@ -684,6 +684,58 @@ actors:
 }
 
 #[tokio::test]
+async fn bindings_get_other_values_and_streams_of_events_come_and_go() {
+    let folder = Folder::new();
+    let key = KeyPair::new_module();
+    folder.sign("app.wasm", &key, &keyvalue(), caps(&["wascc:keyvalue", "wascc:eventstreams"]));
+    let text = |prefix: &str, events: &str| {
+        format!(
+            r#"
+providers: [{{name: store, kind: memory}}, {{name: audit, kind: memory-events}}]
+actors:
+  - module: app.wasm
+    bindings: [{{provider: store, values: {prefix}}}, {{provider: audit}}]
+    events: {events}
+"#
+        )
+    };
+    let mut running = folder.start(&text("{prefix: one}", "[{stream: a}]")).await;
+    let streams = |running: &Running| actor(running, &key).info().event_streams;
+    call(&running, &key, "Add", &add(1)).await.expect("it answers");
+    assert_eq!((count(&running, &key).await, streams(&running)), (1, vec!["a".to_owned()]));
+
+    let changed = folder.reload(&mut running, &text("{prefix: two}", "[{stream: a}]")).await;
+    assert!(changed.expect("it is right").to_string().contains("(bindings)"));
+    call(&running, &key, "Add", &add(5)).await.expect("it answers");
+    assert_eq!(count(&running, &key).await, 5, "others see other keys");
+
+    for (events, named) in [
+        ("[{stream: a, maxDeliveries: 2}]", vec!["a"]),
+        ("[{stream: a, maxDeliveries: 2}, {stream: b, start: eldest}]", vec!["a", "b"]),
+        ("[{stream: b, start: eldest}]", vec!["b"]),
+        ("[]", vec![]),
+    ] {
+        let changed = folder.reload(&mut running, &text("{prefix: two}", events)).await;
+        assert!(changed.expect("it is right").to_string().contains("(subscriptions)"), "{events}");
+        assert_eq!(streams(&running), named, "{events}");
+        let again = folder.reload(&mut running, &text("{prefix: two}", events)).await;
+        assert!(again.expect("it is right").is_empty(), "{events}");
+    }
+
+    for (prefix, events, place) in [
+        ("{prefx: two}", "[]", "actors[0].bindings[0]: "),
+        ("{prefix: two}", "[{stream: a, binding: other}]", "actors[0].events[0]: "),
+        ("{prefix: two}", "[{stream: a}, {stream: a}]", "actors[0].events[1]: "),
+    ] {
+        let error = folder.reload(&mut running, &text(prefix, events)).await.expect_err("it is wrong");
+        assert!(error.starts_with(place), "{error}");
+    }
+    folder.reload(&mut running, &text("{prefix: one}", "[]")).await.expect("it is right");
+    assert_eq!(count(&running, &key).await, 1, "what was kept is there again");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn metrics_move_and_end() {
     let folder = Folder::new();
     let key = KeyPair::new_module();
