@@ -10,6 +10,7 @@
 //! At the end the `ratio` lines are printed, each beside its goal: see the module `ratio`.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run ends")]
 
+mod load;
 mod ratio;
 mod raw_limit;
 mod ways;
@@ -84,7 +85,33 @@ fn ratios(lines: &Lines) {
     let [mut linked, mut plain] = actors.ways(&mut responses);
     lines.ratio("actors", Goal::AtMost(1.3), [&mut linked, &mut plain]);
     opa_lines(lines);
+    check_lines(lines);
     layer_lines(lines);
+    load::swap(lines);
+    load::waiting(lines);
+}
+
+/// A capability call with every check on, beside one of a host that was told nothing but whom to trust. Claims and binding
+/// are checked in both. The goal is that of the checks: metrics count and do not check, and a token for each call costs
+/// what a signature does, which no call in process can hide.
+fn check_lines(lines: &Lines) {
+    let (signed, trusted) = signed_guest();
+    let provider = memory(&bytes(16));
+    let (bare, bare_actor) = host(&signed, &trusted, &provider, HostConfig::default());
+    let counted = |config| HostConfig { middleware: vec![Arc::new(Metrics::default())], ..config };
+    let signing = |anti_forgery| HostConfig { anti_forgery, ..counted(asked()) };
+    for (name, goal, config) in [
+        ("policy", Goal::AtMost(1.1), asked()),
+        ("policy-metrics", Goal::Unset, counted(asked())),
+        ("policy-metrics-mint", Goal::Unset, signing(AntiForgery::Mint)),
+        ("policy-metrics-mint-and-verify", Goal::Unset, signing(AntiForgery::MintAndVerify)),
+    ] {
+        let (host, actor) = host(&signed, &trusted, &provider, config);
+        let [mut first, mut second] = [Vec::new(), Vec::new()];
+        let mut checked = call(name, &host, &actor, "kv.get", b"key", &mut first);
+        let mut unchecked = call("bare", &bare, &bare_actor, "kv.get", b"key", &mut second);
+        lines.ratio("checks", goal, [&mut checked, &mut unchecked]);
+    }
 }
 
 /// What the switches beside the policy add to a call: a token that is minted, or verified too, and counting it.

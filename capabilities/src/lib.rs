@@ -24,7 +24,7 @@ mod prefix;
 mod redb;
 mod redis;
 pub mod secrets;
-mod stamp;
+pub mod stamp;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;

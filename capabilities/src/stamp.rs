@@ -1,13 +1,14 @@
 //! What tells one state of a file from another.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read, Result};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// A state of a file, as far as it can be known without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     size: u64,
     /// The device and the number of the file: another file may have been renamed to its place.
     place: (u64, u64),
@@ -22,17 +23,29 @@ const COARSEST: Duration = Duration::from_secs(2);
 // === impl Stamp ===
 
 impl Stamp {
-    pub(crate) fn of(file: &File) -> Result<Self> {
-        let meta = file.metadata()?;
-        Ok(Self {
-            size: meta.len(),
-            place: (meta.dev(), meta.ino()),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        })
+    /// The state that a file is in.
+    ///
+    /// # Errors
+    /// When the file system does not say.
+    pub fn of(file: &File) -> Result<Self> {
+        Ok(Self::of_metadata(&file.metadata()?))
+    }
+
+    /// The state that what is at a path is in, be it a file or a folder; links are followed.
+    ///
+    /// # Errors
+    /// When there is nothing, or it cannot be looked at.
+    pub fn at(path: &Path) -> Result<Self> {
+        Ok(Self::of_metadata(&std::fs::metadata(path)?))
+    }
+
+    fn of_metadata(meta: &Metadata) -> Self {
+        Self { size: meta.len(), place: (meta.dev(), meta.ino()), changed: (meta.ctime(), meta.ctime_nsec()) }
     }
 
     /// Whether a later state is sure to have another stamp. Just after a change another one may look the same.
-    pub(crate) fn is_settled(&self) -> bool {
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
         self.is_settled_at(SystemTime::now())
     }
 

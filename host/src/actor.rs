@@ -1,19 +1,26 @@
 //! A loaded actor.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde::Serialize;
 
 use crate::delivery::Deliveries;
-use crate::dispatch::{Bindings, Link};
+use crate::dispatch::{Bindings, Contract, Link};
 use crate::engine::Guest;
+use crate::host::{OnProbation, ProbationInfo, RolledBackInfo};
 use crate::identity::Claims;
 
 /// A loaded actor. Clones are the same actor.
 #[derive(Clone)]
 pub struct ActorRef {
     inner: Arc<Actor>,
+}
+
+/// An actor that ends without regard to this.
+#[derive(Clone)]
+pub(crate) struct WeakActor {
+    inner: Weak<Actor>,
 }
 
 struct Actor {
@@ -27,8 +34,10 @@ pub(crate) struct State {
     pub(crate) claims: Arc<Claims>,
     pub(crate) bindings: Bindings,
     pub(crate) deliveries: Vec<Deliveries>,
-    /// Those of events.
-    pub(crate) streams: Vec<Deliveries>,
+    /// Whether its revision has to prove itself yet.
+    pub(crate) probation: Option<OnProbation>,
+    /// The revision that did not, if that was its last update.
+    pub(crate) rolled_back: Option<RolledBackInfo>,
 }
 
 /// What there is to know about an actor.
@@ -65,6 +74,10 @@ pub struct ActorInfo {
     pub expired: bool,
     /// Whether every call of it is done when it returns, unless it has to wait for its turn.
     pub always_ready: bool,
+    /// How its revision does on probation, if it is on one.
+    pub probation: Option<ProbationInfo>,
+    /// The revision that it went back from, if that was its last update.
+    pub rolled_back: Option<RolledBackInfo>,
     /// How many instances of it there are, idle ones included.
     pub instances: usize,
     /// How many calls of it wait for their turn.
@@ -83,13 +96,29 @@ pub struct BindingInfo {
     pub provider: &'static str,
 }
 
+// === impl State ===
+
+impl State {
+    /// What it is subscribed to by providers of that contract.
+    fn subscribed(&self, contract: Contract) -> Vec<String> {
+        let all = self.deliveries.iter().filter(|it| it.contract() == contract);
+        all.map(|it| it.topic.to_string()).collect()
+    }
+}
+
 // === impl ActorRef ===
 
 impl ActorRef {
     pub(crate) fn new(claims: Claims, guest: Guest, bindings: Bindings) -> Self {
         let key = claims.sub.clone();
-        let (deliveries, streams) = (Vec::new(), Vec::new());
-        let state = Mutex::new(State { claims: Arc::new(claims), bindings, deliveries, streams });
+        let state = State {
+            claims: Arc::new(claims),
+            bindings,
+            deliveries: Vec::new(),
+            probation: None,
+            rolled_back: None,
+        };
+        let state = Mutex::new(state);
         Self { inner: Arc::new(Actor { key, guest, state }) }
     }
 
@@ -131,15 +160,21 @@ impl ActorRef {
             tags: wascap.tags.clone(),
             capabilities: wascap.caps.clone(),
             bindings: state.bindings.bound().map(binding).collect(),
-            subscriptions: state.deliveries.iter().map(|it| it.topic.to_string()).collect(),
-            event_streams: state.streams.iter().map(|it| it.topic.to_string()).collect(),
+            subscriptions: state.subscribed(Contract::Messaging),
+            event_streams: state.subscribed(Contract::EventStreams),
             links: state.bindings.linked().map(str::to_owned).collect(),
             expires: state.claims.exp,
             expired: state.claims.expired().is_some(),
             always_ready: self.inner.guest.always_ready(),
+            probation: state.probation.as_ref().map(OnProbation::info),
+            rolled_back: state.rolled_back.clone(),
             instances: self.inner.guest.instances(),
             queued: self.inner.guest.queued(),
         }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakActor {
+        WeakActor { inner: Arc::downgrade(&self.inner) }
     }
 
     pub(crate) fn guest(&self) -> &Guest {
@@ -158,12 +193,20 @@ impl ActorRef {
     /// Ends the subscriptions whose bindings are not there any more.
     pub(crate) fn end_deliveries(&self) {
         let state = &mut *self.state();
-        state.deliveries.retain(|it| state.bindings.messaging(&it.binding).is_ok());
-        state.streams.retain(|it| state.bindings.event_streams(&it.binding).is_ok());
+        state.deliveries.retain(|it| state.bindings.provider(&it.binding, it.contract()).is_some());
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+// === impl WeakActor ===
+
+impl WeakActor {
+    /// The actor, unless it has ended.
+    pub(crate) fn upgrade(&self) -> Option<ActorRef> {
+        self.inner.upgrade().map(|inner| ActorRef { inner })
     }
 }
 

@@ -26,13 +26,26 @@ impl Admission {
             return Err(HostError::Provider(claims.sub));
         }
         check_alias(&claims)?;
-        let decision = self.authorizer.as_ref().map(|it| it.can_load(&claims));
-        if let Some(reason) = decision.as_ref().and_then(|it| it.refusal()) {
-            tracing::warn!(target: "pillion::policy", module = claims.sub, %reason, "not loaded");
-            return Err(HostError::Denied { module: claims.sub, reason: Arc::clone(reason) });
-        }
+        self.authorize(&claims)?;
         let program = self.engine.compile_with(&verified.module, limits)?;
         Ok((claims, program))
+    }
+
+    /// Whether a module that runs already would be let in again: by whom it is signed, and by the authorizer. That its
+    /// token has expired takes its capabilities away, and is no reason to have nothing changed.
+    #[cfg(feature = "manifest")]
+    pub(crate) fn readmit(&self, claims: &Claims) -> Result<(), HostError> {
+        self.trust.believe(claims, SystemTime::now())?;
+        self.authorize(claims)
+    }
+
+    fn authorize(&self, claims: &Claims) -> Result<(), HostError> {
+        let decision = self.authorizer.as_ref().map(|it| it.can_load(claims));
+        if let Some(reason) = decision.as_ref().and_then(|it| it.refusal()) {
+            tracing::warn!(target: "pillion::policy", module = claims.sub, %reason, "not loaded");
+            return Err(HostError::Denied { module: claims.sub.clone(), reason: Arc::clone(reason) });
+        }
+        Ok(())
     }
 
     /// As [`Admission::admit`], on a thread where it is in nobody's way. Outside of a tokio runtime,

@@ -1,16 +1,20 @@
 //! Messages and events that are delivered to an actor.
 
+use std::future::ready;
 use std::time::{Duration, Instant};
 
 use pillion_capabilities::delivery::{Delivery, Outcome, Subscription};
-use pillion_capabilities::messaging::DeliveryGuarantee;
+use pillion_capabilities::eventstreams::SubscribeOptions as EventOptions;
+use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions};
 use pillion_capabilities::trace::{
     self, Context, FutureExt as _, KeyValue, SpanContext, SpanKind, TraceContextExt as _, Tracing,
 };
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::actor::ActorRef;
+use crate::dispatch::Contract;
 use crate::engine::CallFailure;
 use crate::workers;
 
@@ -34,18 +38,28 @@ pub(crate) trait Arrived: Send + Sync + 'static {
     fn payload(&self) -> Vec<u8>;
 }
 
+/// What a subscription was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Messages(SubscribeOptions),
+    Events(EventOptions),
+}
+
 /// A topic or stream that an actor is subscribed to. Dropping it ends the subscription; deliveries under way are given
 /// up, and made anew to others where the provider can.
 pub(crate) struct Deliveries {
     pub(crate) binding: Box<str>,
     pub(crate) topic: Box<str>,
-    task: AbortHandle,
+    pub(crate) wants: Wants,
+    /// That messages are no longer wanted.
+    enough: watch::Sender<bool>,
+    task: JoinHandle<()>,
 }
 
 /// How long a message may take. After the time to settle it in, a provider that delivers until it is settled would
 /// deliver it beside this.
 #[derive(Clone, Copy)]
-pub(crate) struct Times {
+struct Times {
     /// How long it is held for an actor that can take none, before it counts as not dealt with.
     hold: Duration,
     /// After so long in all, the actor's call is given up.
@@ -67,13 +81,38 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_s
 
 impl Times {
     /// Held for half of the time to settle it in; the last tenth is for having the provider told.
-    pub(crate) fn of(ack_wait: Duration, guarantee: DeliveryGuarantee) -> Self {
+    fn of(ack_wait: Duration, guarantee: DeliveryGuarantee) -> Self {
         let all = match guarantee {
             DeliveryGuarantee::AtLeastOnce => ack_wait - ack_wait / 10,
             // It would not come again: there is nothing to give way to.
             DeliveryGuarantee::AtMostOnce => Duration::MAX,
         };
         Self { hold: ack_wait / 2, all }
+    }
+}
+
+// === impl Wants ===
+
+impl Wants {
+    pub(crate) fn contract(&self) -> Contract {
+        match self {
+            Self::Messages(_) => Contract::Messaging,
+            Self::Events(_) => Contract::EventStreams,
+        }
+    }
+
+    pub(crate) fn ack_wait(&self) -> Duration {
+        match self {
+            Self::Messages(options) => options.ack_wait,
+            Self::Events(options) => options.ack_wait,
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        match self {
+            Self::Messages(options) => options.concurrency,
+            Self::Events(options) => options.concurrency,
+        }
     }
 }
 
@@ -85,12 +124,36 @@ impl Deliveries {
         binding: &str,
         topic: &str,
         subscription: Subscription<impl Arrived>,
-        times: Times,
+        (wants, guarantee): (Wants, DeliveryGuarantee),
         actor: &ActorRef,
         traced: Option<Traced>,
     ) -> Self {
-        let task = tokio::spawn(run(subscription, times, actor.clone(), traced)).abort_handle();
-        Self { binding: binding.into(), topic: topic.into(), task }
+        let times = Times::of(wants.ack_wait(), guarantee);
+        // What is fetched ahead and not delivered comes again from some providers; from others it has to be delivered.
+        let ahead = match guarantee {
+            DeliveryGuarantee::AtLeastOnce => 0,
+            DeliveryGuarantee::AtMostOnce => wants.concurrency(),
+        };
+        let (enough, is_enough) = watch::channel(false);
+        let task = tokio::spawn(run(subscription, times, actor.clone(), traced, is_enough, ahead));
+        Self { binding: binding.into(), topic: topic.into(), wants, enough, task }
+    }
+
+    /// Whether it is that one.
+    pub(crate) fn is(&self, contract: Contract, binding: &str, topic: &str) -> bool {
+        self.contract() == contract && *self.binding == *binding && *self.topic == *topic
+    }
+
+    /// By which contract it is.
+    pub(crate) fn contract(&self) -> Contract {
+        self.wants.contract()
+    }
+
+    /// Ends the subscription once the deliveries under way are done.
+    pub(crate) async fn drain(mut self) {
+        self.enough.send_replace(true);
+        // It ends by itself, and has nothing to answer.
+        let _ = (&mut self.task).await;
     }
 }
 
@@ -107,6 +170,8 @@ async fn run<R: Arrived>(
     times: Times,
     actor: ActorRef,
     traced: Option<Traced>,
+    mut is_enough: watch::Receiver<bool>,
+    ahead: usize,
 ) {
     // Dropped with this, it ends them.
     let mut under_way = JoinSet::new();
@@ -127,6 +192,15 @@ async fn run<R: Arrived>(
             // No message is fetched for an actor that may have none; an update may give it a new token.
             () = sleep(PAUSES.1), if expired => {}
             Some(_) = under_way.join_next() => {}
+            // Set; dropped it is when this task is aborted.
+            Ok(_) = is_enough.wait_for(|enough| *enough) => break,
+        }
+    }
+    for _ in 0..ahead {
+        tokio::select! {
+            biased;
+            Some(delivery) = subscription.next() => { under_way.spawn(handle(delivery, times, actor.clone())); }
+            () = ready(()) => break,
         }
     }
     while under_way.join_next().await.is_some() {}

@@ -93,6 +93,9 @@ pub enum HostError {
         /// How long it had.
         patience: Duration,
     },
+    /// There is no runtime to ask a revision on probation on.
+    #[error("asking a revision on probation takes a tokio runtime; update the actor within one")]
+    NoRuntime,
     /// The runtime ended during an update.
     #[error("the runtime ended before the module was checked; update the actor again")]
     Interrupted,

@@ -1,9 +1,12 @@
 //! The host: it believes no module unchecked, and grants nothing by itself. One file per verb.
 
 mod bind;
+#[cfg(feature = "manifest")]
+mod change;
 mod events;
 mod link;
 mod load;
+mod probation;
 mod subscribe;
 mod update;
 mod wire;
@@ -13,6 +16,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::RwLock;
 use pillion_capabilities::trace::Tracing;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -27,7 +31,15 @@ use crate::middleware::{Layers, Middleware};
 use crate::policy::{AntiForgery, Authorizer};
 use crate::registry::Registry;
 
+#[cfg(feature = "manifest")]
+pub(crate) use change::{Change, Edit, Misfit};
+pub(crate) use probation::OnProbation;
+pub use probation::{Probation, ProbationInfo, RolledBackInfo, Trial, Verdict};
+pub(crate) use subscribe::Subscribed;
 pub use update::HealthCheck;
+pub(crate) use update::HealthRequest;
+#[cfg(feature = "manifest")]
+pub(crate) use update::check_update;
 
 /// What a host is told. The default trusts nobody, so that it loads nothing.
 #[derive(Clone, Default)]
@@ -56,14 +68,26 @@ pub struct HostConfig {
 /// Calls take no lock of the host's. Changes are made one at a time: each is whole before the next call sees it, and
 /// calls under way end as they began.
 pub struct Host {
-    admission: Arc<Admission>,
+    inner: Arc<Inner>,
+}
+
+/// What revisions on probation need of a host as well.
+pub(crate) struct Inner {
     limits: Limits,
-    labels: BTreeMap<String, String>,
-    anti_forgery: AntiForgery,
     notary: Arc<Notary>,
     layers: Layers,
+    /// Written to with the registry locked.
+    settings: RwLock<Settings>,
     tracing: Option<Tracing>,
     registry: Mutex<Registry>,
+}
+
+/// What is set for all actors, and may be set anew.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) anti_forgery: AntiForgery,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// What runs on a host.
@@ -89,16 +113,10 @@ impl Host {
         let engine = Engine::new(EngineConfig { limits, cache, ..EngineConfig::default() })?;
         let admission = Arc::new(Admission { engine, trust, authorizer });
         let (notary, layers) = (Arc::default(), middleware.into());
-        Ok(Self {
-            admission,
-            limits,
-            labels,
-            anti_forgery,
-            notary,
-            layers,
-            tracing,
-            registry: Mutex::default(),
-        })
+        let settings = RwLock::new(Settings { admission, anti_forgery, labels });
+        let registry = Mutex::default();
+        let inner = Inner { limits, notary, layers, settings, tracing, registry };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Serves an actor's HTTP requests, by its operation `HandleRequest`, on a listener. Bodies are taken whole. To be
@@ -113,25 +131,34 @@ impl Host {
         listener: TcpListener,
         options: HttpOptions,
     ) -> Result<HttpServer, HostError> {
-        self.registry().check(actor)?;
+        self.inner.registry().check(actor)?;
         let claims = actor.claims();
         if !http_server::granted(&claims) {
             return Err(HostError::HttpNotGranted { granted: claims.wascap.caps.clone() });
         }
-        let tracing = self.tracing.clone();
-        HttpServer::start(actor.clone(), listener, options, tracing).map_err(HostError::Listen)
+        self.serve(actor, listener, options).map_err(HostError::Listen)
+    }
+
+    /// As [`Host::serve_http`], for an actor of which all that was checked.
+    pub(crate) fn serve(
+        &self,
+        actor: &ActorRef,
+        listener: TcpListener,
+        options: HttpOptions,
+    ) -> std::io::Result<HttpServer> {
+        HttpServer::start(actor.clone(), listener, options, self.inner.tracing.clone())
     }
 
     /// The actors, by their public keys.
     #[must_use]
     pub fn actors(&self) -> Vec<ActorRef> {
-        self.registry().actors().cloned().collect()
+        self.inner.registry().actors().cloned().collect()
     }
 
     /// The actor of that public key or call alias.
     #[must_use]
     pub fn actor(&self, name: &str) -> Option<ActorRef> {
-        self.registry().find(name).cloned()
+        self.inner.registry().find(name).cloned()
     }
 
     /// The actors with that tag.
@@ -145,20 +172,20 @@ impl Host {
     /// What runs here now.
     #[must_use]
     pub fn inventory(&self) -> Inventory {
-        let actors = self.registry().actors().map(ActorRef::info).collect();
-        Inventory { labels: self.labels.clone(), actors }
+        let actors = self.inner.registry().actors().map(ActorRef::info).collect();
+        Inventory { labels: self.inner.settings.read().labels.clone(), actors }
     }
 
     /// Who signs for calls, if they are signed for.
     #[must_use]
     pub fn notary(&self) -> &Notary {
-        &self.notary
+        &self.inner.notary
     }
 
     /// What makes spans, if anything does.
     #[must_use]
     pub fn tracing(&self) -> Option<&Tracing> {
-        self.tracing.as_ref()
+        self.inner.tracing.as_ref()
     }
 
     /// Calls an operation of an actor: at once on this thread when all its providers answer at once and it has room for
@@ -182,17 +209,12 @@ impl Host {
     ) -> Result<(), CallFailure> {
         actor.guest().call_into(operation, payload, response)
     }
-
-    fn registry(&self) -> MutexGuard<'_, Registry> {
-        // It is whole at all times: nothing panics half way through a change.
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host")
-            .field("labels", &self.labels)
+            .field("labels", &self.inner.settings.read().labels)
             .field("actors", &self.actors())
             .finish_non_exhaustive()
     }
@@ -200,10 +222,23 @@ impl fmt::Debug for Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let actors = std::mem::take(&mut *self.registry());
+        let registry = std::mem::take(&mut *self.inner.registry());
         let nobody = Registry::default();
-        for actor in actors.actors() {
-            self.forget(&nobody, actor);
+        for actor in registry.all() {
+            self.inner.forget(&nobody, actor);
         }
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    pub(crate) fn admission(&self) -> Arc<Admission> {
+        Arc::clone(&self.settings.read().admission)
+    }
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        // It is whole at all times: nothing panics half way through a change.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use pillion_capabilities::trace::Tracing;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -42,9 +43,13 @@ pub struct HttpOptions {
 #[must_use = "dropping the server ends it"]
 pub struct HttpServer {
     address: SocketAddr,
+    present: Present,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
+
+/// What requests are served by from now on, and connections taken.
+type Present = Arc<RwLock<Shared>>;
 
 /// What the connections of a server share.
 #[derive(Clone)]
@@ -89,10 +94,16 @@ impl HttpServer {
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let room = options.bodies.max(options.body).min(Semaphore::MAX_PERMITS);
-        let shared = Shared { actor, options, tracing, room: Arc::new(Semaphore::new(room)) };
-        let task = tokio::spawn(serve(shared, listener, stopped));
-        Ok(Self { address, stop, task })
+        let present = Arc::new(RwLock::new(Shared::new(actor, options, tracing)));
+        let task = tokio::spawn(serve(Arc::clone(&present), listener, stopped));
+        Ok(Self { address, present, stop, task })
+    }
+
+    /// Serves another actor, or with other options, from the next request on. Connections stay.
+    #[cfg(feature = "manifest")]
+    pub(crate) fn change(&self, actor: ActorRef, options: HttpOptions) {
+        let mut present = self.present.write();
+        *present = Shared::new(actor, options, present.tracing.clone());
     }
 
     /// Where it listens.
@@ -120,7 +131,16 @@ pub(crate) fn granted(claims: &Claims) -> bool {
     claims.wascap.caps.iter().any(|granted| NAMES.contains(&granted.as_str()))
 }
 
-async fn serve(shared: Shared, listener: TcpListener, stopped: watch::Receiver<bool>) {
+// === impl Shared ===
+
+impl Shared {
+    fn new(actor: ActorRef, options: HttpOptions, tracing: Option<Tracing>) -> Self {
+        let room = options.bodies.max(options.body).min(Semaphore::MAX_PERMITS);
+        Self { actor, options, tracing, room: Arc::new(Semaphore::new(room)) }
+    }
+}
+
+async fn serve(present: Present, listener: TcpListener, stopped: watch::Receiver<bool>) {
     let (mut connections, mut refused) = (JoinSet::new(), JoinSet::new());
     let mut end = stopped.clone();
     loop {
@@ -135,7 +155,7 @@ async fn serve(shared: Shared, listener: TcpListener, stopped: watch::Receiver<b
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        if connections.len() >= shared.options.connections {
+        if connections.len() >= present.read().options.connections {
             if refused.len() < REFUSED {
                 refused.spawn(connection::refuse(stream));
             }
@@ -143,11 +163,12 @@ async fn serve(shared: Shared, listener: TcpListener, stopped: watch::Receiver<b
         }
         // A response is written at once, and in one piece.
         let _ = stream.set_nodelay(true);
-        connections.spawn(connection::serve(stream, shared.clone(), stopped.clone()));
+        connections.spawn(connection::serve(stream, Arc::clone(&present), stopped.clone()));
     }
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(shared.options.drain, ended).await.is_err() {
+    let drain = present.read().options.drain;
+    if tokio::time::timeout(drain, ended).await.is_err() {
         tracing::warn!(target: "pillion::http", "requests under way were given up");
     }
     // Dropping the connections ends those that are left.

@@ -49,6 +49,8 @@ pub use engine::{Call, CallFailure, Limits};
 #[cfg(feature = "engine")]
 pub use error::HostError;
 #[cfg(feature = "engine")]
-pub use host::{HealthCheck, Host, HostConfig, Inventory};
+pub use host::{
+    HealthCheck, Host, HostConfig, Inventory, Probation, ProbationInfo, RolledBackInfo, Trial, Verdict,
+};
 #[cfg(feature = "engine")]
 pub use http_server::{HttpOptions, HttpServer};

@@ -4,6 +4,7 @@ mod serve;
 mod text;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -156,6 +157,12 @@ fn outcome_of(outcome: Result<&[u8], &CallFailure>) -> &'static str {
         Err(CallFailure::Trap(_)) => "trap",
         Err(CallFailure::Halted(_)) => "halted",
         Err(_) => "failed",
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
     }
 }
 

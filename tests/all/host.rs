@@ -1,10 +1,14 @@
 //! The host by itself, as its users start it: keys, a signed module, a manifest, and requests.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -20,11 +24,58 @@ struct Folder {
 /// A running host, killed if the test fails.
 struct Running(Child);
 
+/// What a host says line by line, on one of its outputs.
+struct Said(mpsc::Receiver<String>);
+
+/// No machine takes as long as that for what is waited for here.
+const MINUTE: Duration = Duration::from_secs(60);
+
 impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().try_into().unwrap()), signal).unwrap();
+    }
+}
+
+// === impl Said ===
+
+impl Said {
+    fn by(output: impl Read + Send + 'static) -> Self {
+        let (lines, said) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self(said)
+    }
+
+    /// The next line in which all these words are. Those before it are passed over.
+    fn next(&self, words: &[&str]) -> String {
+        let mut passed_over = Vec::new();
+        loop {
+            let line = self.0.recv_timeout(MINUTE).unwrap_or_else(|_| panic!("{words:?} in {passed_over:?}"));
+            if words.iter().all(|word| line.contains(word)) {
+                return line;
+            }
+            passed_over.push(line);
+        }
+    }
+
+    /// The address in the next line about one.
+    fn address(&self) -> String {
+        self.next(&["listening "]).split(' ').nth(1).unwrap().to_owned()
     }
 }
 
@@ -73,6 +124,31 @@ impl Folder {
         String::from_utf8(done.stdout).unwrap()
     }
 
+    /// Starts the host; answers what it says on both outputs.
+    fn start_talking(&self, arguments: &str) -> (Running, Said, Said) {
+        let mut command = self.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (out, log) = (Said::by(child.stdout.take().unwrap()), Said::by(child.stderr.take().unwrap()));
+        (Running(child), out, log)
+    }
+
+    /// Signs the counter anew.
+    fn sign(&self, rev: usize) {
+        self.good(&format!(
+            "module sign app.wasm --account-key account.seed --module-key app.seed --rev {rev} \
+             --cap wascc:keyvalue --cap wascc:http_server -o next.wasm"
+        ));
+        fs::rename(self.path("next.wasm"), self.path("app.signed.wasm")).unwrap();
+    }
+
+    /// Changes the manifest, in one piece.
+    fn change(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path("host.yaml")).unwrap();
+        assert!(text.contains(from), "{from}");
+        fs::write(self.path("next.yaml"), text.replace(from, to)).unwrap();
+        fs::rename(self.path("next.yaml"), self.path("host.yaml")).unwrap();
+    }
+
     /// Starts the host and waits until it is ready; answers where it listens.
     fn start(&self) -> (Running, String) {
         started(&mut self.command("host run host.yaml"))
@@ -116,9 +192,124 @@ fn a_manifest_is_served_and_what_it_kept_is_there_the_next_time() {
             assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
             assert!(response.ends_with(&format!(r#"{{"counter":"one","value":{value}}}"#)), "{response}");
         }
-        kill(Pid::from_raw(running.0.id().try_into().unwrap()), signal).unwrap();
+        running.signal(signal);
         assert!(running.0.wait().unwrap().success());
     }
+}
+
+/// Clients count as fast as they can while the manifest, and the module, are taken anew again and again.
+#[test]
+fn a_changed_manifest_is_taken_on_a_signal_and_no_request_is_lost() {
+    const RELOADS: usize = 20;
+    const CLIENTS: usize = 3;
+    let folder = Folder::new();
+    let (mut running, out, log) = folder.start_talking("host run host.yaml --no-watch");
+    let address = out.address();
+    out.next(&["ready"]);
+    let (reloading, answered) = (AtomicBool::new(true), AtomicUsize::new(0));
+    let mut values: Vec<usize> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut values = Vec::new();
+                    while reloading.load(Ordering::Acquire) {
+                        let response = get(&address, "/counter/one");
+                        assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
+                        let value = response.rsplit_once(r#""value":"#).unwrap().1.trim_end_matches('}');
+                        values.push(value.parse().unwrap());
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                    values
+                })
+            })
+            .collect();
+        // They end with the test, whatever becomes of it.
+        let _end = Ending(&reloading);
+        let mut instances = "limits: {instances: 900}\n    http:".to_owned();
+        folder.change("http:", &instances);
+        for reload in 1..=RELOADS {
+            if reload % 2 == 0 {
+                folder.sign(reload);
+            }
+            let next = format!("limits: {{instances: {}}}\n    http:", 900 + reload);
+            folder.change(&instances, &next);
+            instances = next;
+            let before = answered.load(Ordering::Relaxed);
+            running.signal(Signal::SIGHUP);
+            out.next(&["reloaded"]);
+            let logged = log.next(&["reloaded", "limits"]);
+            assert_eq!(logged.contains("revision"), reload % 2 == 0, "{logged}");
+            let begun = Instant::now();
+            while answered.load(Ordering::Relaxed) < before + CLIENTS {
+                assert!(begun.elapsed() < MINUTE, "nothing is answered");
+                thread::yield_now();
+            }
+        }
+        reloading.store(false, Ordering::Release);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    values.sort_unstable();
+    assert!(values.len() >= RELOADS * CLIENTS);
+    assert!(
+        values.iter().copied().eq(1..=values.len()),
+        "each is answered once, and counted once: {values:?}"
+    );
+    running.signal(Signal::SIGTERM);
+    assert!(running.0.wait().unwrap().success());
+}
+
+/// Says when it is dropped that there is nothing to do any more.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+#[test]
+fn changed_files_are_taken_by_themselves_and_wrong_ones_change_nothing() {
+    let folder = Folder::new();
+    let (mut running, out, log) = folder.start_talking("host run host.yaml");
+    let first = out.address();
+    out.next(&["ready"]);
+    assert!(get(&first, "/counter/one").ends_with(r#""value":1}"#));
+
+    folder.change("127.0.0.1:0", "localhost:0");
+    let second = out.address();
+    out.next(&["reloaded"]);
+    log.next(&["INFO", "reloaded", "(http)"]);
+    assert!(get(&second, "/counter/one").ends_with(r#""value":2}"#), "the store is the same");
+    assert!(TcpStream::connect(&first).is_err(), "nobody listens there any more");
+
+    folder.sign(7);
+    out.next(&["reloaded"]);
+    log.next(&["reloaded", "(revision 0 → 7)"]);
+
+    for (from, to, words) in [
+        ("kind: redb", "kind: oracle", ["unknown variant `oracle`", "at line 3"]),
+        ("app.signed.wasm", "app.wasm", ["actors[0].module: ", "the module is not signed"]),
+        ("providers:", "cache: elsewhere\nproviders:", ["cache: ", "start it with this manifest"]),
+    ] {
+        folder.change(from, to);
+        log.next(&["ERROR", "not reloaded", "host.yaml", words[0], words[1]]);
+        assert!(get(&second, "/counter/other").starts_with("HTTP/1.1 200 OK"), "it goes on as it was");
+        folder.change(to, from);
+    }
+    // A module that a wrong manifest wanted, and that is there now.
+    folder.change("app.signed.wasm", "later.wasm");
+    log.next(&["not reloaded", "later.wasm"]);
+    fs::copy(folder.path("app.signed.wasm"), folder.path("later.wasm")).unwrap();
+    folder.change("trustedIssuers", "labels: {mended: \"yes\"}\ntrustedIssuers");
+    log.next(&["reloaded", "labels"]);
+    assert!(get(&second, "/counter/one").ends_with(r#""value":3}"#));
+
+    fs::write(folder.path("host.yaml"), "").unwrap();
+    running.signal(Signal::SIGHUP);
+    log.next(&["reloaded", "-actor"]);
+    assert!(TcpStream::connect(&second).is_err(), "nobody is left");
+    running.signal(Signal::SIGINT);
+    assert!(running.0.wait().unwrap().success());
 }
 
 #[test]

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use criterion::Bencher;
 
 /// Pairs of batches for one line, and how long one batch takes.
-const PAIRS: usize = 1_000;
-const BATCH: Duration = Duration::from_millis(1);
+const CALLS: Pace = Pace { pairs: 1_000, batch: Duration::from_millis(1) };
+/// The same where a batch has to be long enough that its begin and its end, when less is under way, do not count.
+const THROUGHPUT: Pace = Pace { pairs: 100, batch: Duration::from_millis(100) };
 /// Switches of Criterion's that no value follows, in front of a name.
 const SWITCHES: [&str; 12] = [
     "--bench",
@@ -52,11 +53,16 @@ pub(crate) enum Goal {
 pub(crate) struct Lines {
     /// A part of the name.
     filter: Option<String>,
-    pace: Pace,
+    task: Task,
+}
+
+struct Pace {
+    pairs: usize,
+    batch: Duration,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Pace {
+enum Task {
     Measured,
     /// Each way once: `cargo test --benches` only wants to see it run.
     Tried,
@@ -131,12 +137,12 @@ impl Lines {
     pub(crate) fn from_args() -> Self {
         let arguments: Vec<String> = env::args().skip(1).collect();
         let given = |name: &str| arguments.iter().any(|argument| argument.starts_with(name));
-        let pace = if given("--list") || given("--profile-time") {
-            Pace::Left
+        let task = if given("--list") || given("--profile-time") {
+            Task::Left
         } else if given("--bench") && !given("--test") {
-            Pace::Measured
+            Task::Measured
         } else {
-            Pace::Tried
+            Task::Tried
         };
         let before = [None].into_iter().chain(arguments.iter().map(Some));
         let filter = arguments.iter().zip(before).find(|(argument, before)| {
@@ -144,14 +150,23 @@ impl Lines {
                 before.is_some_and(|before| before.starts_with('-') && !SWITCHES.contains(&before.as_str()));
             !argument.starts_with('-') && !follows_an_option
         });
-        Self { filter: filter.map(|(argument, _)| argument.clone()), pace }
+        Self { filter: filter.map(|(argument, _)| argument.clone()), task }
     }
 
     /// How many times as long `over` takes as `under`.
-    pub(crate) fn ratio(&self, group: &str, goal: Goal, [over, under]: [&mut Way<'_>; 2]) {
+    pub(crate) fn ratio(&self, group: &str, goal: Goal, ways: [&mut Way<'_>; 2]) {
+        self.ratio_at(&CALLS, group, goal, ways);
+    }
+
+    /// As [`Lines::ratio`], of ways that do many at a time.
+    pub(crate) fn throughput(&self, group: &str, goal: Goal, ways: [&mut Way<'_>; 2]) {
+        self.ratio_at(&THROUGHPUT, group, goal, ways);
+    }
+
+    fn ratio_at(&self, pace: &Pace, group: &str, goal: Goal, [over, under]: [&mut Way<'_>; 2]) {
         let line = format!("ratio/{group}/{}-over-{}", over.name, under.name);
         let names = [over.name, under.name];
-        let Some(times) = self.measure(&line, [over, under]) else { return };
+        let Some(times) = self.measure(pace, &line, [over, under]) else { return };
         let [longer, shorter] = medians(&times);
         let value = longer / shorter;
         let [low, _, high] = quartiles(pairs(&times, |over, under| over / under));
@@ -168,7 +183,7 @@ impl Lines {
     pub(crate) fn difference(&self, name: &str, goal: Goal, parts: f64, [more, less]: [&mut Way<'_>; 2]) {
         let line = format!("ratio/{name}");
         let names = [more.name, less.name];
-        let Some(times) = self.measure(&line, [more, less]) else { return };
+        let Some(times) = self.measure(&CALLS, &line, [more, less]) else { return };
         let [longer, shorter] = medians(&times);
         let value = (longer - shorter) / parts;
         let [low, _, high] = quartiles(pairs(&times, |more, less| (more - less) / parts));
@@ -184,30 +199,53 @@ impl Lines {
     /// How long it takes, in µs.
     pub(crate) fn duration(&self, group: &str, goal: Goal, way: &mut Way<'_>) {
         let line = format!("ratio/{group}/{}", way.name);
-        let Some([times]) = self.measure(&line, [way]) else { return };
+        let Some([times]) = self.measure(&CALLS, &line, [way]) else { return };
         let [low, value, high] = quartiles(times).map(|ns| ns / 1e3);
         let judged = goal.judge(value, " µs");
         tell(&line, &format!("{value:.3} µs (quartiles {low:.3} to {high:.3}), {judged}"), [], []);
     }
 
+    /// The median of what was measured otherwise, and what is beside it.
+    pub(crate) fn value(&self, line: &str, goal: Goal, values: Vec<f64>, beside: &str) {
+        if self.wants(line) && self.task == Task::Measured {
+            let [low, value, high] = quartiles(values);
+            let judged = goal.judge(value, "");
+            tell(line, &format!("{value:.3} (quartiles {low:.3} to {high:.3}), {judged}; {beside}"), [], []);
+        }
+    }
+
+    /// How often something is to be measured that takes so many rounds, if the line is asked for.
+    pub(crate) fn rounds(&self, line: &str, rounds: usize) -> Option<usize> {
+        self.wants(line).then_some(if self.task == Task::Measured { rounds } else { 1 })
+    }
+
+    fn wants(&self, line: &str) -> bool {
+        self.task != Task::Left && self.filter.as_ref().is_none_or(|filter| line.contains(filter))
+    }
+
     /// The time of one call in each batch of each way, in ns, if the line is asked for and is to be told.
-    fn measure<const N: usize>(&self, line: &str, ways: [&mut Way<'_>; N]) -> Option<[Vec<f64>; N]> {
-        if self.pace == Pace::Left || self.filter.as_ref().is_some_and(|filter| !line.contains(filter)) {
+    fn measure<const N: usize>(
+        &self,
+        pace: &Pace,
+        line: &str,
+        ways: [&mut Way<'_>; N],
+    ) -> Option<[Vec<f64>; N]> {
+        if !self.wants(line) {
             return None;
         }
-        if self.pace == Pace::Tried {
+        if self.task == Task::Tried {
             ways.into_iter().for_each(|way| (way.run)(1));
             return None;
         }
-        let mut sides = ways.map(|way| (way.calls(BATCH), way, Vec::with_capacity(PAIRS)));
-        for _ in 0..PAIRS {
+        let mut sides = ways.map(|way| (way.calls(pace.batch), way, Vec::with_capacity(pace.pairs)));
+        for _ in 0..pace.pairs {
             for (calls, way, times) in &mut sides {
                 times.push(way.time(*calls).as_nanos() as f64 / *calls as f64);
             }
             // Whoever was last is the first of the next pair.
             sides.reverse();
         }
-        const { assert!(PAIRS.is_multiple_of(2), "else the sides would be the wrong way round here") };
+        debug_assert!(pace.pairs.is_multiple_of(2), "else the sides would be the wrong way round here");
         Some(sides.map(|(_, _, times)| times))
     }
 }
@@ -226,7 +264,7 @@ fn pairs([first, second]: &[Vec<f64>; 2], of: impl Fn(f64, f64) -> f64) -> Vec<f
 }
 
 /// Lower quartile, median and upper quartile.
-fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+pub(crate) fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_unstable_by(f64::total_cmp);
     [1, 2, 3].map(|quarter| values.get(values.len() * quarter / 4).copied().unwrap_or(f64::NAN))
 }

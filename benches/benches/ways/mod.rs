@@ -217,10 +217,15 @@ pub(crate) fn memory(value: &Bytes) -> Arc<dyn KeyValue> {
     memory
 }
 
+/// The real guest.
+pub(crate) fn guest() -> Vec<u8> {
+    let path = pillion_artifacts::guest().expect("the guest builds");
+    std::fs::read(path).expect("the guest was built")
+}
+
 /// The real guest, signed with a fresh key.
 pub(crate) fn signed_guest() -> (Vec<u8>, TrustedIssuers) {
-    let path = pillion_artifacts::guest().expect("the guest builds");
-    let wasm = std::fs::read(path).expect("the guest was built");
+    let wasm = guest();
     let (account, module) = (KeyPair::new_account(), KeyPair::new_module());
     let actor = ActorClaims { caps: vec!["wascc:keyvalue".to_owned()], ..ActorClaims::default() };
     let signed =

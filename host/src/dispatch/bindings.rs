@@ -46,6 +46,7 @@ struct Route {
 struct Held {
     /// What was bound.
     provider: Provider,
+    values: Values,
     /// Wants to know what becomes of it.
     told: Option<Arc<dyn Told>>,
 }
@@ -167,7 +168,7 @@ impl Bindings {
         let opened = provider.open(&Binding { name, actor: &actor, values });
         let (serving, told) =
             opened.map_err(|reason| BindError::Refused { contract, binding: name.to_owned(), reason })?;
-        self.add(name, &serving, &Arc::new(Held { provider, told }));
+        self.add(name, &serving, &Arc::new(Held { provider, values: values.clone(), told }));
         Ok(())
     }
 
@@ -206,6 +207,49 @@ impl Bindings {
             let contract = route.provider.contract();
             let first = self.routes.iter().position(|other| other.is(&route.binding, contract)) == Some(at);
             first.then_some(route)
+        })
+    }
+
+    /// The provider of a contract under a name.
+    pub(crate) fn provider(&self, binding: &str, contract: Contract) -> Option<&Provider> {
+        let route = self.routes.iter().find(|route| route.is(or_default(binding), contract));
+        route.map(|route| &route.held.provider)
+    }
+
+    /// Whether a contract is bound under a name as it is in others: to the same provider, with the same values.
+    pub(crate) fn same(&self, others: &Self, binding: &str, contract: Contract) -> bool {
+        let held = |bindings: &Self| {
+            let route = bindings.routes.iter().find(|route| route.is(or_default(binding), contract));
+            route.map(|route| Arc::clone(&route.held))
+        };
+        match (held(self), held(others)) {
+            (Some(one), Some(other)) => one.provider.is(&other.provider) && one.values == other.values,
+            _ => false,
+        }
+    }
+
+    /// Whether a contract is bound under a name to that provider, with those values.
+    pub(crate) fn is_bound(&self, binding: &str, provider: &Provider, values: &Values) -> bool {
+        let mut routes =
+            self.routes.iter().filter(|route| route.is(or_default(binding), provider.contract()));
+        routes.next().is_some_and(|route| route.held.provider.is(provider) && route.held.values == *values)
+    }
+
+    /// Binds what others have bound under a name, with all that is kept of it, as far as the claims grant it.
+    pub(crate) fn keep(&mut self, others: &Self, binding: &str, contract: Contract) {
+        let route = others.routes.iter().find(|route| route.is(or_default(binding), contract));
+        if let Some(Route { binding, provider, held, .. }) = route
+            && !self.routes.iter().any(|route| route.is(binding, contract))
+        {
+            self.add(binding, provider, held);
+        }
+    }
+
+    /// The ways to other actors, each once.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter().enumerate().filter_map(|(at, (_, link))| {
+            let first = self.links.iter().position(|(_, other)| other.key() == link.key()) == Some(at);
+            first.then_some(link)
         })
     }
 
@@ -394,7 +438,8 @@ impl fmt::Debug for Held {
     }
 }
 
-fn or_default(binding: &str) -> &str {
+/// The name that the empty one means.
+pub(crate) fn or_default(binding: &str) -> &str {
     if binding.is_empty() { DEFAULT } else { binding }
 }
 

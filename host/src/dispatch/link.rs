@@ -32,6 +32,11 @@ impl Link {
         &self.inner.key
     }
 
+    /// The other name under which it can be called.
+    pub(crate) fn alias(&self) -> Option<&str> {
+        self.inner.alias.as_deref()
+    }
+
     /// The names under which it can be called.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         [Some(&self.inner.key), self.inner.alias.as_ref()].into_iter().flatten().map(|name| &**name)

@@ -16,6 +16,8 @@ mod provider;
 mod secrets;
 
 pub(crate) use bindings::Target;
+#[cfg(feature = "manifest")]
+pub(crate) use bindings::or_default;
 pub use bindings::{BindError, Bindings};
 pub use blobstore::Blobs;
 pub use configuration::Configured;

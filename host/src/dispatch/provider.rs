@@ -230,6 +230,26 @@ impl Provider {
         }
     }
 
+    /// Whether both are the same provider, whatever binding they are of.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.contract() == other.contract() && self.address() == other.address()
+    }
+
+    fn address(&self) -> *const () {
+        match self {
+            Self::KeyValue(provider) => Arc::as_ptr(provider).cast(),
+            Self::Messaging(provider) => Arc::as_ptr(provider).cast(),
+            Self::Extras(provider) => Arc::as_ptr(provider).cast(),
+            Self::Logging(provider) => Arc::as_ptr(provider).cast(),
+            Self::HttpClient(provider) => Arc::as_ptr(provider).cast(),
+            Self::EventStreams(provider) => Arc::as_ptr(provider).cast(),
+            Self::BlobStore(blobs) => Arc::as_ptr(blobs.store()).cast(),
+            Self::Secrets(provider) => Arc::as_ptr(provider).cast(),
+            Self::Configuration(configured) => Arc::as_ptr(configured.configuration()).cast(),
+        }
+    }
+
     /// What serves a binding, with what is kept of each, and what wants to know of it.
     pub(super) fn open(&self, binding: &Binding<'_>) -> Result<Opened> {
         fn opened<P: ?Sized>(bound: Bound<P>, of: impl FnOnce(Arc<P>) -> Provider) -> Opened {

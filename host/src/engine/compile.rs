@@ -25,10 +25,12 @@ struct Inner {
     cache: Option<Cache>,
     limits: Limits,
     ticker: Arc<Ticker>,
-    /// What is in use, by the SHA-256 of the module and whether it counts: actors of many identities may have the same
-    /// code.
-    compiled: Mutex<HashMap<([u8; 32], bool), Weak<Compiled>>>,
+    /// What is in use: actors of many identities may have the same code.
+    compiled: Mutex<Known>,
 }
+
+/// By the SHA-256 of the module, and whether it counts what it runs.
+type Known = HashMap<([u8; 32], bool), Weak<Compiled>>;
 
 /// Whether code counts what it runs is a matter of how it is compiled.
 struct Variant {
@@ -121,7 +123,7 @@ impl Engine {
         self.inner.ticker.shrink();
     }
 
-    fn compiled(&self) -> MutexGuard<'_, HashMap<([u8; 32], bool), Weak<Compiled>>> {
+    fn compiled(&self) -> MutexGuard<'_, Known> {
         // It is whole at all times: nothing panics half way through a change.
         self.inner.compiled.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,6 +174,18 @@ impl Program {
     pub(crate) fn within(self, deadline: Duration) -> Self {
         let limits = Limits { deadline: self.limits.deadline.min(deadline), ..self.limits };
         Self { limits, ..self }
+    }
+
+    /// The same program with other limits, unless it would have to be compiled anew for them: where only one of both
+    /// counts fuel.
+    pub(crate) fn limited(self, limits: Limits) -> Option<Self> {
+        (limits.fuel.is_some() == self.limits.fuel.is_some()).then_some(Self { limits, ..self })
+    }
+
+    /// What its instances may use.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Whether its calls may have to wait whatever it is bound to, as those of a module that imports WASI may.

@@ -16,7 +16,7 @@ pub struct EngineConfig {
 }
 
 /// What one guest may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The bytes of memory of one instance.
     pub memory: usize,

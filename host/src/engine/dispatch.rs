@@ -140,7 +140,9 @@ impl Reply {
     pub fn reset(&mut self) {
         self.kind = Kind::Empty;
         self.buffer.clear();
-        self.buffer.shrink_to(Self::KEPT);
+        if self.buffer.capacity() > Self::KEPT {
+            self.buffer.shrink_to(Self::KEPT);
+        }
         self.place = 0;
         if !self.inner.is_empty() {
             self.inner = Bytes::new();

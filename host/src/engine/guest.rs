@@ -1,7 +1,7 @@
 //! A program wired to a dispatch: what can be called.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -38,6 +38,13 @@ struct Inner {
     gate: Option<Arc<dyn Gate>>,
 }
 
+/// Is told how the calls of a program ended that has to prove itself yet.
+pub(crate) trait Watch: Send + Sync + 'static {
+    /// A call ended, on an instance of that program or in making one. Calls that are given up, their futures dropped,
+    /// are not told of.
+    fn ended(&self, outcome: Result<(), &CallFailure>);
+}
+
 /// What new instances are made of. Older instances are told by their stamp, and not used again.
 #[derive(Clone)]
 struct Wiring {
@@ -47,6 +54,8 @@ struct Wiring {
     dispatch: Arc<dyn Dispatch>,
     /// There when calls are counted.
     places: Option<Arc<Places>>,
+    /// Who is told how calls end, of those on instances from that stamp on.
+    watch: Option<(u64, Arc<dyn Watch>)>,
     /// The second since 1970 from which on it is not to be called.
     end: Option<u64>,
     /// Why it is not to be called any more.
@@ -74,7 +83,9 @@ enum Obtained {
 const WAITS: u64 = 1;
 /// In a stamp: whether calls are counted.
 const COUNTED: u64 = 2;
-const BITS: u64 = WAITS | COUNTED;
+/// In a stamp: whether somebody is told how calls end.
+const WATCHED: u64 = 4;
+const BITS: u64 = WAITS | COUNTED | WATCHED;
 
 /// A call that has a place has an instance too, once whoever moves the idle ones about puts it down: it looks so often.
 const LOOKS: u32 = 1_000;
@@ -107,7 +118,8 @@ impl Guest {
     #[must_use]
     pub fn gated(program: Program, dispatch: Arc<dyn Dispatch>, gate: Option<Arc<dyn Gate>>) -> Self {
         let places = Places::of(program.limits);
-        let mut wiring = Wiring { stamp: 0, program, dispatch, places, end: None, closed: None };
+        let (watch, end, closed) = (None, None, None);
+        let mut wiring = Wiring { stamp: 0, program, dispatch, places, watch, end, closed };
         wiring.renew();
         let ticker = Arc::clone(&wiring.program.compiled.ticker);
         let inner = Arc::new(Inner {
@@ -128,14 +140,36 @@ impl Guest {
 
     /// Wires it to another dispatch. Calls under way keep theirs; later calls run on fresh instances.
     pub fn rewire(&self, dispatch: Arc<dyn Dispatch>) {
-        self.wire(None, dispatch);
+        self.wire(|now| Wiring { dispatch, ..now });
     }
 
     /// Puts another program in this one's place, with its dispatch. Calls under way end on the old one; later calls run
     /// the new. What the old one used is freed with the last of its calls; a thread whose call ends at the very moment of
     /// the change may keep one instance until it calls again.
     pub fn replace(&self, program: Program, dispatch: Arc<dyn Dispatch>) {
-        self.wire(Some(program), dispatch);
+        self.wire(|now| Wiring { program, dispatch, watch: None, ..now });
+    }
+
+    /// As [`Guest::replace`], and has somebody told how the calls of the new program end, until it is replaced in its
+    /// turn or [`Guest::unwatch`] is called.
+    pub(crate) fn replace_watched(
+        &self,
+        program: Program,
+        dispatch: Arc<dyn Dispatch>,
+        watch: Arc<dyn Watch>,
+    ) {
+        self.wire(|now| Wiring { program, dispatch, watch: Some(((now.stamp | BITS) + 1, watch)), ..now });
+    }
+
+    /// Has nobody told any more how calls end.
+    pub(crate) fn unwatch(&self) {
+        self.wire(|now| Wiring { watch: None, ..now });
+    }
+
+    /// The program and what it is wired to now.
+    pub(crate) fn wired(&self) -> (Program, Arc<dyn Dispatch>) {
+        let wiring = self.inner.wiring();
+        (wiring.program.clone(), Arc::clone(&wiring.dispatch))
     }
 
     /// Refuses all later calls, and those that wait for their turn. Those under way end as they would have.
@@ -165,20 +199,19 @@ impl Guest {
         }
     }
 
-    fn wire(&self, program: Option<Program>, dispatch: Arc<dyn Dispatch>) {
+    /// Changes the wiring, and gives it the next stamp.
+    fn wire(&self, change: impl FnOnce(Wiring) -> Wiring) {
         let mut wiring = self.inner.wiring();
         if wiring.closed == Some(CallFailure::Removed) {
             return;
         }
-        let program = program.unwrap_or_else(|| wiring.program.clone());
-        let elsewhere = !Arc::ptr_eq(&program.compiled.ticker, &wiring.program.compiled.ticker);
-        let places = match &wiring.places {
-            // Calls under way keep their places.
-            Some(places) if places.fit(program.limits) => Some(Arc::clone(places)),
-            _ => Places::of(program.limits),
-        };
-        let Wiring { stamp, end, ref closed, .. } = *wiring;
-        let mut new = Wiring { stamp, program, dispatch, places, end, closed: closed.clone() };
+        let mut new = change(wiring.clone());
+        let (limits, end) = (new.program.limits, new.end);
+        let elsewhere = !Arc::ptr_eq(&new.program.compiled.ticker, &wiring.program.compiled.ticker);
+        // Calls under way keep their places.
+        if !new.places.as_ref().is_some_and(|places| places.fit(limits)) {
+            new.places = Places::of(limits);
+        }
         new.renew();
         let (stamp, ticker) = (new.stamp, Arc::clone(&new.program.compiled.ticker));
         let old = std::mem::replace(&mut *wiring, new);
@@ -256,9 +289,8 @@ impl Guest {
             }
         }
         let (guest, operation, payload) = (self.clone(), operation.to_owned(), payload.to_vec());
-        Call::Pending(Box::pin(async move {
-            guest.call_waiting(depth, operation, payload).await.map(Bytes::from)
-        }))
+        let call = async move { guest.call_waiting(depth, operation, payload).await.map(Bytes::from) };
+        Call::Pending(Box::pin(call))
     }
 
     /// Calls an operation of an always ready guest; the response replaces what is in `response`, whose room is used
@@ -379,7 +411,11 @@ impl Guest {
                 result
             },
         );
-        result.map_err(|failure| *failure)
+        let result = result.map_err(|failure| *failure);
+        if stamp & WATCHED != 0 {
+            self.ended(stamp, result.as_ref().map(|()| ()));
+        }
+        result
     }
 
     async fn call_waiting(
@@ -390,8 +426,11 @@ impl Guest {
     ) -> Result<Vec<u8>, CallFailure> {
         let begun = Instant::now();
         // Given back after the instance.
-        let _place = self.place(depth, begun).await?;
-        let mut instance = loop {
+        let _place = match self.inner.stamp() & COUNTED {
+            0 => None,
+            _ => Box::pin(self.place(depth, begun)).await?,
+        };
+        let found = loop {
             let stamp = self.inner.stamp();
             // It may have been wired anew since it was called.
             if stamp & WAITS == 0 {
@@ -402,32 +441,63 @@ impl Guest {
                 }
             }
             match self.inner.pool.take(stamp).map_or_else(|| self.obtain(), |it| Ok(Obtained::Idle(it)))? {
-                Obtained::Idle(instance) if instance.stamp & WAITS != 0 => break instance,
+                Obtained::Idle(instance) if instance.stamp & WAITS != 0 => break Ok(instance),
                 Obtained::Idle(instance) => self.inner.pool.keep(instance, || self.inner.stamp()),
                 Obtained::Leave(wiring, _) if wiring.stamp & WAITS == 0 => {}
-                Obtained::Leave(Wiring { program, dispatch, stamp, .. }, permit) => {
-                    break Instance::waiting(&program, dispatch, depth, stamp, permit, begun).await?;
+                // Most calls find an instance, and need not have the room to make one in.
+                Obtained::Leave(wiring, permit) => {
+                    let stamp = wiring.stamp;
+                    break Err((stamp, Box::pin(wiring.instance(depth, permit, begun))));
                 }
             }
         };
+        let mut instance = match found {
+            Ok(idle) => idle,
+            Err((stamp, making)) => {
+                let made = making.await;
+                if let Err(failure) = &made
+                    && stamp & WATCHED != 0
+                {
+                    self.ended(stamp, Err(failure));
+                }
+                made?
+            }
+        };
+        let stamp = instance.stamp;
         let result = instance.call_waiting(depth, operation, payload, begun).await;
         if !result.as_ref().is_err_and(|failure| failure.spoils_instance()) {
             self.inner.pool.keep(instance, || self.inner.stamp());
         }
-        result.map_err(|failure| *failure)
+        let result = result.map_err(|failure| *failure);
+        if stamp & WATCHED != 0 {
+            self.ended(stamp, result.as_ref().map(|_| ()));
+        }
+        result
+    }
+
+    /// Tells whoever watches how a call ended on an instance of that stamp.
+    #[cold]
+    fn ended(&self, stamp: u64, outcome: Result<(), &CallFailure>) {
+        let watch = self.inner.wiring().watch.clone();
+        // Calls of an earlier program that was watched too are none of this one's.
+        if let Some((since, watch)) = watch
+            && stamp >= since
+        {
+            watch.ended(outcome);
+        }
     }
 
     /// A place for a call that came at that time, after those that wait already; none if places are not counted.
     async fn place(&self, depth: u32, begun: Instant) -> Result<Option<Place>, CallFailure> {
         loop {
-            let (places, limits, ticker) = {
+            let (places, patience, ticker) = {
                 let wiring = self.inner.wiring();
                 if let Some(failure) = &wiring.closed {
                     return Err(failure.clone());
                 }
                 let Some(places) = &wiring.places else { return Ok(None) };
                 let Program { compiled, limits } = &wiring.program;
-                (Arc::clone(places), *limits, Arc::clone(&compiled.ticker))
+                (Arc::clone(places), limits.patience, Arc::clone(&compiled.ticker))
             };
             let full = match places.take() {
                 Ok(place) => return Ok(Some(place)),
@@ -437,7 +507,8 @@ impl Guest {
                 return Err(full);
             }
             let waiting = places.queue()?;
-            if let Some(place) = Meter::default().run(&ticker, limits, begun, waiting.place()).await? {
+            if let Some(place) = Meter::default().run(&ticker, patience, begun, pin!(waiting.place())).await?
+            {
                 return Ok(Some(place));
             }
             // The guest was closed; it may be open again.
@@ -532,13 +603,26 @@ impl Tended for Inner {
 // === impl Wiring ===
 
 impl Wiring {
+    /// An instance whose calls may wait.
+    async fn instance(
+        self,
+        depth: u32,
+        permit: Permit,
+        begun: Instant,
+    ) -> Result<Box<Instance>, CallFailure> {
+        Instance::waiting(&self.program, self.dispatch, depth, self.stamp, permit, begun).await
+    }
+
     /// Gives it the next stamp. Where it is closed, that sends calls the way on which they are told why.
     fn renew(&mut self) {
         let ready =
             self.closed.is_none() && self.dispatch.always_ready() && self.program.compiled.ready.is_some();
         let counted = self.closed.is_none() && self.places.is_some();
+        let watched = self.closed.is_none() && self.watch.is_some();
         self.stamp = (self.stamp | BITS) + 1;
-        self.stamp |= if ready { 0 } else { WAITS } | if counted { COUNTED } else { 0 };
+        self.stamp |= if ready { 0 } else { WAITS };
+        self.stamp |= if counted { COUNTED } else { 0 };
+        self.stamp |= if watched { WATCHED } else { 0 };
     }
 }
 

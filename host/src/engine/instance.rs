@@ -5,9 +5,10 @@
 )]
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasmtime::{InstancePre, Store, Trap, TypedFunc, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
@@ -118,8 +119,10 @@ impl Instance {
             false => Ok(UpdateDeadline::YieldCustom(TURN, Box::pin(tokio::task::yield_now()))),
         });
         store.set_epoch_deadline(TURN);
-        let starting = start_waiting(&mut store, pre, limits);
-        let instance = clock.run(limits, begun, starting).await??;
+        let instance = {
+            let starting = pin!(start_waiting(&mut store, pre, limits));
+            clock.run(limits.patience, begun, starting).await??
+        };
         let guest_call = guest_call(&mut store, &instance)?;
         let (deadline, clock) = (TURN, Some(clock));
         Ok(Box::new(Self { store, guest_call, limits, deadline, clock, stamp, _permit: permit }))
@@ -164,10 +167,12 @@ impl Instance {
             .data_mut()
             .begin(depth, Request::Owned(Owned { operation, payload, response: Vec::new() }));
         self.store.set_epoch_deadline(self.deadline);
-        let call = self.guest_call.call_async(&mut self.store, lengths);
-        let called = match &self.clock {
-            Some(clock) => clock.run(self.limits, begun, call).await?,
-            None => call.await,
+        let called = {
+            let call = pin!(self.guest_call.call_async(&mut self.store, lengths));
+            match &self.clock {
+                Some(clock) => clock.run(self.limits.patience, begun, call).await?,
+                None => call.await,
+            }
         };
         let asked = std::mem::take(&mut self.store.data_mut().request);
         self.outcome(called)?;
@@ -200,13 +205,13 @@ impl Instance {
 // === impl Clock ===
 
 impl Clock {
-    async fn run<T>(
+    fn run<T>(
         &self,
-        limits: Limits,
+        patience: Duration,
         begun: Instant,
-        call: impl Future<Output = T>,
-    ) -> Result<T, CallFailure> {
-        self.meter.run(&self.ticker, limits, begun, call).await
+        call: Pin<&mut impl Future<Output = T>>,
+    ) -> impl Future<Output = Result<T, CallFailure>> {
+        self.meter.run(&self.ticker, patience, begun, call)
     }
 }
 

@@ -1,13 +1,13 @@
 //! How long a call that may wait has been running, and how long it takes in all.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use super::CallFailure;
 use super::ticker::Ticker;
-use super::{CallFailure, Limits};
 
 /// How long the call under way on an instance has been running: the time in which it was polled, that of guests which
 /// it called included. Time in which it was suspended does not count, whatever it waited for.
@@ -26,18 +26,16 @@ struct Running {
 // === impl Meter ===
 
 impl Meter {
-    /// Runs what is done for a call that came at that time, from nought, as long as its limits allow the call to take in
-    /// all.
+    /// Runs what is done for a call that came at that time, from nought, as long as the call may take in all. It is pinned by whoever asks for it: a future that is handed over has its room twice.
     pub(super) async fn run<T>(
         &self,
         ticker: &Ticker,
-        limits: Limits,
+        patience: Duration,
         begun: Instant,
-        call: impl Future<Output = T>,
+        mut call: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, CallFailure> {
         *self.running() = Running::default();
-        let mut alarm = begun.checked_add(limits.patience).map(|until| ticker.alarm(until));
-        let mut call = pin!(call);
+        let mut alarm = begun.checked_add(patience).map(|until| ticker.alarm(until));
         poll_fn(|context| {
             self.running().since = Some(Instant::now());
             let polled = call.as_mut().poll(context);
@@ -45,8 +43,8 @@ impl Meter {
             if let Poll::Ready(done) = polled {
                 return Poll::Ready(Ok(done));
             }
-            if now.duration_since(begun) >= limits.patience {
-                return Poll::Ready(Err(CallFailure::Patience(limits.patience)));
+            if now.duration_since(begun) >= patience {
+                return Poll::Ready(Err(CallFailure::Patience(patience)));
             }
             if let Some(alarm) = &mut alarm {
                 alarm.set(context.waker());

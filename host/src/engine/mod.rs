@@ -34,5 +34,5 @@ pub use config::{EngineConfig, Limits};
 pub use dispatch::{Dispatch, Dispatched, HostCall, PendingReply, Reply};
 pub use error::{CallFailure, EngineError};
 pub use gate::Gate;
-pub(crate) use guest::WeakGuest;
 pub use guest::{Call, Guest};
+pub(crate) use guest::{Watch, WeakGuest};

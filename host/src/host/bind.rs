@@ -19,7 +19,7 @@ impl Host {
         binding: &str,
         provider: impl Into<Provider>,
     ) -> Result<(), HostError> {
-        self.change(actor, |bindings| bindings.bind(binding, provider))
+        self.inner.change(actor, |bindings| bindings.bind(binding, provider))
     }
 
     /// As [`Host::bind`], and gives the binding values, which its provider has to know: see
@@ -34,7 +34,7 @@ impl Host {
         provider: impl Into<Provider>,
         values: &Values,
     ) -> Result<(), HostError> {
-        self.change(actor, |bindings| bindings.bind_with(binding, provider, values))
+        self.inner.change(actor, |bindings| bindings.bind_with(binding, provider, values))
     }
 
     /// Takes the provider of a contract under a name away from an actor. Calls under way keep it.
@@ -42,8 +42,8 @@ impl Host {
     /// # Errors
     /// When there is none, or the actor is not on this host.
     pub fn unbind(&self, actor: &ActorRef, binding: &str, contract: Contract) -> Result<(), HostError> {
-        let registry = self.registry();
-        self.change_in(&registry, actor, |bindings| bindings.unbind(binding, contract))?;
+        let registry = self.inner.registry();
+        self.inner.change_in(&registry, actor, |bindings| bindings.unbind(binding, contract))?;
         // Before anybody can bind another provider under that name.
         actor.end_deliveries();
         Ok(())

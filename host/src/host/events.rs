@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use pillion_capabilities::eventstreams::SubscribeOptions;
-use pillion_capabilities::messaging::DeliveryGuarantee;
 
 use super::Host;
-use super::subscribe::warn_if_short;
+use super::subscribe::Subscribed;
 use crate::actor::ActorRef;
-use crate::delivery::{Deliveries, Times, Traced};
+use crate::dispatch::Contract;
 use crate::error::HostError;
 
 impl Host {
@@ -28,14 +27,14 @@ impl Host {
         options: SubscribeOptions,
     ) -> Result<(), HostError> {
         let (binding, provider) = {
-            let registry = self.registry();
+            let registry = self.inner.registry();
             registry.check(actor)?;
             actor.state().bindings.event_streams(binding)?
         };
-        let times = Times::of(options.ack_wait, DeliveryGuarantee::AtLeastOnce);
-        warn_if_short(actor, stream, options.ack_wait);
-        let subscription = provider.subscribe(stream, options).wait().await?;
-        let registry = self.registry();
+        let limits = actor.guest().limits();
+        let subscribed =
+            Subscribed::to_events(actor.key(), &binding, &provider, stream, options, limits).await?;
+        let registry = self.inner.registry();
         registry.check(actor)?;
         let mut state = actor.state();
         // It may have been unbound meanwhile, and another bound in its place.
@@ -43,11 +42,10 @@ impl Host {
         if !Arc::ptr_eq(&now, &provider) {
             return Err(HostError::Rebound { actor: actor.key().to_owned(), binding: binding.into() });
         }
-        if state.streams.iter().any(|it| *it.binding == *binding && *it.topic == *stream) {
+        if state.deliveries.iter().any(|it| it.is(Contract::EventStreams, &binding, stream)) {
             return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: stream.to_owned() });
         }
-        let traced = self.tracing.clone().map(|tracing| Traced { tracing, provider: provider.name() });
-        state.streams.push(Deliveries::start(&binding, stream, subscription, times, actor, traced));
+        state.deliveries.push(subscribed.start(actor, self.tracing()));
         Ok(())
     }
 
@@ -56,13 +54,13 @@ impl Host {
     /// # Errors
     /// When there is none to it under that name, or the actor is not on this host.
     pub fn unsubscribe_events(&self, actor: &ActorRef, binding: &str, stream: &str) -> Result<(), HostError> {
-        let registry = self.registry();
+        let registry = self.inner.registry();
         registry.check(actor)?;
         let mut state = actor.state();
         let (binding, _) = state.bindings.event_streams(binding)?;
-        let before = state.streams.len();
-        state.streams.retain(|it| *it.binding != *binding || *it.topic != *stream);
-        if state.streams.len() == before {
+        let before = state.deliveries.len();
+        state.deliveries.retain(|it| !it.is(Contract::EventStreams, &binding, stream));
+        if state.deliveries.len() == before {
             return Err(HostError::NotSubscribed { actor: actor.key().to_owned(), topic: stream.to_owned() });
         }
         Ok(())

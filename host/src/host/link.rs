@@ -12,11 +12,11 @@ impl Host {
     /// When the claims grant neither, or one of the actors is not on this host.
     pub fn link(&self, from: &ActorRef, to: &ActorRef) -> Result<(), HostError> {
         // Under one lock: a link to an actor that is removed meanwhile would stay for ever, in the way of its next one.
-        let registry = self.registry();
+        let registry = self.inner.registry();
         registry.check(to)?;
         // Its state is locked for this, and during a change that of the first is: they may be the same.
         let link = to.link();
-        self.change_in(&registry, from, |bindings| bindings.link(&link))
+        self.inner.change_in(&registry, from, |bindings| bindings.link(&link))
     }
 
     /// Takes away what [`Host::link`] gave. Calls under way end as they would have.
@@ -24,13 +24,13 @@ impl Host {
     /// # Errors
     /// When the first is not linked to the other, or not on this host.
     pub fn unlink(&self, from: &ActorRef, to: &ActorRef) -> Result<(), HostError> {
-        let registry = self.registry();
+        let registry = self.inner.registry();
         registry.check(from)?;
         let unlinked = from.state().bindings.unlink(to.key());
         if !unlinked {
             return Err(HostError::NotLinked { actor: from.key().to_owned(), target: to.key().to_owned() });
         }
-        self.settle(&registry, from, None);
+        self.inner.settle(&registry, from, None);
         Ok(())
     }
 }

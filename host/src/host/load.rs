@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Host;
+use super::{Host, Inner};
 use crate::actor::ActorRef;
 use crate::dispatch::Bindings;
-use crate::engine::{Guest, Limits};
+use crate::engine::{Guest, Limits, Program};
 use crate::error::HostError;
+use crate::identity::Claims;
 use crate::registry::Registry;
 
 impl Host {
@@ -16,7 +17,7 @@ impl Host {
     /// When it is not properly signed by an account that is trusted or vouched for, denied by the authorizer, loaded
     /// already, or cannot be run.
     pub fn load(&self, wasm: &[u8]) -> Result<ActorRef, HostError> {
-        self.load_with(wasm, self.limits)
+        self.load_with(wasm, self.inner.limits)
     }
 
     /// As [`Host::load`], with limits of its own.
@@ -24,7 +25,34 @@ impl Host {
     /// # Errors
     /// As [`Host::load`].
     pub fn load_with(&self, wasm: &[u8], limits: Limits) -> Result<ActorRef, HostError> {
-        let (claims, program) = self.admission.admit(wasm, limits)?;
+        loop {
+            let admission = self.inner.admission();
+            let (claims, program) = admission.admit(wasm, limits)?;
+            let mut registry = self.inner.registry();
+            // Nothing gets in by a trust and policies that are no more.
+            if Arc::ptr_eq(&admission, &self.inner.admission()) {
+                let actor = self.inner.assemble(claims, program);
+                registry.insert(&actor)?;
+                return Ok(actor);
+            }
+        }
+    }
+
+    /// Removes an actor. Calls under way end as they would have; later ones are refused. Nobody is linked to it any more.
+    ///
+    /// # Errors
+    /// When it is not on this host.
+    pub fn remove(&self, actor: &ActorRef) -> Result<(), HostError> {
+        let mut registry = self.inner.registry();
+        registry.remove(actor)?;
+        self.inner.forget(&registry, actor);
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// An actor that is bound to nothing, and not on the host yet.
+    pub(super) fn assemble(&self, claims: Claims, program: Program) -> ActorRef {
         let mut bindings = Bindings::new(&claims.sub, claims.wascap.caps.clone());
         let dispatch = self.dispatch(&bindings, &Arc::new(claims.clone()));
         let guest = Guest::gated(program, dispatch, self.entry(&claims.sub));
@@ -35,19 +63,7 @@ impl Host {
             state.bindings.set_claims(&state.claims);
         }
         actor.guest().set_end(actor.claims().exp);
-        self.registry().insert(&actor)?;
-        Ok(actor)
-    }
-
-    /// Removes an actor. Calls under way end as they would have; later ones are refused. Nobody is linked to it any more.
-    ///
-    /// # Errors
-    /// When it is not on this host.
-    pub fn remove(&self, actor: &ActorRef) -> Result<(), HostError> {
-        let mut registry = self.registry();
-        registry.remove(actor)?;
-        self.forget(&registry, actor);
-        Ok(())
+        actor
     }
 
     /// Undoes what ties a removed actor to others, in both directions: actors that call each other would never end.
@@ -58,7 +74,12 @@ impl Host {
                 self.settle(registry, actor, None);
             }
         }
-        removed.state().bindings = Bindings::default();
+        let on_probation = {
+            let mut state = removed.state();
+            state.bindings = Bindings::default();
+            state.probation.take()
+        };
+        drop(on_probation);
         removed.end_deliveries();
         removed.guest().rewire(Arc::new(Bindings::default()));
         removed.guest().close();

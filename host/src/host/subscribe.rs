@@ -3,12 +3,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions};
+use pillion_capabilities::eventstreams;
+use pillion_capabilities::messaging::{DeliveryGuarantee, SubscribeOptions, Subscription};
+use pillion_capabilities::trace::Tracing;
+use pillion_capabilities::{EventStreams, Messaging};
 
 use super::Host;
 use crate::actor::ActorRef;
-use crate::delivery::{Deliveries, Times, Traced};
+use crate::delivery::{Deliveries, Traced, Wants};
+use crate::dispatch::Contract;
+use crate::engine::Limits;
 use crate::error::HostError;
+
+/// A subscription of which nothing is delivered yet.
+pub(crate) struct Subscribed {
+    binding: Box<str>,
+    topic: Box<str>,
+    /// The provider's name.
+    provider: &'static str,
+    fetched: Fetched,
+    wants: Wants,
+    guarantee: DeliveryGuarantee,
+}
+
+/// What arrives by it.
+enum Fetched {
+    Messages(Subscription),
+    Events(eventstreams::Subscription),
+}
+
+// === impl Host ===
 
 impl Host {
     /// Has the messages on a topic delivered to an actor, by its operation `DeliverMessage`, through the messaging
@@ -31,17 +55,13 @@ impl Host {
         options: SubscribeOptions,
     ) -> Result<(), HostError> {
         let (binding, provider) = {
-            let registry = self.registry();
+            let registry = self.inner.registry();
             registry.check(actor)?;
             actor.state().bindings.messaging(binding)?
         };
-        let guarantee = provider.guarantees().delivery;
-        let times = Times::of(options.ack_wait, guarantee);
-        if guarantee == DeliveryGuarantee::AtLeastOnce {
-            warn_if_short(actor, topic, options.ack_wait);
-        }
-        let subscription = provider.subscribe(topic, options).wait().await?;
-        let registry = self.registry();
+        let limits = actor.guest().limits();
+        let subscribed = Subscribed::to(actor.key(), &binding, &provider, topic, options, limits).await?;
+        let registry = self.inner.registry();
         registry.check(actor)?;
         let mut state = actor.state();
         // It may have been unbound meanwhile, and another bound in its place.
@@ -49,11 +69,10 @@ impl Host {
         if !Arc::ptr_eq(&now, &provider) {
             return Err(HostError::Rebound { actor: actor.key().to_owned(), binding: binding.into() });
         }
-        if state.deliveries.iter().any(|it| *it.binding == *binding && *it.topic == *topic) {
+        if state.deliveries.iter().any(|it| it.is(Contract::Messaging, &binding, topic)) {
             return Err(HostError::Subscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
-        let traced = self.tracing.clone().map(|tracing| Traced { tracing, provider: provider.name() });
-        state.deliveries.push(Deliveries::start(&binding, topic, subscription, times, actor, traced));
+        state.deliveries.push(subscribed.start(actor, self.tracing()));
         Ok(())
     }
 
@@ -62,12 +81,12 @@ impl Host {
     /// # Errors
     /// When there is none to that topic under that name, or the actor is not on this host.
     pub fn unsubscribe(&self, actor: &ActorRef, binding: &str, topic: &str) -> Result<(), HostError> {
-        let registry = self.registry();
+        let registry = self.inner.registry();
         registry.check(actor)?;
         let (binding, _) = actor.state().bindings.messaging(binding)?;
         let mut state = actor.state();
         let before = state.deliveries.len();
-        state.deliveries.retain(|it| *it.binding != *binding || *it.topic != *topic);
+        state.deliveries.retain(|it| !it.is(Contract::Messaging, &binding, topic));
         if state.deliveries.len() == before {
             return Err(HostError::NotSubscribed { actor: actor.key().to_owned(), topic: topic.to_owned() });
         }
@@ -75,13 +94,62 @@ impl Host {
     }
 }
 
+// === impl Subscribed ===
+
+impl Subscribed {
+    /// Subscribes to messages for an actor of those limits.
+    pub(crate) async fn to(
+        actor: &str,
+        binding: &str,
+        provider: &Arc<dyn Messaging>,
+        topic: &str,
+        options: SubscribeOptions,
+        limits: Limits,
+    ) -> Result<Self, HostError> {
+        let guarantee = provider.guarantees().delivery;
+        if guarantee == DeliveryGuarantee::AtLeastOnce {
+            warn_if_short(actor, topic, options.ack_wait, limits);
+        }
+        let fetched = Fetched::Messages(provider.subscribe(topic, options.clone()).wait().await?);
+        let (wants, provider) = (Wants::Messages(options), provider.name());
+        Ok(Self { binding: binding.into(), topic: topic.into(), provider, fetched, wants, guarantee })
+    }
+
+    /// Subscribes to a stream of events for an actor of those limits.
+    pub(crate) async fn to_events(
+        actor: &str,
+        binding: &str,
+        provider: &Arc<dyn EventStreams>,
+        stream: &str,
+        options: eventstreams::SubscribeOptions,
+        limits: Limits,
+    ) -> Result<Self, HostError> {
+        warn_if_short(actor, stream, options.ack_wait, limits);
+        let fetched = Fetched::Events(provider.subscribe(stream, options.clone()).wait().await?);
+        let (wants, provider, guarantee) =
+            (Wants::Events(options), provider.name(), DeliveryGuarantee::AtLeastOnce);
+        Ok(Self { binding: binding.into(), topic: stream.into(), provider, fetched, wants, guarantee })
+    }
+
+    /// Delivers what arrives to an actor. To be called within a tokio runtime.
+    pub(super) fn start(self, actor: &ActorRef, tracing: Option<&Tracing>) -> Deliveries {
+        let Self { binding, topic, provider, fetched, wants, guarantee } = self;
+        let traced = tracing.cloned().map(|tracing| Traced { tracing, provider });
+        let wants = (wants, guarantee);
+        match fetched {
+            Fetched::Messages(it) => Deliveries::start(&binding, &topic, it, wants, actor, traced),
+            Fetched::Events(it) => Deliveries::start(&binding, &topic, it, wants, actor, traced),
+        }
+    }
+}
+
 /// Says that what is delivered may be delivered again while the actor still deals with it.
-pub(super) fn warn_if_short(actor: &ActorRef, topic: &str, ack_wait: Duration) {
-    let deadline = actor.guest().limits().deadline;
+fn warn_if_short(actor: &str, topic: &str, ack_wait: Duration, limits: Limits) {
+    let deadline = limits.deadline;
     if ack_wait <= deadline {
         let remedy = "set ack_wait above the actor's deadline";
         tracing::warn!(
-            target: "pillion::delivery", actor = actor.key(), topic, ?ack_wait, ?deadline, remedy,
+            target: "pillion::delivery", actor, topic, ?ack_wait, ?deadline, remedy,
             "messages may be delivered again while the actor still deals with them"
         );
     }

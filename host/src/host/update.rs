@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Host;
+use super::probation::{OnProbation, Previous, Watching};
+use super::wire::Replacement;
+use super::{Host, Inner, Probation, Settings, Trial, Verdict};
 use crate::actor::ActorRef;
-use crate::engine::{EngineError, Guest};
+use crate::dispatch::Bindings;
+use crate::engine::{EngineError, Guest, Program, Watch};
 use crate::error::HostError;
 use crate::identity::Claims;
+use crate::registry::Registry;
 
-/// How a new revision is asked whether it is well, before it takes its predecessor's place.
+/// How a new revision is asked whether it is well, before it takes its predecessor's place, and on probation.
 #[derive(Clone, Copy, Debug)]
 pub struct HealthCheck<'a> {
     /// The operation, as waSCC's `HealthRequest`.
@@ -22,12 +26,43 @@ pub struct HealthCheck<'a> {
     pub patience: Duration,
 }
 
+/// A [`HealthCheck`] that can be made later, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HealthRequest {
+    pub(crate) operation: String,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) patience: Duration,
+}
+
+/// A revision that is checked and may be published.
+pub(super) struct Revision {
+    pub(super) claims: Arc<Claims>,
+    pub(super) program: Program,
+    /// What it is to reach.
+    pub(super) bindings: Bindings,
+}
+
 // === impl HealthCheck ===
 
 impl Default for HealthCheck<'_> {
     /// An empty `HealthRequest`, to be answered within 10 s.
     fn default() -> Self {
         Self { operation: "HealthRequest", payload: &[], patience: Duration::from_secs(10) }
+    }
+}
+
+// === impl HealthRequest ===
+
+impl HealthRequest {
+    pub(crate) fn check(&self) -> HealthCheck<'_> {
+        HealthCheck { operation: &self.operation, payload: &self.payload, patience: self.patience }
+    }
+}
+
+impl From<HealthCheck<'_>> for HealthRequest {
+    fn from(check: HealthCheck<'_>) -> Self {
+        let HealthCheck { operation, payload, patience } = check;
+        Self { operation: operation.to_owned(), payload: payload.to_owned(), patience }
     }
 }
 
@@ -48,43 +83,154 @@ impl Host {
         wasm: &[u8],
         health: Option<HealthCheck<'_>>,
     ) -> Result<(), HostError> {
-        let (claims, program) = self.admission.admit_aside(wasm, actor.guest().limits()).await?;
-        if claims.sub != actor.key() {
-            return Err(HostError::OtherModule { actor: actor.key().to_owned(), module: claims.sub });
+        self.publish(actor, wasm, health, None).await.map(drop)
+    }
+
+    /// As [`Host::update`], and watches the new revision once it runs. Unless it proves itself as the [`Probation`] asks
+    /// for, the actor goes back to the revision before it: at once, on the thread whose call was one failure too many, so
+    /// that the next call runs the old code. Calls under way end on the code they began with. That its revision is not
+    /// newer does not matter here.
+    ///
+    /// The earlier revision's code is kept until the new one is confirmed, and then freed; a new one that is dropped is
+    /// freed with the last of its calls. Going back brings bindings and links back that the new claims did not grant, but
+    /// not the subscriptions that ended with them; what was bound and linked meanwhile stays as far as the old claims
+    /// grant it. When an update takes the place of a revision on probation, going back leads to the last one that was
+    /// confirmed.
+    ///
+    /// With [`Probation::asks`] to be called within a tokio runtime, on which the actor is then asked by the health check,
+    /// or the default one.
+    ///
+    /// # Errors
+    /// As [`Host::update`]; and outside of a tokio runtime, if there is to be asked.
+    pub async fn update_on_probation(
+        &self,
+        actor: &ActorRef,
+        wasm: &[u8],
+        health: Option<HealthCheck<'_>>,
+        probation: Probation,
+    ) -> Result<Trial, HostError> {
+        if probation.asks > 0 && tokio::runtime::Handle::try_current().is_err() {
+            return Err(HostError::NoRuntime);
         }
-        check_newer(actor, &claims)?;
-        if let Some(health) = health {
-            let bindings = actor.state().bindings.regranted(claims.wascap.caps.clone());
-            // A probe that is always ready is done when its call returns, so that only its deadline can end it.
-            let probe = Guest::new(
-                program.clone().within(health.patience),
-                self.dispatch(&bindings, &Arc::new(claims.clone())),
-            );
-            ask(actor, &probe, health).await?;
+        let request = HealthRequest::from(health.unwrap_or_default());
+        let trial = self.publish(actor, wasm, health, Some((probation, request))).await?;
+        Ok(trial.unwrap_or_else(|| Trial::ended(Verdict::Confirmed)))
+    }
+
+    async fn publish(
+        &self,
+        actor: &ActorRef,
+        wasm: &[u8],
+        health: Option<HealthCheck<'_>>,
+        probation: Option<(Probation, HealthRequest)>,
+    ) -> Result<Option<Trial>, HostError> {
+        loop {
+            let settings = self.inner.settings.read().clone();
+            let limits = actor.guest().limits();
+            let (claims, program) = settings.admission.admit_aside(wasm, limits).await?;
+            check_update(actor, &claims)?;
+            let claims = Arc::new(claims);
+            let caps = || claims.wascap.caps.clone();
+            if let Some(health) = health {
+                let bindings = actor.state().bindings.regranted(caps());
+                let revision = Revision { claims: Arc::clone(&claims), program: program.clone(), bindings };
+                self.inner.probe(actor, &revision, &settings, health).await?;
+            }
+            let registry = self.inner.registry();
+            registry.check(actor)?;
+            // Another update may have been faster.
+            check_update(actor, &claims)?;
+            registry.check_alias(&claims)?;
+            // Nothing gets in by a trust and policies that are no more, nor by limits.
+            if Arc::ptr_eq(&settings.admission, &self.inner.admission()) && actor.guest().limits() == limits {
+                let bindings = actor.state().bindings.regranted(caps());
+                let revision = Revision { claims, program, bindings };
+                return Ok(self.inner.publish(&registry, actor, revision, probation));
+            }
         }
-        let registry = self.registry();
-        registry.check(actor)?;
-        // Another update may have been faster.
-        check_newer(actor, &claims)?;
-        registry.check_alias(&claims)?;
-        {
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// Asks a revision whether it is well before it is published.
+    pub(super) async fn probe(
+        &self,
+        actor: &ActorRef,
+        revision: &Revision,
+        settings: &Settings,
+        health: HealthCheck<'_>,
+    ) -> Result<(), HostError> {
+        let Revision { claims, program, bindings } = revision;
+        // A probe that is always ready is done when its call returns, so that only its deadline can end it.
+        let dispatch = self.dispatch_by(settings, bindings, claims);
+        ask(actor, &Guest::new(program.clone().within(health.patience), dispatch), health).await
+    }
+
+    /// Puts a revision in its predecessor's place. Whoever calls this has checked it, with the registry locked.
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        registry: &Registry,
+        actor: &ActorRef,
+        revision: Revision,
+        probation: Option<(Probation, HealthRequest)>,
+    ) -> Option<Trial> {
+        let Revision { claims, program, bindings } = revision;
+        let (earlier, _) = actor.guest().wired();
+        let (mut watch, mut asking) = (None, None);
+        if let Some((probation, health)) = probation.filter(|(probation, _)| !probation.is_none()) {
+            let (watching, trial) = Watching::begin(self, actor, probation);
+            asking = Some((Arc::clone(&watching), health, trial));
+            watch = Some(watching);
+        }
+        let superseded = {
             let mut state = actor.state();
-            state.bindings = state.bindings.regranted(claims.wascap.caps.clone());
-            state.claims = Arc::new(claims);
+            let mut superseded = state.probation.take();
+            if let Some(watching) = &watch {
+                // Of two in a row that have not proved themselves, neither is what to go back to.
+                let confirmed = superseded.as_mut().and_then(|it| it.previous.take());
+                let previous = confirmed.unwrap_or_else(|| Previous {
+                    claims: Arc::clone(&state.claims),
+                    program: earlier,
+                    before: state.bindings.clone(),
+                    after: Bindings::default(),
+                });
+                let previous = Some(Previous { after: bindings.clone(), ..previous });
+                state.probation = Some(OnProbation { watching: Arc::clone(watching), previous });
+            }
+            state.bindings = bindings;
+            state.claims = claims;
+            state.rolled_back = None;
             state.bindings.set_claims(&state.claims);
-        }
+            superseded
+        };
+        drop(superseded);
+        let watch = watch.map(|watching| watching as Arc<dyn Watch>);
+        self.replace(registry, actor, Replacement { program, watch });
+        asking.map(|(watching, health, trial)| {
+            watching.ask(health);
+            trial
+        })
+    }
+
+    /// Wires an actor to another program, by its state.
+    pub(super) fn replace(&self, registry: &Registry, actor: &ActorRef, replacement: Replacement) {
         actor.end_deliveries();
         // First, so that whoever lost its link does not wait for this actor any more.
         registry.relink(actor, |other| self.rewire(other, None));
-        self.settle(&registry, actor, Some(program));
+        self.settle(registry, actor, Some(replacement));
         actor.guest().set_end(actor.claims().exp);
-        Ok(())
     }
 }
 
 // === free functions ===
 
-fn check_newer(actor: &ActorRef, update: &Claims) -> Result<(), HostError> {
+/// Whether it is of the same module, and newer.
+pub(crate) fn check_update(actor: &ActorRef, update: &Claims) -> Result<(), HostError> {
+    if update.sub != actor.key() {
+        return Err(HostError::OtherModule { actor: actor.key().to_owned(), module: update.sub.clone() });
+    }
     let present = actor.state().claims.wascap.rev.unwrap_or(0);
     let update = update.wascap.rev.unwrap_or(0);
     if update > present {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Host;
+use super::{Inner, Settings};
 use crate::actor::ActorRef;
 use crate::dispatch::{BindError, Bindings};
-use crate::engine::{Dispatch, Gate, Program};
+use crate::engine::{Dispatch, Gate, Program, Watch};
 use crate::error::HostError;
 use crate::expiry::Expiring;
 use crate::identity::Claims;
@@ -14,7 +14,14 @@ use crate::policy::{AntiForgery, Guard, Notarized};
 use crate::registry::Registry;
 use crate::traced::{Entrance, Way};
 
-impl Host {
+/// A program that is to take the place of the present one.
+pub(super) struct Replacement {
+    pub(super) program: Program,
+    /// Who is told how its calls end.
+    pub(super) watch: Option<Arc<dyn Watch>>,
+}
+
+impl Inner {
     /// Changes what an actor may reach.
     pub(super) fn change(
         &self,
@@ -38,9 +45,9 @@ impl Host {
 
     /// Wires an actor as its state says, and with it those who call it and have to wait if it has to. Whoever is to wait
     /// from now on does so before the one it waits for.
-    pub(super) fn settle(&self, registry: &Registry, changed: &ActorRef, program: Option<Program>) {
+    pub(super) fn settle(&self, registry: &Registry, changed: &ActorRef, program: Option<Replacement>) {
         let always_waits =
-            program.as_ref().map_or_else(|| changed.guest().always_waits(), Program::always_waits);
+            program.as_ref().map_or_else(|| changed.guest().always_waits(), |it| it.program.always_waits());
         let (waiting, ready) = registry.settle(changed, always_waits);
         for actor in waiting.iter().rev().filter(|actor| !actor.is(changed)) {
             self.rewire(actor, None);
@@ -51,27 +58,39 @@ impl Host {
         }
     }
 
-    pub(super) fn rewire(&self, actor: &ActorRef, program: Option<Program>) {
+    pub(super) fn rewire(&self, actor: &ActorRef, program: Option<Replacement>) {
         let (bindings, claims) = {
             let state = actor.state();
             (state.bindings.clone(), Arc::clone(&state.claims))
         };
         let dispatch = self.dispatch(&bindings, &claims);
         match program {
-            Some(program) => actor.guest().replace(program, dispatch),
+            Some(Replacement { program, watch: Some(watch) }) => {
+                actor.guest().replace_watched(program, dispatch, watch);
+            }
+            Some(Replacement { program, watch: None }) => actor.guest().replace(program, dispatch),
             None => actor.guest().rewire(dispatch),
         }
     }
 
     pub(super) fn dispatch(&self, bindings: &Bindings, claims: &Arc<Claims>) -> Arc<dyn Dispatch> {
-        let granted: Arc<dyn Dispatch> = match &self.admission.authorizer {
+        let settings = self.settings.read().clone();
+        self.dispatch_by(&settings, bindings, claims)
+    }
+
+    pub(super) fn dispatch_by(
+        &self,
+        settings: &Settings,
+        bindings: &Bindings,
+        claims: &Arc<Claims>,
+    ) -> Arc<dyn Dispatch> {
+        let authorizer = settings.admission.authorizer.clone();
+        let granted: Arc<dyn Dispatch> = match authorizer {
             None => Arc::new(bindings.clone()),
-            Some(authorizer) => {
-                Arc::new(Guard::new(bindings.clone(), Arc::clone(claims), Arc::clone(authorizer)))
-            }
+            Some(authorizer) => Arc::new(Guard::new(bindings.clone(), Arc::clone(claims), authorizer)),
         };
         let actor: Arc<str> = claims.sub.as_str().into();
-        let signed: Arc<dyn Dispatch> = match self.anti_forgery {
+        let signed: Arc<dyn Dispatch> = match settings.anti_forgery {
             AntiForgery::Off => granted,
             switch => Arc::new(Notarized {
                 inner: granted,

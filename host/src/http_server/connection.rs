@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::Shared;
+use super::Present;
 use super::activity::Activity;
 use super::exchange::answer;
 
@@ -20,12 +20,12 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Serves a connection until it ends, or the server does. One on which nothing goes on for the time of the options'
 /// patience is let go: also one that never says which version of HTTP it speaks. hyper's own clocks are not used: that
 /// for a request's head runs while the response before it is still being written.
-pub(super) async fn serve(stream: TcpStream, shared: Shared, mut stopped: watch::Receiver<bool>) {
-    let patience = shared.options.patience;
+pub(super) async fn serve(stream: TcpStream, present: Present, mut stopped: watch::Receiver<bool>) {
+    let patience = present.read().options.patience;
     let activity = Activity::new();
     let asked = activity.clone();
     let service = hyper::service::service_fn(move |request| {
-        let (shared, under_way) = (shared.clone(), asked.asked());
+        let (shared, under_way) = (present.read().clone(), asked.asked());
         async move {
             let response = answer(&shared, request).await;
             Ok::<_, Infallible>(response.map(|body| Full::new(under_way.answered(body))))

@@ -34,7 +34,7 @@ use super::{
 /// assert_eq!(trust.verify(&signed, SystemTime::now())?.claims.sub, module.public_key());
 /// # Ok::<(), identity::IdentityError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     /// The accounts (`A…`) whose own signature under a module is enough.
     pub issuers: TrustedIssuers,
@@ -88,9 +88,7 @@ impl Trust {
     /// # Errors
     /// With the first check that fails; of a broken chain, with the link nearest to the root that does not hold.
     pub fn verify(&self, wasm: &[u8], now: SystemTime) -> Result<Verified, IdentityError> {
-        verify_by(wasm, now, |claims| {
-            self.account(&claims.iss, now).broken().map_or(Ok(()), |broken| Err(broken.clone()))
-        })
+        verify_by(wasm, now, |claims| self.believe(claims, now))
     }
 
     /// The chain of a module, with what there is to say about each link at that time. It is unbroken exactly when
@@ -127,6 +125,14 @@ impl Trust {
                 "it is a module's token alone; give the module that carries it".to_owned(),
             )),
         }
+    }
+
+    /// Whether the account is believed that signed a module with these claims.
+    ///
+    /// # Errors
+    /// With the link of its chain nearest to the root that does not hold.
+    pub(crate) fn believe(&self, claims: &Claims, now: SystemTime) -> Result<(), IdentityError> {
+        self.account(&claims.iss, now).broken().map_or(Ok(()), |broken| Err(broken.clone()))
     }
 
     /// The chain down to the account that stands behind the key that signed a module.

@@ -1,10 +1,14 @@
 //! A host as a file: which modules, which providers, and who may reach what.
 
+mod changes;
 mod check;
 mod expand;
+mod plan;
 mod positive;
+mod reload;
 mod start;
 mod tracing;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,9 +17,14 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::host::HealthRequest;
+use crate::policy::SignatureAlgorithm;
+use crate::{HealthCheck, Probation};
+pub use changes::Changes;
 use expand::Expanding;
 pub use start::{Running, StartError};
 pub use tracing::{ProtocolManifest, TracingManifest};
+pub use watch::Watch;
 
 /// A host as a file in YAML or JSON.
 ///
@@ -50,6 +59,9 @@ pub struct Manifest {
     /// Open Policy Agent's policies: files, folders and bundles.
     #[serde(default)]
     pub policies: Vec<PathBuf>,
+    /// The keys by which bundles of policies are signed; if there are any, all policies have to be in signed bundles.
+    #[serde(default)]
+    pub policy_keys: Vec<PolicyKeyManifest>,
     /// A folder for compiled modules, of this user alone.
     #[serde(default)]
     pub cache: Option<PathBuf>,
@@ -68,6 +80,22 @@ pub struct Manifest {
     /// The actors.
     #[serde(default)]
     pub actors: Vec<ActorManifest>,
+}
+
+/// A key by which bundles of policies are signed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PolicyKeyManifest {
+    /// What signatures call it (`kid`).
+    pub id: String,
+    /// What it is for; `RS256` when left out.
+    #[serde(default)]
+    pub algorithm: SignatureAlgorithm,
+    /// The file with the public key in PEM, or with the bytes of the secret that `HS256` and its kin share.
+    pub file: PathBuf,
+    /// The scope that signatures have to be for; none when left out.
+    #[serde(default)]
+    pub scope: String,
 }
 
 /// Whether calls that actors make are signed for.
@@ -186,6 +214,49 @@ pub struct ActorManifest {
     /// Where it serves HTTP.
     #[serde(default)]
     pub http: Option<HttpManifest>,
+    /// How a newer revision of its module has to show that it is well when a running host is given one; without it, it
+    /// need not.
+    #[serde(default)]
+    pub health: Option<HealthManifest>,
+}
+
+/// How a newer revision has to show that it is well: by an answer before it takes its predecessor's place, and, if it is
+/// on probation, once it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct HealthManifest {
+    /// The operation that it has to answer without an error; it is given no payload.
+    #[serde(default = "health_request")]
+    pub operation: String,
+    /// How long it may take to answer, in milliseconds.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub patience_ms: Option<u64>,
+    /// How it has to prove itself once it runs; if it does not, its predecessor comes back.
+    #[serde(default)]
+    pub probation: Option<ProbationManifest>,
+}
+
+/// How a new revision has to prove itself once it runs. With neither `calls` nor `asks`, by 100 calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ProbationManifest {
+    /// After so many calls it is confirmed.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub calls: Option<u32>,
+    /// So many of its calls may fail, as by a trap; none when left out.
+    #[serde(default)]
+    #[schemars(schema_with = "positive::count_schema")]
+    pub failures: u32,
+    /// After so many answered health requests it is confirmed.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub asks: Option<u32>,
+    /// The time between two health requests, in milliseconds; 1,000 when left out.
+    #[serde(default, deserialize_with = "positive::positive")]
+    #[schemars(schema_with = "positive::schema")]
+    pub pause_ms: Option<u64>,
 }
 
 /// What an actor may use; what is left out is as the host's default.
@@ -349,6 +420,29 @@ impl Manifest {
     }
 }
 
+// === impl HealthManifest ===
+
+impl HealthManifest {
+    fn request(&self) -> HealthRequest {
+        let patience = self.patience_ms.map_or(HealthCheck::default().patience, Duration::from_millis);
+        HealthRequest { operation: self.operation.clone(), payload: Vec::new(), patience }
+    }
+}
+
+// === impl ProbationManifest ===
+
+impl From<ProbationManifest> for Probation {
+    fn from(manifest: ProbationManifest) -> Self {
+        let ProbationManifest { calls, failures, asks, pause_ms } = manifest;
+        let defaults = Self::default();
+        let mut probation = Self { failures, ..defaults };
+        probation.calls = calls.unwrap_or(if asks.is_some() { 0 } else { defaults.calls });
+        probation.asks = asks.unwrap_or(defaults.asks);
+        probation.pause = pause_ms.map_or(defaults.pause, Duration::from_millis);
+        probation
+    }
+}
+
 // === impl LimitsManifest ===
 
 impl LimitsManifest {
@@ -364,6 +458,10 @@ impl LimitsManifest {
             queue: self.queue.unwrap_or(default.queue),
         }
     }
+}
+
+fn health_request() -> String {
+    HealthCheck::default().operation.to_owned()
 }
 
 fn default_binding() -> String {

@@ -25,6 +25,16 @@ pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// What the schema says of a number that may be zero.
+pub(super) fn count_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "string", "pattern": "\\$\\{"},
+        ]
+    })
+}
+
 // === impl Positive ===
 
 impl<'de, T: TryFrom<u64>> Visitor<'de> for Positive<T> {

@@ -1,6 +1,8 @@
 //! From a manifest to a running host.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::{self, Debug};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,31 +22,75 @@ use pillion_capabilities::messaging::{
 };
 use pillion_capabilities::secrets::{Environment, File as SecretsFile, Shape};
 use pillion_capabilities::{KeyValue, Memory, Messaging, Redb, Redis};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::reload::{Draining, LAST};
 use super::{
-    ActorManifest, AntiForgeryManifest, EventsManifest, HttpManifest, Manifest, ProviderKind,
-    ProviderManifest, StartManifest, SubscriptionManifest,
+    ActorManifest, AntiForgeryManifest, BindingManifest, EventsManifest, HttpManifest, Manifest,
+    ProviderKind, ProviderManifest, StartManifest, SubscriptionManifest,
 };
-use crate::dispatch::Provider;
+use crate::dispatch::{Contract, Provider, or_default};
 use crate::identity::{Trust, TrustedIssuers};
 use crate::metrics::{Metrics, MetricsServer};
 use crate::middleware::Middleware;
-#[cfg(feature = "opa")]
-use crate::policy::Opa;
 use crate::policy::{AntiForgery, Authorizer};
-use crate::{ActorRef, Host, HostConfig, HostError, HttpOptions, HttpServer, Limits};
+#[cfg(feature = "opa")]
+use crate::policy::{Opa, OpaError, PolicyKey};
+use crate::{ActorRef, Host, HostConfig, HostError, HttpOptions, HttpServer, Limits, Trial};
 
 /// A host that runs as its manifest says.
 #[derive(Debug)]
 pub struct Running {
-    host: Host,
-    servers: Vec<(ActorRef, HttpServer)>,
-    metrics: Option<MetricsServer>,
+    pub(super) host: Host,
+    /// What it runs by now.
+    pub(super) manifest: Manifest,
+    pub(super) providers: BTreeMap<String, Provider>,
+    pub(super) policies: Policies,
+    /// In the order of the manifest.
+    pub(super) actors: Vec<Known>,
+    pub(super) servers: Vec<Serving>,
+    /// What counts, if it was wanted when the host was started.
+    pub(super) counters: Option<Arc<Metrics>>,
+    pub(super) metrics: Option<MetricsServer>,
     /// Whether all is there that the manifest says.
-    ready: Arc<AtomicBool>,
+    pub(super) ready: Arc<AtomicBool>,
+    pub(super) draining: Draining,
+}
+
+/// An actor of the manifest.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) actor: ActorRef,
+    /// The SHA-256 of its module, as the file was when it was read last.
+    pub(super) hash: [u8; 32],
+    /// What any of the manifests bound it to, by name and contract.
+    pub(super) bound: HashSet<(String, Contract)>,
+    /// The public keys of the actors that any of them linked it to.
+    pub(super) linked: HashSet<String>,
+    /// What any of them subscribed it to, by contract, binding and topic.
+    pub(super) subscribed: HashSet<(Contract, String, String)>,
+    /// Its revision's time on probation, and the module before it.
+    pub(super) trial: Option<(Trial, [u8; 32])>,
+    /// The module that was rolled back: it is not tried again.
+    pub(super) refused: Option<[u8; 32]>,
+}
+
+/// A server of an actor.
+#[derive(Debug)]
+pub(super) struct Serving {
+    pub(super) actor: ActorRef,
+    pub(super) http: HttpManifest,
+    pub(super) server: HttpServer,
+}
+
+/// Who has a say beside claims and bindings.
+#[derive(Clone, Default)]
+pub(super) struct Policies {
+    #[cfg(feature = "opa")]
+    opa: Option<Arc<Opa>>,
 }
 
 /// Why a host does not start.
@@ -69,8 +115,12 @@ pub(super) enum Purpose {
 pub(super) struct Prepared<'a> {
     pub(super) host: Host,
     metrics: Option<Arc<Metrics>>,
+    policies: Policies,
+    providers: BTreeMap<&'a str, Provider>,
     /// With their numbers in the manifest.
     pub(super) actors: Vec<(usize, &'a ActorManifest, ActorRef)>,
+    /// The SHA-256 of their modules.
+    hashes: Vec<[u8; 32]>,
     /// Where files are that stand in for those of providers.
     pub(super) stand_ins: Vec<TempDir>,
 }
@@ -113,6 +163,10 @@ const ROOM: u64 = 256 << 20;
 // === impl StartError ===
 
 impl StartError {
+    pub(super) fn new(place: String, cause: Cause) -> Self {
+        Self { place, cause }
+    }
+
     /// Whether it is that a module or a token is not believed.
     #[must_use]
     pub fn is_of_identity(&self) -> bool {
@@ -129,17 +183,30 @@ impl Running {
     /// # Errors
     /// With the place in the manifest that could not be made true.
     pub async fn start(manifest: &Manifest, base: &Path) -> Result<Self, StartError> {
-        let Prepared { host, metrics, actors, .. } = Prepared::of(manifest, base, Purpose::Run).await?;
-        let mut running = Self { host, servers: Vec::new(), metrics: None, ready: Arc::default() };
-        if let (Some(metrics), Some(at)) = (metrics, &manifest.metrics) {
-            let ready = Arc::clone(&running.ready);
-            let place = || "metrics".to_owned();
-            let listener = listen(&at.listen).await.at(place)?;
-            let server = MetricsServer::start(metrics, listener, move || ready.load(Ordering::Acquire));
-            running.metrics = Some(server.map_err(HostError::Listen).at(place)?);
+        let prepared = Prepared::of(manifest, base, Purpose::Run).await?;
+        let Prepared { host, metrics, policies, providers, actors, hashes, .. } = prepared;
+        let providers = providers.into_iter().map(|(name, provider)| (name.to_owned(), provider));
+        let mut running = Self {
+            host,
+            manifest: manifest.clone(),
+            providers: providers.collect(),
+            policies,
+            actors: Vec::new(),
+            servers: Vec::new(),
+            counters: metrics,
+            metrics: None,
+            ready: Arc::default(),
+            draining: Draining::default(),
+        };
+        if let (Some(metrics), Some(at)) = (&running.counters, &manifest.metrics) {
+            let listener = listen(&at.listen).await.at(|| "metrics".to_owned())?;
+            running.metrics = Some(running.serve_metrics(metrics, listener)?);
         }
-        for (number, actor, loaded) in actors {
+        for ((number, actor, loaded), hash) in actors.into_iter().zip(hashes) {
             running.open(number, actor, &loaded).await?;
+            let mut known = Known::new(loaded, hash);
+            known.remember(actor, &running.providers);
+            running.actors.push(known);
         }
         running.ready.store(true, Ordering::Release);
         Ok(running)
@@ -159,18 +226,19 @@ impl Running {
 
     /// Where which actor serves HTTP.
     pub fn addresses(&self) -> impl Iterator<Item = (&ActorRef, SocketAddr)> {
-        self.servers.iter().map(|(actor, server)| (actor, server.address()))
+        self.servers.iter().map(|serving| (&serving.actor, serving.server.address()))
     }
 
     /// Takes no more requests, and waits for those under way, and for their spans to be exported.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.ready.store(false, Ordering::Release);
         // All at once: those that end last let nothing in meanwhile.
         let mut ends = JoinSet::new();
-        for (_, server) in self.servers {
-            ends.spawn(server.stop());
+        for serving in self.servers {
+            ends.spawn(serving.server.stop());
         }
         while ends.join_next().await.is_some() {}
+        self.draining.end(&self.host, LAST).await;
         for actor in self.host.actors() {
             // Nobody else can have removed it.
             let _ = self.host.remove(&actor);
@@ -178,6 +246,17 @@ impl Running {
         if let Some(tracing) = self.host.tracing() {
             tracing.clone().close(LAST_SPANS).await;
         }
+    }
+
+    pub(super) fn serve_metrics(
+        &self,
+        metrics: &Arc<Metrics>,
+        listener: TcpListener,
+    ) -> Result<MetricsServer, StartError> {
+        let ready = Arc::clone(&self.ready);
+        let server =
+            MetricsServer::start(Arc::clone(metrics), listener, move || ready.load(Ordering::Acquire));
+        server.map_err(HostError::Listen).at(|| "metrics".to_owned())
     }
 
     /// Lets requests and messages in.
@@ -202,7 +281,7 @@ impl Running {
             let place = || format!("actors[{number}].http");
             let listener = listen(&http.listen).await.at(place)?;
             let server = self.host.serve_http(loaded, listener, http.options()).at(place)?;
-            self.servers.push((loaded.clone(), server));
+            self.servers.push(Serving { actor: loaded.clone(), http: http.clone(), server });
         }
         Ok(())
     }
@@ -218,40 +297,33 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self, StartError> {
         let metrics = manifest.metrics.is_some().then(Arc::<Metrics>::default);
         let layers = metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Middleware>);
+        let policies = Policies::of(manifest, base)?;
         let tracing = manifest.tracing.as_ref().map(|tracing| tracing.start(purpose));
         let host = Host::new(HostConfig {
             trust: trust(manifest, base)?,
             limits: Limits::default(),
             cache: cache(manifest, base, purpose).at(|| "cache".to_owned())?,
-            authorizer: authorizer(manifest, base).at(|| "policies".to_owned())?,
+            authorizer: policies.authorizer(),
             labels: manifest.labels.clone(),
             anti_forgery: manifest.anti_forgery.into(),
             middleware: layers.collect(),
             tracing: tracing.transpose().at(|| "tracing".to_owned())?.flatten(),
         })
         .at(|| "the host".to_owned())?;
-        let (providers, stand_ins) = providers(manifest, base, purpose).await?;
-        let mut actors = Vec::new();
+        let (providers, stand_ins) = providers(manifest, base, purpose, |_| None).await?;
+        let (mut actors, mut hashes) = (Vec::new(), Vec::new());
         for (number, actor) in manifest.actors.iter().enumerate() {
             let place = |of: &str| format!("actors[{number}]{of}");
-            let path = base.join(&actor.module);
-            let wasm = tokio::fs::read(&path).await.map_err(|error| Cause::Io(path, error));
-            let wasm = wasm.at(|| place(".module"))?;
+            let wasm = module(base, actor).await.at(|| place(".module"))?;
             let limits = actor.limits.over(Limits::default());
             let loaded = host.load_with(&wasm, limits).at(|| place(".module"))?;
             for (at, binding) in actor.bindings.iter().enumerate() {
                 let place = || place(&format!(".bindings[{at}]"));
-                let provider = providers.get(binding.provider.as_str()).cloned().ok_or_else(|| {
-                    Cause::Wrong(format!(
-                        "there is no provider {:?}; there are {:?}",
-                        binding.provider,
-                        providers.keys().collect::<Vec<_>>()
-                    ))
-                });
-                let provider = provider.at(place)?;
+                let provider = provider(&providers, binding).at(place)?;
                 host.bind_with(&loaded, &binding.name, provider, &binding.values).at(place)?;
             }
             actors.push((number, actor, loaded));
+            hashes.push(Sha256::digest(&wasm).into());
         }
         // Calls go both ways, and nobody is asked for anything before all are there.
         for (number, actor, loaded) in &actors {
@@ -262,7 +334,109 @@ impl<'a> Prepared<'a> {
                 host.link(loaded, &target).at(place)?;
             }
         }
-        Ok(Self { host, metrics, actors, stand_ins })
+        Ok(Self { host, metrics, policies, providers, actors, hashes, stand_ins })
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    pub(super) fn new(actor: ActorRef, hash: [u8; 32]) -> Self {
+        let (bound, linked, subscribed) = Default::default();
+        Self { actor, hash, bound, linked, subscribed, trial: None, refused: None }
+    }
+
+    /// Notes what is there because a manifest, with those providers, says so.
+    pub(super) fn remember(&mut self, manifest: &ActorManifest, providers: &BTreeMap<String, Provider>) {
+        let state = self.actor.state();
+        for binding in &manifest.bindings {
+            if let Some(provider) = providers.get(&binding.provider) {
+                self.bound.insert((or_default(&binding.name).to_owned(), provider.contract()));
+            }
+        }
+        for link in state.bindings.links() {
+            if manifest.calls.iter().any(|name| name == link.key() || link.alias() == Some(name)) {
+                self.linked.insert(link.key().to_owned());
+            }
+        }
+        for deliveries in &state.deliveries {
+            let (binding, topic) = (&*deliveries.binding, &*deliveries.topic);
+            let wanted = match deliveries.contract() {
+                Contract::EventStreams => {
+                    manifest.events.iter().any(|it| or_default(&it.binding) == binding && it.stream == topic)
+                }
+                _ => manifest
+                    .subscriptions
+                    .iter()
+                    .any(|it| or_default(&it.binding) == binding && it.topic == topic),
+            };
+            if wanted {
+                self.subscribed.insert((deliveries.contract(), binding.to_owned(), topic.to_owned()));
+            }
+        }
+    }
+}
+
+// === impl Policies ===
+
+impl Policies {
+    #[cfg(feature = "opa")]
+    pub(super) fn of(manifest: &Manifest, base: &Path) -> Result<Self, StartError> {
+        let wrong = |error: OpaError| Cause::Wrong(error.to_string());
+        let mut keys = Vec::new();
+        for (number, key) in manifest.policy_keys.iter().enumerate() {
+            let place = || format!("policyKeys[{number}]");
+            let path = base.join(&key.file);
+            let bytes = std::fs::read(&path).map_err(|error| Cause::Io(path, error)).at(place)?;
+            let known = PolicyKey::new(&key.id, key.algorithm, &bytes, &key.scope);
+            keys.push(known.map_err(wrong).at(place)?);
+        }
+        if manifest.policies.is_empty() {
+            return Ok(Self::default());
+        }
+        let paths: Vec<_> = manifest.policies.iter().map(|path| base.join(path)).collect();
+        let opa = Opa::from_signed_paths(&paths, &keys).map_err(wrong).at(|| "policies".to_owned())?;
+        Ok(Self { opa: Some(Arc::new(opa)) })
+    }
+
+    #[cfg(not(feature = "opa"))]
+    pub(super) fn of(manifest: &Manifest, _: &Path) -> Result<Self, StartError> {
+        if manifest.policies.is_empty() {
+            return Ok(Self::default());
+        }
+        let text = "this program was built without the feature `opa`".to_owned();
+        Err(Cause::Wrong(text)).at(|| "policies".to_owned())
+    }
+
+    #[cfg(feature = "opa")]
+    pub(super) fn authorizer(&self) -> Option<Arc<dyn Authorizer>> {
+        self.opa.clone().map(|opa| opa as _)
+    }
+
+    #[cfg(not(feature = "opa"))]
+    pub(super) fn authorizer(&self) -> Option<Arc<dyn Authorizer>> {
+        None
+    }
+
+    /// Whether both decide by the same.
+    #[cfg(feature = "opa")]
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (&self.opa, &other.opa) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.is_like(other),
+            _ => false,
+        }
+    }
+
+    #[cfg(not(feature = "opa"))]
+    pub(super) fn is_like(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies").field("some", &self.authorizer().is_some()).finish()
     }
 }
 
@@ -301,7 +475,7 @@ impl EventsManifest {
 // === impl HttpManifest ===
 
 impl HttpManifest {
-    fn options(&self) -> HttpOptions {
+    pub(super) fn options(&self) -> HttpOptions {
         let mut options = HttpOptions::default();
         options.body = self.body.unwrap_or(options.body);
         options.bodies = self.bodies.unwrap_or(options.bodies);
@@ -322,7 +496,7 @@ impl From<AntiForgeryManifest> for AntiForgery {
     }
 }
 
-async fn listen(address: &str) -> Result<TcpListener, Cause> {
+pub(super) async fn listen(address: &str) -> Result<TcpListener, Cause> {
     TcpListener::bind(address).await.map_err(|error| Cause::Wrong(format!("{address}: {error}")))
 }
 
@@ -338,7 +512,7 @@ fn cache(manifest: &Manifest, base: &Path, purpose: Purpose) -> Result<Option<Pa
     }
 }
 
-fn trust(manifest: &Manifest, base: &Path) -> Result<Trust, StartError> {
+pub(super) fn trust(manifest: &Manifest, base: &Path) -> Result<Trust, StartError> {
     let mut trust = Trust::from(manifest.trusted_issuers.iter().cloned().collect::<TrustedIssuers>());
     trust.operators.extend(manifest.trusted_operators.iter().cloned());
     for (number, path) in manifest.tokens.iter().enumerate() {
@@ -350,28 +524,29 @@ fn trust(manifest: &Manifest, base: &Path) -> Result<Trust, StartError> {
     Ok(trust)
 }
 
-#[cfg(feature = "opa")]
-fn authorizer(manifest: &Manifest, base: &Path) -> Result<Option<Arc<dyn Authorizer>>, Cause> {
-    if manifest.policies.is_empty() {
-        return Ok(None);
-    }
-    let paths: Vec<_> = manifest.policies.iter().map(|path| base.join(path)).collect();
-    let opa = Opa::from_paths(&paths).map_err(|error| Cause::Wrong(error.to_string()))?;
-    Ok(Some(Arc::new(opa)))
+/// The bytes of an actor's module.
+pub(super) async fn module(base: &Path, actor: &ActorManifest) -> Result<Vec<u8>, Cause> {
+    let path = base.join(&actor.module);
+    tokio::fs::read(&path).await.map_err(|error| Cause::Io(path, error))
 }
 
-#[cfg(not(feature = "opa"))]
-fn authorizer(manifest: &Manifest, _: &Path) -> Result<Option<Arc<dyn Authorizer>>, Cause> {
-    if manifest.policies.is_empty() {
-        return Ok(None);
-    }
-    Err(Cause::Wrong("this program was built without the feature `opa`".to_owned()))
+/// The provider that a binding names.
+pub(super) fn provider<Name: Borrow<str> + Ord + Debug>(
+    providers: &BTreeMap<Name, Provider>,
+    binding: &BindingManifest,
+) -> Result<Provider, Cause> {
+    providers.get(binding.provider.as_str()).cloned().ok_or_else(|| {
+        let names: Vec<_> = providers.keys().collect();
+        Cause::Wrong(format!("there is no provider {:?}; there are {names:?}", binding.provider))
+    })
 }
 
-async fn providers<'a>(
+/// Connects to the providers, or takes those that are `known`.
+pub(super) async fn providers<'a>(
     manifest: &'a Manifest,
     base: &Path,
     purpose: Purpose,
+    known: impl Fn(&ProviderManifest) -> Option<Provider>,
 ) -> Result<(BTreeMap<&'a str, Provider>, Vec<TempDir>), StartError> {
     let (mut providers, mut stand_ins) = (BTreeMap::new(), Vec::new());
     let mut files = HashMap::new();
@@ -393,7 +568,11 @@ async fn providers<'a>(
             _ => None,
         };
         let base = stand_in.as_ref().map_or(base, TempDir::path);
-        providers.insert(provider.name.as_str(), connect(provider, base, purpose).await.at(place)?);
+        let connected = match known(provider) {
+            Some(provider) => provider,
+            None => connect(provider, base, purpose).await.at(place)?,
+        };
+        providers.insert(provider.name.as_str(), connected);
         stand_ins.extend(stand_in);
     }
     Ok((providers, stand_ins))

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use parking_lot::RwLock;
@@ -19,6 +19,8 @@ pub(crate) struct Guard {
     claims: Arc<Claims>,
     authorizer: Arc<dyn Authorizer>,
     hasher: DefaultHashBuilder,
+    /// The first decisions, without gaps: most actors make few different calls. All others are in the table.
+    first: [OnceLock<Decided>; FIRST],
     decided: RwLock<HashTable<Decided>>,
     notices: Notices,
 }
@@ -29,6 +31,9 @@ struct Decided {
     operation: Box<[u8]>,
     decision: Decision,
 }
+
+/// So many decisions are found without a hash and a lock.
+const FIRST: usize = 8;
 
 /// So many decisions are remembered: a guest may make up any number of names.
 const REMEMBERED: usize = 1_024;
@@ -45,6 +50,7 @@ impl Guard {
             claims,
             authorizer,
             hasher: DefaultHashBuilder::default(),
+            first: Default::default(),
             decided: RwLock::default(),
             notices: Notices::default(),
         }
@@ -55,13 +61,18 @@ impl Guard {
         if names > NAMES || !self.authorizer.cacheable() {
             return self.ask_once(call);
         }
+        for decided in self.first.iter().map_while(OnceLock::get) {
+            if decided.is(call) {
+                return decided.decision.clone();
+            }
+        }
         let hash = self.hash(call);
         {
             let table = self.decided.read();
             if let Some(decided) = table.find(hash, |decided| decided.is(call)) {
                 return decided.decision.clone();
             }
-            if table.len() >= REMEMBERED {
+            if FIRST + table.len() >= REMEMBERED {
                 drop(table);
                 return self.ask_once(call);
             }
@@ -71,20 +82,36 @@ impl Guard {
             self.notices.bounded(|passed_over| self.notice(call, &decision, passed_over));
             return decision;
         }
-        let mut table = self.decided.write();
-        if table.len() < REMEMBERED && table.find(hash, |decided| decided.is(call)).is_none() {
-            let decided = Decided {
-                binding: call.binding.into(),
-                namespace: call.namespace.into(),
-                operation: call.operation.into(),
-                decision: decision.clone(),
-            };
-            table.insert_unique(hash, decided, |decided| self.hash(&decided.call()));
-            drop(table);
+        if self.remember(hash, call, &decision) {
             // Each of these once, and there is only so much room for them.
             self.notice(call, &decision, 0);
         }
         decision
+    }
+
+    /// Keeps a decision, if it is new and there is room. Whoever does so has the table to himself.
+    #[cold]
+    fn remember(&self, hash: u64, call: &HostCall<'_>, decision: &Decision) -> bool {
+        let mut table = self.decided.write();
+        let known = self.first.iter().map_while(OnceLock::get).any(|decided| decided.is(call))
+            || table.find(hash, |decided| decided.is(call)).is_some();
+        if known || FIRST + table.len() >= REMEMBERED {
+            return false;
+        }
+        let mut decided = Decided {
+            binding: call.binding.into(),
+            namespace: call.namespace.into(),
+            operation: call.operation.into(),
+            decision: decision.clone(),
+        };
+        for place in &self.first {
+            match place.set(decided) {
+                Ok(()) => return true,
+                Err(back) => decided = back,
+            }
+        }
+        table.insert_unique(hash, decided, |decided| self.hash(&decided.call()));
+        true
     }
 
     /// Asks about a call of which nothing is remembered.

@@ -1,5 +1,6 @@
 //! Who else has a say: an authorizer can take away what claims and bindings grant, and never add to it.
 
+mod algorithm;
 mod anti_forgery;
 mod guard;
 mod notices;
@@ -10,11 +11,12 @@ use std::sync::Arc;
 
 use crate::identity::Claims;
 
+pub use algorithm::SignatureAlgorithm;
 pub use anti_forgery::AntiForgery;
 pub(crate) use anti_forgery::Notarized;
 pub(crate) use guard::Guard;
 #[cfg(feature = "opa")]
-pub use opa::{Opa, OpaError};
+pub use opa::{Opa, OpaError, PolicyKey};
 
 /// Has a say in what is loaded and what is called, after identity, claims and bindings had theirs.
 pub trait Authorizer: Send + Sync + 'static {

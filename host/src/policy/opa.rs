@@ -1,5 +1,9 @@
 //! Open Policy Agent's policies as an authorizer, embedded: by the crate `regorus`, without a server.
 
+mod bundle;
+mod canonical;
+mod key;
+mod signature;
 mod sources;
 
 use std::fmt;
@@ -13,9 +17,10 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 use serde::Serialize;
 
-use super::{Authorizer, Decision, Invocation};
+use super::{Authorizer, Decision, Invocation, SignatureAlgorithm};
 use crate::identity::Claims;
-use sources::Sources;
+pub use key::PolicyKey;
+use sources::{Source, Sources};
 
 /// Decides by two rules of the package `pillion`:
 ///
@@ -40,6 +45,8 @@ pub struct Opa {
     /// An engine takes one input at a time.
     idle: Mutex<Vec<Engine>>,
     cacheable: bool,
+    /// What it decides by.
+    digest: [u8; 32],
 }
 
 /// Why policies cannot be used.
@@ -60,6 +67,37 @@ pub enum OpaError {
         /// The file, or its name within its bundle.
         name: String,
         /// What is wrong, and where.
+        reason: String,
+    },
+    /// A bundle is not signed as it has to be.
+    #[error("the bundle {} is refused: {reason}", path.display())]
+    Unverified {
+        /// The bundle.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Two bundles own the same.
+    #[error(
+        "the bundles {} and {} both own {root:?} in `data`; give them roots in their `.manifest` that do not overlap",
+        one.display(), other.display()
+    )]
+    Overlap {
+        /// The bundle that comes first.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+        /// The root, or the one within another; all of `data` if it is empty.
+        root: String,
+    },
+    /// A key cannot be used.
+    #[error("the key {id:?} for {algorithm} cannot be used: {reason}")]
+    Key {
+        /// What signatures call it.
+        id: String,
+        /// What it should be for.
+        algorithm: SignatureAlgorithm,
+        /// Why.
         reason: String,
     },
     /// One of the two rules is not there.
@@ -108,15 +146,28 @@ const DEFAULT: &str = "default";
 
 impl Opa {
     /// Reads policies (`.rego`), data (`.json`, `.yaml`) and bundles (`.tar.gz`); of a directory, all that it holds, as of
-    /// a bundle. Data of a directory or bundle is found under the path of its folder, as OPA has it. Signatures and the
-    /// roots of bundles are not looked at, and files of tests (`_test.rego`) are passed over.
+    /// a bundle. Data of a directory or bundle is found under the path of its folder, as OPA has it. Files of tests
+    /// (`_test.rego`) are passed over.
+    ///
+    /// A bundle, and a directory with a `.manifest`, keeps to the `roots` in that, all of `data` by default; no two of
+    /// them own the same. One that is signed is refused here: that takes keys.
     ///
     /// # Errors
-    /// When something cannot be read or is malformed, or one of the two rules is missing.
+    /// When something cannot be read or is malformed, beyond its roots, or one of the two rules is missing.
     pub fn from_paths(paths: &[PathBuf]) -> Result<Self, OpaError> {
+        Self::from_signed_paths(paths, &[])
+    }
+
+    /// As [`Opa::from_paths`]. If there are keys, all paths have to be bundles or directories that one of them signed, as
+    /// `opa sign` does: by a token in `.signatures.json` with the hash of each file. A file that is another than was
+    /// signed, missing or beyond those is refused.
+    ///
+    /// # Errors
+    /// As [`Opa::from_paths`], and when something is not signed as it has to be.
+    pub fn from_signed_paths(paths: &[PathBuf], keys: &[PolicyKey]) -> Result<Self, OpaError> {
         let mut sources = Sources::default();
         for path in paths {
-            sources.read(path)?;
+            sources.read(path, keys)?;
         }
         Self::new(&sources)
     }
@@ -126,9 +177,7 @@ impl Opa {
     /// # Errors
     /// When it is malformed, or one of the two rules is missing.
     pub fn from_rego(name: &str, rego: &str) -> Result<Self, OpaError> {
-        let mut sources = Sources::default();
-        sources.policies.push((name.to_owned(), rego.to_owned()));
-        Self::new(&sources)
+        Self::new(&Sources::of_policy(name, rego))
     }
 
     fn new(sources: &Sources) -> Result<Self, OpaError> {
@@ -138,11 +187,15 @@ impl Opa {
         };
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(false);
-        for (name, rego) in &sources.policies {
-            engine.add_policy(name.clone(), rego.clone()).map_err(|error| malformed(name, &error))?;
+        for Source { name, text, .. } in &sources.policies {
+            engine.add_policy(name.clone(), text.clone()).map_err(|error| malformed(name, &error))?;
         }
-        for (name, data) in &sources.data {
-            engine.add_data_json(data).map_err(|error| malformed(name, &error))?;
+        let packages =
+            engine.get_policy_package_components().map_err(|error| malformed("policies", &error))?;
+        let packages: Vec<_> = packages.into_iter().map(|package| package.components).collect();
+        sources.check_packages(&packages)?;
+        for Source { name, text, .. } in &sources.data {
+            engine.add_data_json(text).map_err(|error| malformed(name, &error))?;
         }
         for rule in [CAN_LOAD, CAN_INVOKE] {
             engine.set_input(Value::new_object());
@@ -159,8 +212,14 @@ impl Opa {
             limit: PATIENCE,
             check_interval: NonZeroU32::MIN.saturating_add(255),
         });
-        let cacheable = !sources.policies.iter().any(|(_, rego)| fickle(rego));
-        Ok(Self { prepared: engine, idle: Mutex::default(), cacheable })
+        let cacheable = !sources.policies.iter().any(|policy| fickle(&policy.text));
+        Ok(Self { prepared: engine, idle: Mutex::default(), cacheable, digest: sources.digest() })
+    }
+
+    /// Whether both decide by the same policies and data.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.digest == other.digest
     }
 
     fn decide(&self, rule: &'static str, input: &impl Serialize) -> Decision {

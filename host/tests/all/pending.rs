@@ -184,6 +184,16 @@ fn an_actor_may_stop_waiting_between_a_call_and_its_begin() {
     }
 }
 
+/// From a kilobyte on, the allocator takes a longer way, and moving it is noticed.
+#[test]
+fn a_call_that_waits_takes_little_room() {
+    let (host, actor) = loaded(&keyvalue());
+    bound(&host, &actor, next_turn());
+    let Call::Pending(call) = get(&host, &actor, "k") else { panic!("it waits") };
+    let room = size_of_val(&*call);
+    assert!(room < 1_000, "{room} bytes");
+}
+
 #[test]
 fn a_guest_that_runs_on_lets_others_have_their_turn() {
     for fuel in [None, Some(u64::MAX)] {

@@ -27,6 +27,19 @@ impl Traces {
         Self { target: None, lines: Arc::default() }
     }
 
+    /// Does something again and again until it is logged; answers the line. What is logged for the first time by several
+    /// threads at once, of which not all listen, may not be heard the first time.
+    pub(crate) async fn until_logged(&self, mut act: impl AsyncFnMut()) -> String {
+        loop {
+            let _default = tracing::subscriber::set_default(self.clone());
+            tracing::callsite::rebuild_interest_cache();
+            act().await;
+            if let Some(line) = self.lines().pop() {
+                return line;
+            }
+        }
+    }
+
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("unpoisoned").clone()
     }
