@@ -30,6 +30,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 const OFTEN: Duration = Duration::from_millis(2);
 const NAMESPACE: &str = "pillion:configuration";
 
+/// Writes these values, and no others.
+type Write = dyn Fn(&[(&str, &str)]);
+
 /// An actor that keeps the changes that it gets in a list.
 struct Fixture {
     author: Author,
@@ -38,7 +41,7 @@ struct Fixture {
     actor: ActorRef,
     store: Arc<Memory>,
     configuration: Arc<dyn Configuration>,
-    write: Box<dyn Fn(&[(&str, &str)])>,
+    write: Box<Write>,
 }
 
 /// A change as the actor got it: the subscription, what is there, and what is not any more.
@@ -47,7 +50,7 @@ type Seen = (String, Vec<(String, String)>, Vec<String>);
 // === impl Fixture ===
 
 impl Fixture {
-    fn new(configuration: Arc<dyn Configuration>, write: impl Fn(&[(&str, &str)]) + 'static) -> Self {
+    fn new(configuration: Arc<dyn Configuration>, write: Box<Write>) -> Self {
         let (author, module) = (Author::new(), KeyPair::new_module());
         let host = author.host(HostConfig::default());
         let actor =
@@ -55,7 +58,7 @@ impl Fixture {
         let store = Arc::new(Memory::new());
         host.bind(&actor, "default", Provider::key_value(Arc::clone(&store))).expect("granted");
         host.bind(&actor, "default", Arc::clone(&configuration)).expect("granted");
-        Self { author, module, host, actor, store, configuration, write: Box::new(write) }
+        Self { author, module, host, actor, store, configuration, write }
     }
 
     fn of_file() -> Self {
@@ -107,7 +110,7 @@ impl Fixture {
 }
 
 /// A watched file, and how it is written.
-fn file() -> (Arc<dyn Configuration>, impl Fn(&[(&str, &str)]) + 'static) {
+fn file() -> (Arc<dyn Configuration>, Box<Write>) {
     let directory = TempDir::new().expect("a directory");
     let [path, other] = ["values.json", "other"].map(|name| directory.path().join(name));
     fs::write(&path, r#"{"a": "1", "b": "2"}"#).expect("written");
@@ -119,7 +122,7 @@ fn file() -> (Arc<dyn Configuration>, impl Fn(&[(&str, &str)]) + 'static) {
         // It is there as long as this is.
         assert!(directory.path().exists());
     };
-    (file, write)
+    (file, Box::new(write))
 }
 
 fn signed(author: &Author, module: &KeyPair, rev: i32, granted: &[&str]) -> Vec<u8> {
@@ -194,11 +197,11 @@ async fn configuration_in_redis() {
         assert!(!answers.contains("-ERR"), "{answers}");
     };
     write(&[("a", "1"), ("b", "2")]);
-    let fixture = Fixture::new(provider, write);
+    let fixture = Fixture::new(provider, Box::new(write));
     an_actor_reads_its_configuration_and_is_told_of_changes(fixture).await;
 
     let provider = Arc::new(Redis::connect(&server.url(), OFTEN).await.expect("it is there"));
-    let fixture = Fixture::new(provider, |_| {});
+    let fixture = Fixture::new(provider, Box::new(|_| {}));
     server.stop().expect("it stops");
     for operation in ["Get", "Subscribe"] {
         let error = fixture.with_keys(operation, &["a"]).await.expect_err("the server is gone");
@@ -344,7 +347,7 @@ async fn a_binding_has_so_many_subscriptions_to_the_configuration_and_no_more() 
     fixture.subscribe(&[]).await.expect("one has ended");
 
     // Another actor cannot end it.
-    let other = Fixture::new(Arc::clone(&fixture.configuration), |_| {});
+    let other = Fixture::new(Arc::clone(&fixture.configuration), Box::new(|_| {}));
     assert!(!other.unsubscribe(&ids[0]).await);
     assert!(fixture.unsubscribe(&ids[0]).await);
 }
@@ -375,7 +378,7 @@ async fn requests_for_configuration_that_are_none_are_errors_of_the_guest() {
 fn without_a_runtime_no_change_is_promised() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let file = runtime.block_on(async { file().0 });
-    let fixture = Fixture::new(file, |_| {});
+    let fixture = Fixture::new(file, Box::new(|_| {}));
     let error = runtime.block_on(fixture.subscribe(&[])).expect_err("nobody would deliver them");
     assert!(error.contains("make the provider within a tokio runtime"), "{error}");
     assert_eq!(runtime.block_on(fixture.get(&["a"])), pairs(&[("a", "1")]));
