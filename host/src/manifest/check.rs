@@ -7,7 +7,8 @@ use pillion_capabilities::eventstreams::Memory as Events;
 use pillion_capabilities::messaging::Memory as Bus;
 use pillion_capabilities::{EventStreams as _, Messaging as _};
 
-use super::start::{At as _, Cause, Prepared, Purpose};
+use super::error::{At as _, Cause};
+use super::start::{Prepared, Purpose};
 use super::{ActorManifest, Manifest, Running, StartError};
 use crate::{ActorRef, HostError, Inventory, http_server};
 

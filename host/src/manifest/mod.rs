@@ -2,9 +2,12 @@
 
 mod changes;
 mod check;
+mod error;
 mod expand;
 mod plan;
+mod policies;
 mod positive;
+mod providers;
 mod reload;
 mod start;
 mod tracing;
@@ -21,8 +24,9 @@ use crate::host::HealthRequest;
 use crate::policy::SignatureAlgorithm;
 use crate::{HealthCheck, Probation};
 pub use changes::Changes;
+pub use error::StartError;
 use expand::Expanding;
-pub use start::{Running, StartError};
+pub use start::Running;
 pub use tracing::{ProtocolManifest, TracingManifest};
 pub use watch::Watch;
 

@@ -8,8 +8,10 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
 use super::changes::Changes;
-use super::start::{At as _, Cause, Known, Policies, Purpose, Wished};
-use super::start::{listen, module, provider, providers, trust};
+use super::error::{At as _, Cause};
+use super::policies::Policies;
+use super::providers::{provider, providers};
+use super::start::{Known, Purpose, Wished, listen, module, trust};
 use super::{ActorManifest, Manifest, ProviderManifest, Running, StartError};
 use crate::admission::Admission;
 use crate::dispatch::{BindError, Bindings, Contract, Link, Provider, or_default};

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::changes::Changes;
+use super::error::Cause;
 use super::plan::{Listening, MetricsPlan, Plan};
-use super::start::{Cause, Known, Serving};
+use super::start::{Known, Serving};
 use super::{Manifest, Running, StartError};
 use crate::engine::Dispatch;
 use crate::{ActorRef, Host, Verdict};

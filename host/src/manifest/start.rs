@@ -1,36 +1,26 @@
 //! From a manifest to a running host.
 
-use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt::{self, Debug};
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pillion_capabilities::blobstore::{Files, Memory as Blobs};
-use pillion_capabilities::configuration::{File as ConfigurationFile, Redis as ConfigurationRedis};
-use pillion_capabilities::eventstreams::{
-    Memory as Events, Redis as RedisEvents, Start, SubscribeOptions as EventOptions,
-};
-use pillion_capabilities::extras::Embedded;
-use pillion_capabilities::httpclient::{Hyper, Options};
-use pillion_capabilities::logging::Traced;
-use pillion_capabilities::messaging::{
-    JetStream, Memory as Bus, Nats, RedisStreams, StreamOptions, Streams, SubscribeOptions,
-};
-use pillion_capabilities::secrets::{Environment, File as SecretsFile, Shape};
-use pillion_capabilities::{KeyValue, Memory, Messaging, Redb, Redis};
+use pillion_capabilities::eventstreams::{Start, SubscribeOptions as EventOptions};
+use pillion_capabilities::messaging::SubscribeOptions;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::error::{At as _, Cause, StartError};
+use super::policies::Policies;
+use super::providers::{provider, providers};
 use super::reload::{Draining, LAST};
 use super::{
-    ActorManifest, AntiForgeryManifest, BindingManifest, EventsManifest, HttpManifest, Manifest,
-    ProviderKind, ProviderManifest, StartManifest, SubscriptionManifest,
+    ActorManifest, AntiForgeryManifest, EventsManifest, HttpManifest, Manifest, StartManifest,
+    SubscriptionManifest,
 };
 use crate::delivery::Wish;
 use crate::dispatch::{Contract, Provider, or_default};
@@ -38,9 +28,7 @@ use crate::host::Place;
 use crate::identity::{Trust, TrustedIssuers};
 use crate::metrics::{Metrics, MetricsServer};
 use crate::middleware::Middleware;
-use crate::policy::{AntiForgery, Authorizer};
-#[cfg(feature = "opa")]
-use crate::policy::{Opa, OpaError, PolicyKey};
+use crate::policy::AntiForgery;
 use crate::{ActorRef, Host, HostConfig, HostError, HttpOptions, HttpServer, Limits, Trial};
 
 /// A host that runs as its manifest says.
@@ -98,23 +86,6 @@ pub(super) struct Serving {
     pub(super) server: HttpServer,
 }
 
-/// Who has a say beside claims and bindings.
-#[derive(Clone, Default)]
-pub(super) struct Policies {
-    #[cfg(feature = "opa")]
-    opa: Option<Arc<Opa>>,
-}
-
-/// Why a host does not start.
-#[derive(Debug, thiserror::Error)]
-#[error("{place}: {cause}")]
-pub struct StartError {
-    /// Where in the manifest, as `actors[0].bindings[1]`.
-    place: String,
-    // Not its source: its text is in that of this error.
-    cause: Cause,
-}
-
 /// What a host is prepared for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -137,54 +108,8 @@ pub(super) struct Prepared<'a> {
     pub(super) stand_ins: Vec<TempDir>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Cause {
-    #[error("{0}")]
-    Wrong(String),
-    #[error(transparent)]
-    Host(#[from] HostError),
-    #[error(transparent)]
-    Capability(#[from] pillion_capabilities::Error),
-    #[error("{path}: {error}", path = .0.display(), error = .1)]
-    Io(PathBuf, std::io::Error),
-}
-
-/// Adds the place in the manifest to an error.
-pub(super) trait At<T> {
-    fn at(self, place: impl FnOnce() -> String) -> Result<T, StartError>;
-}
-
-/// How many messages a stream in Redis holds that not every group has settled.
-const STREAM_LENGTH: u32 = 100_000;
-
-/// How many events of each stream are kept.
-const EVENTS: usize = 100_000;
-
-/// How often a configuration is looked at for changes.
-const LOOK: Duration = Duration::from_secs(1);
-
 /// How long the export of the last spans may take.
 const LAST_SPANS: Duration = Duration::from_secs(3);
-
-/// What stands in for a file or folder within its own folder.
-const STAND_IN: &str = "stand-in";
-
-/// How many bytes events, and objects, take up in memory.
-const ROOM: u64 = 256 << 20;
-
-// === impl StartError ===
-
-impl StartError {
-    pub(super) fn new(place: String, cause: Cause) -> Self {
-        Self { place, cause }
-    }
-
-    /// Whether it is that a module or a token is not believed.
-    #[must_use]
-    pub fn is_of_identity(&self) -> bool {
-        matches!(self.cause, Cause::Host(HostError::Identity(_)))
-    }
-}
 
 // === impl Running ===
 
@@ -381,69 +306,6 @@ impl Known {
     }
 }
 
-// === impl Policies ===
-
-impl Policies {
-    #[cfg(feature = "opa")]
-    pub(super) fn of(manifest: &Manifest, base: &Path) -> Result<Self, StartError> {
-        let wrong = |error: OpaError| Cause::Wrong(error.to_string());
-        let mut keys = Vec::new();
-        for (number, key) in manifest.policy_keys.iter().enumerate() {
-            let place = || format!("policyKeys[{number}]");
-            let path = base.join(&key.file);
-            let bytes = std::fs::read(&path).map_err(|error| Cause::Io(path, error)).at(place)?;
-            let known = PolicyKey::new(&key.id, key.algorithm, &bytes, &key.scope);
-            keys.push(known.map_err(wrong).at(place)?);
-        }
-        if manifest.policies.is_empty() {
-            return Ok(Self::default());
-        }
-        let paths: Vec<_> = manifest.policies.iter().map(|path| base.join(path)).collect();
-        let opa = Opa::from_signed_paths(&paths, &keys).map_err(wrong).at(|| "policies".to_owned())?;
-        Ok(Self { opa: Some(Arc::new(opa)) })
-    }
-
-    #[cfg(not(feature = "opa"))]
-    pub(super) fn of(manifest: &Manifest, _: &Path) -> Result<Self, StartError> {
-        if manifest.policies.is_empty() {
-            return Ok(Self::default());
-        }
-        let text = "this program was built without the feature `opa`".to_owned();
-        Err(Cause::Wrong(text)).at(|| "policies".to_owned())
-    }
-
-    #[cfg(feature = "opa")]
-    pub(super) fn authorizer(&self) -> Option<Arc<dyn Authorizer>> {
-        self.opa.clone().map(|opa| opa as _)
-    }
-
-    #[cfg(not(feature = "opa"))]
-    pub(super) fn authorizer(&self) -> Option<Arc<dyn Authorizer>> {
-        None
-    }
-
-    /// Whether both decide by the same.
-    #[cfg(feature = "opa")]
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        match (&self.opa, &other.opa) {
-            (None, None) => true,
-            (Some(one), Some(other)) => one.is_like(other),
-            _ => false,
-        }
-    }
-
-    #[cfg(not(feature = "opa"))]
-    pub(super) fn is_like(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl fmt::Debug for Policies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policies").field("some", &self.authorizer().is_some()).finish()
-    }
-}
-
 // === impl ActorManifest ===
 
 impl ActorManifest {
@@ -553,178 +415,4 @@ pub(super) fn trust(manifest: &Manifest, base: &Path) -> Result<Trust, StartErro
 pub(super) async fn module(base: &Path, actor: &ActorManifest) -> Result<Vec<u8>, Cause> {
     let path = base.join(&actor.module);
     tokio::fs::read(&path).await.map_err(|error| Cause::Io(path, error))
-}
-
-/// The provider that a binding names.
-pub(super) fn provider<Name: Borrow<str> + Ord + Debug>(
-    providers: &BTreeMap<Name, Provider>,
-    binding: &BindingManifest,
-) -> Result<Provider, Cause> {
-    providers.get(binding.provider.as_str()).cloned().ok_or_else(|| {
-        let names: Vec<_> = providers.keys().collect();
-        Cause::Wrong(format!("there is no provider {:?}; there are {names:?}", binding.provider))
-    })
-}
-
-/// Connects to the providers, or takes those that are `known`.
-pub(super) async fn providers<'a>(
-    manifest: &'a Manifest,
-    base: &Path,
-    purpose: Purpose,
-    known: impl Fn(&ProviderManifest) -> Option<Provider>,
-) -> Result<(BTreeMap<&'a str, Provider>, Vec<TempDir>), StartError> {
-    let (mut providers, mut stand_ins) = (BTreeMap::new(), Vec::new());
-    let mut files = HashMap::new();
-    for (number, provider) in manifest.providers.iter().enumerate() {
-        let place = || format!("providers[{number}]");
-        let wrong = |text: String| Err(Cause::Wrong(text)).at(place);
-        if providers.contains_key(provider.name.as_str()) {
-            return wrong(format!("there is a provider {:?} already", provider.name));
-        }
-        if let Some(path) = &provider.path
-            && let Some(other) = files.insert(path, &provider.name)
-        {
-            return wrong(format!("the file {} is that of the provider {other:?}", path.display()));
-        }
-        let stand_in = match (&provider.path, purpose) {
-            (Some(path), Purpose::Check) if !provider.kind.is_read() => {
-                Some(stand_in(provider.kind, &base.join(path)).at(place)?)
-            }
-            _ => None,
-        };
-        let base = stand_in.as_ref().map_or(base, TempDir::path);
-        let connected = match known(provider) {
-            Some(provider) => provider,
-            None => connect(provider, base, purpose).await.at(place)?,
-        };
-        providers.insert(provider.name.as_str(), connected);
-        stand_ins.extend(stand_in);
-    }
-    Ok((providers, stand_ins))
-}
-
-// === impl ProviderKind ===
-
-impl ProviderKind {
-    /// Whether its file is read and not written to.
-    fn is_read(self) -> bool {
-        matches!(self, Self::SecretsFile | Self::ConfigurationFile)
-    }
-}
-
-/// A folder for a file, or a folder, in place of one that is not to be touched, and may well be in use.
-fn stand_in(kind: ProviderKind, path: &Path) -> Result<TempDir, Cause> {
-    let temporary = || TempDir::new().map_err(|error| Cause::Io(std::env::temp_dir(), error));
-    if kind == ProviderKind::Files {
-        if !path.is_dir() {
-            return Err(Cause::Wrong(format!("there is no folder {}; make it first", path.display())));
-        }
-        let folder = temporary()?;
-        let within = folder.path().join(STAND_IN);
-        std::fs::create_dir(&within).map_err(|error| Cause::Io(within, error))?;
-        return Ok(folder);
-    }
-    if path.is_dir() {
-        return Err(Cause::Wrong(format!("{} is a folder; name a file", path.display())));
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        return Err(Cause::Wrong(format!("there is no folder {}; make it first", folder.display())));
-    }
-    temporary()
-}
-
-async fn connect(provider: &ProviderManifest, base: &Path, purpose: Purpose) -> Result<Provider, Cause> {
-    let ProviderManifest { kind, url, path, .. } = provider;
-    let (needs_url, needs_path) = match kind {
-        ProviderKind::Memory
-        | ProviderKind::MemoryBus
-        | ProviderKind::Extras
-        | ProviderKind::Log
-        | ProviderKind::HttpClient
-        | ProviderKind::MemoryEvents
-        | ProviderKind::MemoryBlobs
-        | ProviderKind::SecretsEnvironment => (false, false),
-        ProviderKind::Redis
-        | ProviderKind::Nats
-        | ProviderKind::Jetstream
-        | ProviderKind::RedisStreams
-        | ProviderKind::RedisEvents
-        | ProviderKind::ConfigurationRedis => (true, false),
-        ProviderKind::Redb
-        | ProviderKind::Files
-        | ProviderKind::SecretsFile
-        | ProviderKind::ConfigurationFile => (false, true),
-    };
-    let reaches = !provider.allow.is_empty() || provider.allow_private;
-    if reaches && *kind != ProviderKind::HttpClient {
-        let text = "a provider of this kind takes neither `allow` nor `allowPrivate`";
-        return Err(Cause::Wrong(text.to_owned()));
-    }
-    let needs_prefix = *kind == ProviderKind::SecretsEnvironment;
-    let prefix = provider.prefix.as_deref().filter(|prefix| !prefix.is_empty());
-    for (name, needed, given) in [
-        ("url", needs_url, url.is_some()),
-        ("path", needs_path, path.is_some()),
-        ("prefix", needs_prefix, prefix.is_some()),
-    ] {
-        if needed != given {
-            let text = if needed { "needs" } else { "takes no" };
-            return Err(Cause::Wrong(format!("a provider of this kind {text} `{name}`")));
-        }
-    }
-    let (url, path) =
-        (url.as_deref().unwrap_or_default(), base.join(path.as_deref().unwrap_or(Path::new(""))));
-    let path = match purpose {
-        Purpose::Run => path,
-        Purpose::Check if kind.is_read() => path,
-        Purpose::Check => base.join(STAND_IN),
-    };
-    Ok(match kind {
-        ProviderKind::Memory => Provider::from(Arc::new(Memory::new()) as Arc<dyn KeyValue>),
-        ProviderKind::Redis => Provider::key_value(Arc::new(Redis::connect(url).await?)),
-        ProviderKind::Redb => Provider::key_value(Arc::new(Redb::open(path)?)),
-        ProviderKind::MemoryBus => Provider::from(Arc::new(Bus::default()) as Arc<dyn Messaging>),
-        ProviderKind::Nats => Provider::messaging(Arc::new(Nats::connect(url).await?)),
-        ProviderKind::Jetstream => {
-            let streams = Streams::Made(StreamOptions::default());
-            Provider::messaging(Arc::new(JetStream::connect(url, streams).await?))
-        }
-        ProviderKind::RedisStreams => {
-            Provider::messaging(Arc::new(RedisStreams::connect(url, STREAM_LENGTH).await?))
-        }
-        ProviderKind::Extras => Provider::extras(Arc::new(Embedded::default())),
-        ProviderKind::Log => Provider::logging(Arc::new(Traced::default())),
-        ProviderKind::HttpClient => Provider::http_client(Arc::new(http_client(provider)?)),
-        ProviderKind::MemoryEvents => Provider::event_streams(Arc::new(Events::new(EVENTS, ROOM))),
-        ProviderKind::RedisEvents => {
-            Provider::event_streams(Arc::new(RedisEvents::connect(url, EVENTS).await?))
-        }
-        ProviderKind::MemoryBlobs => Provider::blob_store(Arc::new(Blobs::new(ROOM))),
-        ProviderKind::Files => Provider::blob_store(Arc::new(Files::open(path)?)),
-        ProviderKind::SecretsEnvironment => {
-            let environment = Environment::new().with_prefix(prefix.unwrap_or_default());
-            Provider::secrets(Arc::new(environment))
-        }
-        ProviderKind::SecretsFile => Provider::secrets(Arc::new(SecretsFile::open(path, Shape::default())?)),
-        ProviderKind::ConfigurationFile => {
-            Provider::configuration(Arc::new(ConfigurationFile::open(path, LOOK)?))
-        }
-        ProviderKind::ConfigurationRedis => {
-            Provider::configuration(Arc::new(ConfigurationRedis::connect(url, LOOK).await?))
-        }
-    })
-}
-
-fn http_client(provider: &ProviderManifest) -> Result<Hyper, Cause> {
-    let mut options = Options::default();
-    options.allow = provider.allow.iter().map(|rule| rule.parse()).collect::<Result<_, _>>()?;
-    options.allow_private = provider.allow_private;
-    Ok(Hyper::new(options)?)
-}
-
-impl<T, E: Into<Cause>> At<T> for Result<T, E> {
-    fn at(self, place: impl FnOnce() -> String) -> Result<T, StartError> {
-        self.map_err(|error| StartError { place: place(), cause: error.into() })
-    }
 }

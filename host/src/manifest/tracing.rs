@@ -6,8 +6,9 @@ use pillion_capabilities::trace::{Export, Options, Protocol, SamplingRate, Traci
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::error::Cause;
 use super::positive;
-use super::start::{Cause, Purpose};
+use super::start::Purpose;
 
 /// Where spans of requests, messages and calls are exported to, by OTLP.
 ///
