@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::arguments::RunOptions;
 use crate::exit::Exit;
+use crate::out::say;
 use crate::run::run;
 
 pub(crate) fn compare(options: &RunOptions) -> Result<Exit> {
@@ -12,12 +13,12 @@ pub(crate) fn compare(options: &RunOptions) -> Result<Exit> {
     for verdict in &summary.verdicts {
         // The word as results.json spells it.
         let word = serde_json::to_value(verdict.verdict)?;
-        println!("{} {}: {}", verdict.claim, word.as_str().unwrap_or("none"), verdict.finding);
+        say!("{} {}: {}", verdict.claim, word.as_str().unwrap_or("none"), verdict.finding);
     }
     for stamp in &summary.stamps {
-        println!("{stamp}");
+        say!("{stamp}");
     }
-    println!("{}", finished.directory.join("report.html").display());
+    say!("{}", finished.directory.join("report.html").display());
     Ok(match Exit::of_summary(&summary) {
         Exit::Fine => finished.exit,
         exit => exit,

@@ -6,28 +6,29 @@ use pillion_harness::lane::Registry;
 use pillion_logic::oracle::Workload;
 
 use crate::exit::Exit;
+use crate::out::say;
 use crate::session::CLAIMS;
 use crate::tools::{binaries, root};
 
 pub(crate) fn list() -> Result<Exit> {
-    println!("Lanes");
+    say!("Lanes");
     for spec in Registry::built_in()?.lanes {
-        println!("  {:<22} {}", spec.lane.name, spec.lane.description);
+        say!("  {:<22} {}", spec.lane.name, spec.lane.description);
     }
-    println!("\nWorkloads");
-    println!("  noop");
+    say!("\nWorkloads");
+    say!("  noop");
     for workload in Workload::ALL {
-        println!("  {workload}");
+        say!("  {workload}");
     }
-    println!("\nProviders\n  memory\n  redis\n  redb");
-    println!("\nClaims");
+    say!("\nProviders\n  memory\n  redis\n  redb");
+    say!("\nClaims");
     for claim in claims(CLAIMS, &root(&binaries()?))? {
-        println!("  {}  {}", claim.id, claim.words);
-        println!("      {}", claim.threshold);
+        say!("  {}  {}", claim.id, claim.words);
+        say!("      {}", claim.threshold);
         let fixed = claim
             .fixed_by
             .map_or_else(|| "not committed yet".to_owned(), |commit| format!("fixed by {commit}"));
-        println!("      {fixed}");
+        say!("      {fixed}");
     }
     Ok(Exit::Fine)
 }

@@ -1,6 +1,5 @@
 //! The command line: one file per verb.
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, reason = "a command line speaks on standard output")]
 
 mod arguments;
 mod compare;
@@ -9,6 +8,7 @@ mod exit;
 mod host;
 mod list;
 mod module;
+mod out;
 mod progress;
 mod report;
 mod resume;
@@ -21,6 +21,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use arguments::{Arguments, Verb};
+
+use out::tell;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("pillion: {error:#}");
+            tell!("pillion: {error:#}");
             exit::of(&error).into()
         }
     }

@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use pillion_harness::run::Observer;
 
+use crate::out::tell;
+
 pub(crate) enum Progress {
     Bar(ProgressBar),
     /// The round that was last spoken of.
@@ -34,7 +36,7 @@ impl Observer for Progress {
             }
             Self::Lines(last) if *last != Some(round) => {
                 *last = Some(round);
-                eprintln!("round {}: {done} of {of} processes done", round + 1);
+                tell!("round {}: {done} of {of} processes done", round + 1);
             }
             Self::Lines(_) => {}
         }
@@ -43,7 +45,7 @@ impl Observer for Progress {
     fn trouble(&mut self, what: &str) {
         match self {
             Self::Bar(bar) => bar.println(what),
-            Self::Lines(_) => eprintln!("{what}"),
+            Self::Lines(_) => tell!("{what}"),
         }
     }
 }

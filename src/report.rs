@@ -4,14 +4,15 @@ use anyhow::Result;
 
 use crate::arguments::ReportOptions;
 use crate::exit::Exit;
+use crate::out::{say, tell};
 
 pub(crate) fn report(options: &ReportOptions) -> Result<Exit> {
     if options.check {
         pillion_reports::check(&options.directory)?;
-        println!("{}: the report fits its data", options.directory.display());
+        say!("{}: the report fits its data", options.directory.display());
         if let Some(readme) = &options.splice {
             pillion_reports::splice_check(readme, &options.directory)?;
-            println!("{}: its figures are those of the run", readme.display());
+            say!("{}: its figures are those of the run", readme.display());
         }
         return Ok(Exit::Fine);
     }
@@ -21,8 +22,8 @@ pub(crate) fn report(options: &ReportOptions) -> Result<Exit> {
     }
     // Whatever the exit code says is in one of them.
     for stamp in &summary.stamps {
-        eprintln!("{stamp}");
+        tell!("{stamp}");
     }
-    println!("{}", options.directory.join("report.html").display());
+    say!("{}", options.directory.join("report.html").display());
     Ok(Exit::of_summary(&summary))
 }

@@ -10,6 +10,7 @@ use pillion_records::{Check, LoadAverage, Provenance, Recorder, Run, write_plan}
 
 use crate::arguments::ResumeOptions;
 use crate::exit::{Exit, Refused};
+use crate::out::tell;
 use crate::progress::Progress;
 use crate::run::exit_of;
 use crate::session::{Session, show};
@@ -39,9 +40,9 @@ pub(crate) fn resume(options: &ResumeOptions) -> Result<Exit> {
     run.plan.provenance.load_averages.extend(now.load_averages);
     write_plan(&options.directory, &run.plan)?;
     if run.torn_bytes > 0 {
-        eprintln!("a last line that was cut short ({} bytes) is measured anew", run.torn_bytes);
+        tell!("a last line that was cut short ({} bytes) is measured anew", run.torn_bytes);
     }
-    eprintln!("going on after {} blocks, in the recorded order", run.blocks.len());
+    tell!("going on after {} blocks, in the recorded order", run.blocks.len());
     let running = Running {
         directory: &options.directory,
         plan: run.plan,
@@ -52,7 +53,7 @@ pub(crate) fn resume(options: &ResumeOptions) -> Result<Exit> {
         budget: options.budget,
     };
     let tally = running.measure(&mut Progress::new())?;
-    eprintln!("{} more blocks; `pillion report {}` draws them", tally.measured, options.directory.display());
+    tell!("{} more blocks; `pillion report {}` draws them", tally.measured, options.directory.display());
     Ok(exit_of(tally))
 }
 

@@ -15,6 +15,7 @@ use pillion_records::{Cell, Check, Load, Plan, Recorder, SCHEMA};
 
 use crate::arguments::RunOptions;
 use crate::exit::{Exit, Refused};
+use crate::out::tell;
 use crate::progress::Progress;
 use crate::session::{CLAIMS, Session, show};
 use crate::tools;
@@ -60,7 +61,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<Finished> {
         budget: options.budget,
     };
     let tally = running.measure(&mut Progress::new())?;
-    eprintln!("{} blocks recorded in {}", tally.measured, directory.display());
+    tell!("{} blocks recorded in {}", tally.measured, directory.display());
     Ok(Finished { directory, exit: exit_of(tally) })
 }
 
@@ -138,7 +139,7 @@ fn command(arguments: impl Iterator<Item = String>) -> Vec<String> {
 fn announce(plan: &Plan, directory: &Path) {
     let cells: usize =
         plan.entries.iter().filter_map(|entry| plan.cells.get(&entry.lane)).map(Vec::len).sum();
-    eprintln!(
+    tell!(
         "{} rounds ({}) of {} entries with {cells} cells in all, {} ms each, into {}",
         plan.rounds,
         plan.rounds_reason,

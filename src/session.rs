@@ -12,6 +12,7 @@ use pillion_harness::preflight::{lane_checks, machine_checks, server_checks};
 use pillion_records::{Cell, Check, CheckOutcome, Load};
 use tempfile::TempDir;
 
+use crate::out::tell;
 use crate::tools::{self, Guests};
 
 /// The registered claims, compiled in.
@@ -87,6 +88,6 @@ pub(crate) fn show(checks: &[Check], all: bool) {
             CheckOutcome::Warn => "warn  ",
             CheckOutcome::Refuse => "REFUSE",
         };
-        eprintln!("{word} {}: {}", check.name, check.found);
+        tell!("{word} {}: {}", check.name, check.found);
     }
 }

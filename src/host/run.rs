@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::arguments::RunOptions;
 use crate::exit::Exit;
+use crate::out::say;
 
 /// How often it is looked whether the manifest's files have changed.
 const LOOK: Duration = Duration::from_millis(500);
@@ -51,16 +52,16 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit> {
         if options.check {
             let inventory =
                 Running::check(&manifest, base).await.with_context(|| path.display().to_string())?;
-            println!("{}", serde_json::to_string_pretty(&inventory)?);
+            say!("{}", serde_json::to_string_pretty(&inventory)?);
             return Ok(Exit::Fine);
         }
         let mut running = Running::start(&manifest, base).await.with_context(|| path.display().to_string())?;
         for actor in running.host().actors() {
             let name = actor.claims().wascap.name.clone().unwrap_or_default();
-            say(&format!("actor {} {name}", actor.key()));
+            announce(&format!("actor {} {name}", actor.key()));
         }
         say_addresses(&running, &[]);
-        say("ready");
+        announce("ready");
         let mut complaint = String::new();
         while let Some(cause) = signals.wait(&mut watch, !options.no_watch).await {
             let before = addresses(&running);
@@ -70,7 +71,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit> {
                     Ok(_) => {
                         complaint.clear();
                         say_addresses(&running, &before);
-                        say("reloaded");
+                        announce("reloaded");
                     }
                     // The same files are looked at twice now and then.
                     Err(error) if matches!(cause, Cause::Files) && complaint == format!("{error:#}") => {}
@@ -93,7 +94,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<Exit> {
 }
 
 /// Whoever started the host may have stopped listening to it, which is no reason to end.
-fn say(line: &str) {
+fn announce(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
@@ -125,7 +126,7 @@ fn addresses(running: &Running) -> Vec<(String, SocketAddr, String)> {
 fn say_addresses(running: &Running, before: &[(String, SocketAddr, String)]) {
     for listening in addresses(running).iter().filter(|it| !before.contains(it)) {
         let (what, address, whose) = listening;
-        say(&format!("{what} {address}{whose}"));
+        announce(&format!("{what} {address}{whose}"));
     }
 }
 

@@ -4,8 +4,9 @@ use anyhow::Result;
 use pillion_host::manifest::Manifest;
 
 use crate::exit::Exit;
+use crate::out::say;
 
 pub(crate) fn schema() -> Result<Exit> {
-    println!("{}", serde_json::to_string_pretty(&Manifest::schema())?);
+    say!("{}", serde_json::to_string_pretty(&Manifest::schema())?);
     Ok(Exit::Fine)
 }

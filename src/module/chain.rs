@@ -8,6 +8,7 @@ use super::arguments::ChainOptions;
 use super::text::plain;
 use super::{file, trust};
 use crate::exit::Exit;
+use crate::out::tell;
 
 pub(super) fn chain(options: &ChainOptions) -> Result<Exit> {
     let bytes = file::read(&options.file)?;
@@ -24,7 +25,7 @@ pub(super) fn chain(options: &ChainOptions) -> Result<Exit> {
     match chain.broken() {
         None => Ok(Exit::Fine),
         Some(broken) => {
-            eprintln!("pillion: {shown}: {}", trust::remedy(broken));
+            tell!("pillion: {shown}: {}", trust::remedy(broken));
             Ok(Exit::Disbelieved)
         }
     }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use zeroize::Zeroizing;
 
 use crate::exit::Usage;
+use crate::out::tell;
 
 /// What becomes of a file that is there already.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,9 +42,7 @@ pub(super) fn read_seed(path: &Path) -> Result<Zeroizing<String>> {
     let metadata = file.metadata().map_err(|error| refused(&error))?;
     if metadata.is_file() && metadata.permissions().mode() & 0o077 != 0 {
         let path = path.display();
-        eprintln!(
-            "pillion: warning: others may read or change the seed in {path}; `chmod 600 {path}` ends that"
-        );
+        tell!("pillion: warning: others may read or change the seed in {path}; `chmod 600 {path}` ends that");
     }
     // The room is there from the begin: a buffer that grows leaves copies of the seed behind.
     let mut bytes = Zeroizing::new(vec![0; LARGEST_SEED]);

@@ -10,6 +10,7 @@ use super::arguments::InspectOptions;
 use super::text::{date, plain};
 use super::{file, trust};
 use crate::exit::Exit;
+use crate::out::say;
 
 pub(super) fn inspect(options: &InspectOptions) -> Result<Exit> {
     let bytes = file::read(&options.file)?;
@@ -36,7 +37,7 @@ pub(super) fn inspect(options: &InspectOptions) -> Result<Exit> {
         if let Some(fits) = fits {
             shown["hash_fits"] = fits.into();
         }
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        say!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(Exit::Fine);
     }
     match &token {
@@ -49,7 +50,7 @@ pub(super) fn inspect(options: &InspectOptions) -> Result<Exit> {
             show_signer(&claims.wascap);
         }
     }
-    println!(
+    say!(
         "\nThe signature is the issuer's. Whether to trust the issuer, `pillion module verify` and `chain` tell."
     );
     Ok(Exit::Fine)
@@ -104,5 +105,5 @@ fn listed(texts: &[String]) -> String {
 }
 
 fn row(label: &str, text: &str) {
-    println!("{label:<12} {}", plain(text));
+    say!("{label:<12} {}", plain(text));
 }

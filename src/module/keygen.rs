@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::arguments::KeygenOptions;
 use super::file::{self, Existing};
 use crate::exit::Exit;
+use crate::out::say;
 
 pub(super) fn keygen(options: &KeygenOptions) -> Result<Exit> {
     let key = options.kind.generate();
@@ -14,9 +15,9 @@ pub(super) fn keygen(options: &KeygenOptions) -> Result<Exit> {
         let existing = if options.force { Existing::Replaced } else { Existing::Kept };
         file::write(path, Zeroizing::new(format!("{}\n", *seed)).as_bytes(), 0o600, existing)?;
     }
-    println!("{}", key.public_key());
+    say!("{}", key.public_key());
     if options.print_seed {
-        println!("{}", *seed);
+        say!("{}", *seed);
     }
     Ok(Exit::Fine)
 }

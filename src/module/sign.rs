@@ -7,6 +7,7 @@ use super::arguments::{PeriodOptions, Section, SignOptions};
 use super::file::{self, Existing};
 use super::keys;
 use crate::exit::{Exit, Usage};
+use crate::out::say;
 
 /// The revision of the format from which on the published crate `wascap` checks a module's hash. This project's own
 /// check depends on none.
@@ -38,7 +39,7 @@ pub(super) fn sign(options: &SignOptions) -> Result<Exit> {
     let signed = identity::sign_in(&wasm, section, claims, &account)
         .with_context(|| options.module.display().to_string())?;
     file::write(&options.out, &signed, 0o666, Existing::Replaced)?;
-    println!("module   {}\naccount  {}", module.public_key(), account.public_key());
+    say!("module   {}\naccount  {}", module.public_key(), account.public_key());
     Ok(Exit::Fine)
 }
 

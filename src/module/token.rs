@@ -7,6 +7,7 @@ use super::arguments::TokenOptions;
 use super::file::{self, Existing};
 use super::keys;
 use crate::exit::{Exit, Usage};
+use crate::out::say;
 
 pub(super) fn token(options: &TokenOptions) -> Result<Exit> {
     let operator = keys::secret(KeyKind::Operator, options.operator_key.as_deref())?;
@@ -22,7 +23,7 @@ pub(super) fn token(options: &TokenOptions) -> Result<Exit> {
     let token = identity::issue(&claims, &operator)?;
     match &options.out {
         Some(path) => file::write(path, format!("{token}\n").as_bytes(), 0o666, Existing::Replaced)?,
-        None => println!("{token}"),
+        None => say!("{token}"),
     }
     Ok(Exit::Fine)
 }

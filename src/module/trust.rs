@@ -7,6 +7,7 @@ use super::arguments::TrustOptions;
 use super::file;
 use super::text::plain;
 use crate::exit::Usage;
+use crate::out::say;
 
 /// Whether the bytes are WebAssembly rather than a token.
 pub(super) fn is_module(bytes: &[u8]) -> bool {
@@ -38,7 +39,7 @@ pub(super) fn show(chain: &Chain) {
             Err(IdentityError::Link { reason, .. }) => ("BROKEN ", plain(&reason.to_string())),
             Err(broken) => ("BROKEN ", plain(&broken.to_string())),
         };
-        println!("{mark} {:<8} {}{name}\n                 {verdict}", link.kind, link.key);
+        say!("{mark} {:<8} {}{name}\n                 {verdict}", link.kind, link.key);
     }
 }
 

@@ -8,6 +8,7 @@ use super::arguments::VerifyOptions;
 use super::text::plain;
 use super::{file, trust};
 use crate::exit::Exit;
+use crate::out::{say, tell};
 
 pub(super) fn verify(options: &VerifyOptions) -> Result<Exit> {
     let wasm = file::read(&options.module)?;
@@ -17,12 +18,12 @@ pub(super) fn verify(options: &VerifyOptions) -> Result<Exit> {
         Ok(verified) => {
             let claims = verified.claims;
             let caps = claims.wascap.caps.join(", ");
-            println!("{shown}: believed");
-            println!("module   {}\nissuer   {}\ngrants   {}", claims.sub, claims.iss, plain(&caps));
+            say!("{shown}: believed");
+            say!("module   {}\nissuer   {}\ngrants   {}", claims.sub, claims.iss, plain(&caps));
             Ok(Exit::Fine)
         }
         Err(refused) => {
-            eprintln!("pillion: {shown}: {}", trust::remedy(&refused));
+            tell!("pillion: {shown}: {}", trust::remedy(&refused));
             Ok(Exit::Disbelieved)
         }
     }

@@ -22,6 +22,25 @@ fn teaches_by_examples(verb: &[&str]) {
 }
 
 #[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    for arguments in [&["list"][..], &["host", "schema"], &["module", "--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pillion"));
+        let out =
+            command.args(arguments).stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!((out.status.code(), &*said), (Some(0), ""), "{arguments:?}");
+    }
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pillion"));
+    let out = command.arg("list").stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(5), "{said}");
+    assert!(said.starts_with("pillion: standard output: ") && said.contains("No space left"), "{said}");
+}
+
+#[test]
 fn every_verb_teaches_by_examples() {
     for verb in ["compare", "run", "resume", "report", "list", "doctor", "host", "module"] {
         teaches_by_examples(&[verb]);
