@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+
+use crate::app::Protocol;
 
 /// The heading of the flags that are taken and have no effect.
 const OUTSIDE: &str = "Taken, but outside of what this sidecar does (a warning says so)";
@@ -26,6 +28,42 @@ pub struct Flags {
     /// The app's id: the default prefix of its keys, and part of the names of the Unix sockets
     #[arg(long, env = "APP_ID", default_value = "")]
     pub app_id: String,
+    /// The port that the app listens on; 0 is an app that is not called
+    #[arg(long, value_name = "PORT", default_value = "0", value_parser = app_port)]
+    pub app_port: u16,
+    /// What the app speaks
+    #[arg(long, value_name = "PROTOCOL", value_enum, default_value_t = Protocol::Http, ignore_case = true)]
+    pub app_protocol: Protocol,
+    /// The address that the app listens on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub app_channel_address: String,
+    /// How many requests may be with the app at a time; 0 and -1 are as many as come
+    #[arg(long, value_name = "N", default_value = "-1", value_parser = count_or_none)]
+    pub app_max_concurrency: usize,
+    /// Ask the app for its health; while it is not healthy it is not called
+    #[arg(
+        long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean
+    )]
+    pub enable_app_health_check: bool,
+    /// The path that tells the app's health
+    #[arg(long, value_name = "PATH", default_value = "/healthz")]
+    pub app_health_check_path: String,
+    /// How long is waited between two questions for the app's health, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub app_health_probe_interval: Duration,
+    /// How long the app may take to tell its health, in milliseconds
+    #[arg(long, value_name = "MILLISECONDS", default_value = "500", value_parser = milliseconds)]
+    pub app_health_probe_timeout: Duration,
+    /// How many questions in a row must fail for the app to be not healthy
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub app_health_threshold: NonZeroU32,
+    /// The port for other sidecars; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub dapr_internal_grpc_port: u16,
+    /// The address for other sidecars. The default keeps other machines out
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = listen_address)]
+    pub dapr_internal_grpc_listen_address: IpAddr,
     /// The port for HTTP; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 3500)]
     pub dapr_http_port: u16,
@@ -91,6 +129,9 @@ pub struct Flags {
     /// The token that requests must carry in `dapr-api-token`
     #[arg(skip)]
     pub api_token: Option<String>,
+    /// The token by which the app knows the sidecar
+    #[arg(skip)]
+    pub app_token: Option<String>,
     /// The namespace for key prefixes
     #[arg(skip)]
     pub namespace: Option<String>,
@@ -117,30 +158,8 @@ pub struct Flags {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = OUTSIDE)]
 struct Outside {
-    #[arg(long, hide_short_help = true)]
-    app_port: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    app_protocol: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    app_channel_address: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    app_max_concurrency: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    app_health_check_path: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    app_health_probe_interval: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    app_health_probe_timeout: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    app_health_threshold: Option<String>,
-    #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_app_health_check: Option<String>,
     #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     app_ssl: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    dapr_internal_grpc_port: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    dapr_internal_grpc_listen_address: Option<String>,
     #[arg(long, hide_short_help = true)]
     dapr_block_shutdown_duration: Option<String>,
     #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -196,6 +215,17 @@ impl Flags {
     pub fn local(app_id: impl Into<String>) -> Self {
         Self {
             app_id: app_id.into(),
+            app_port: 0,
+            app_protocol: Protocol::Http,
+            app_channel_address: Ipv4Addr::LOCALHOST.to_string(),
+            app_max_concurrency: 0,
+            enable_app_health_check: false,
+            app_health_check_path: "/healthz".to_owned(),
+            app_health_probe_interval: Duration::from_secs(5),
+            app_health_probe_timeout: Duration::from_millis(500),
+            app_health_threshold: NonZeroU32::MIN.saturating_add(2),
+            dapr_internal_grpc_port: 0,
+            dapr_internal_grpc_listen_address: Ipv4Addr::LOCALHOST.into(),
             dapr_http_port: 0,
             dapr_grpc_port: 0,
             dapr_listen_addresses: vec![Ipv4Addr::LOCALHOST.into()],
@@ -214,6 +244,7 @@ impl Flags {
             log_as_json: false,
             worker_threads: None,
             api_token: None,
+            app_token: None,
             namespace: None,
             disable_h2c: false,
             otlp_endpoint: None,
@@ -231,6 +262,7 @@ impl Flags {
         let mut flags = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         flags.without_effect = outside(&matches);
         flags.api_token = variable("DAPR_API_TOKEN");
+        flags.app_token = variable("APP_API_TOKEN");
         flags.namespace = variable("NAMESPACE");
         flags.otlp_endpoint = variable("OTEL_EXPORTER_OTLP_ENDPOINT");
         flags.otlp_protocol = variable("OTEL_EXPORTER_OTLP_PROTOCOL");
@@ -304,6 +336,26 @@ fn size(text: &str) -> Result<usize, String> {
     number.checked_mul(unit).ok_or_else(|| "this size is too large".to_owned())
 }
 
+/// Reads a port; daprd takes -1 for none as well as 0.
+fn app_port(text: &str) -> Result<u16, String> {
+    if text == "-1" {
+        return Ok(0);
+    }
+    text.parse().map_err(|_| "this is no port; write one from 1 to 65535, or 0 for none".to_owned())
+}
+
+/// Reads a count; 0 and what is below are none.
+fn count_or_none(text: &str) -> Result<usize, String> {
+    let count: i64 = text.parse().map_err(|_| "this is not a whole number".to_owned())?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .map(Duration::from_millis)
+        .map_err(|_| "this is not a whole number of milliseconds".to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).map_err(|_| "this is not a whole number of seconds".to_owned())
 }
@@ -338,18 +390,18 @@ mod tests {
         ("--mode", "standalone", true),
         ("--enable-mtls", "0", true),
         ("--enable-profiling", "false", true),
-        ("--app-port", "8080", false),
-        ("--app-protocol", "grpc", false),
-        ("--app-channel-address", "127.0.0.1", false),
-        ("--app-max-concurrency", "-1", false),
-        ("--app-health-check-path", "/health", false),
-        ("--app-health-probe-interval", "5", false),
-        ("--app-health-probe-timeout", "500", false),
-        ("--app-health-threshold", "3", false),
-        ("--enable-app-health-check", "true", false),
+        ("--app-port", "8080", true),
+        ("--app-protocol", "grpc", true),
+        ("--app-channel-address", "127.0.0.1", true),
+        ("--app-max-concurrency", "-1", true),
+        ("--app-health-check-path", "/health", true),
+        ("--app-health-probe-interval", "5", true),
+        ("--app-health-probe-timeout", "500", true),
+        ("--app-health-threshold", "3", true),
+        ("--enable-app-health-check", "true", true),
         ("--app-ssl", "true", false),
-        ("--dapr-internal-grpc-port", "50003", false),
-        ("--dapr-internal-grpc-listen-address", "127.0.0.1", false),
+        ("--dapr-internal-grpc-port", "50003", true),
+        ("--dapr-internal-grpc-listen-address", "127.0.0.1", true),
         ("--dapr-public-port", "3502", true),
         ("--dapr-public-listen-address", "::1", true),
         ("--dapr-block-shutdown-duration", "5s", false),
@@ -404,8 +456,10 @@ mod tests {
             "first",
             "--app-id",
             "last",
-            "--app-port",
+            "--app-max-concurrency",
             "-1",
+            "--profile-port",
+            "1",
             "--enable-api-logging",
             "--resources-path",
             "a",
@@ -413,7 +467,7 @@ mod tests {
             "b,c",
         ]);
         assert_eq!(flags.app_id, "last");
-        assert_eq!(outside, ["--app-port"]);
+        assert_eq!((outside.as_slice(), flags.app_max_concurrency), (&["--profile-port".to_owned()][..], 0));
         assert!(flags.enable_api_logging);
         assert_eq!(flags.resources_path.len(), 3);
         for wrong in ["--enable-metrics=maybe", "--dapr-listen-addresses=no such name", "--log-level=loud"] {

@@ -9,8 +9,10 @@
 //! 4. the answer, or the [`ApiError`], goes back in the words of the protocol.
 #![forbid(unsafe_code)]
 
+mod app;
+pub mod body;
 pub mod component;
-pub mod configuration;
+pub mod config;
 mod error;
 pub mod flags;
 pub mod grpc;
@@ -21,6 +23,7 @@ pub mod server;
 mod sidecar;
 pub mod state;
 
+pub use app::{AppAddressError, Protocol as AppProtocol};
 pub use error::{ApiError, Detail};
 pub use flags::Flags;
 pub use server::{Ready, Server, StartError};

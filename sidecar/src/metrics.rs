@@ -31,7 +31,7 @@ fn text(sidecar: &Sidecar) -> String {
     let mut text = "# HELP pillion_provider_calls_total Calls that reached a store's provider.\n\
                     # TYPE pillion_provider_calls_total counter\n"
         .to_owned();
-    for store in sidecar.stores.iter() {
+    for store in sidecar.components().state.iter() {
         for &operation in Operation::ALL {
             // Writing to a string cannot fail.
             let _ = writeln!(

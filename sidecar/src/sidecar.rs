@@ -1,14 +1,17 @@
 //! What all connections share.
 
 use std::collections::BTreeMap;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName};
 use pillion_capabilities::trace::Tracing;
 use tokio::sync::Notify;
 
-use crate::state::{Store, Stores};
+use crate::app::App;
+use crate::component::Components;
+use crate::state::Store;
 
 /// The version that clients are told: the release of Dapr whose API this is.
 pub(crate) const RUNTIME_VERSION: &str = "1.18.0";
@@ -16,11 +19,14 @@ pub(crate) const RUNTIME_VERSION: &str = "1.18.0";
 /// The header that carries the token.
 pub(crate) const API_TOKEN: HeaderName = HeaderName::from_static("dapr-api-token");
 
-/// One sidecar: its stores and what it knows of itself. All connections share it.
+/// One sidecar: its components, its app and what it knows of itself. All connections share it.
 #[derive(Debug)]
 pub struct Sidecar {
     pub(crate) app_id: String,
-    pub(crate) stores: Stores,
+    /// What requests find by a component's name.
+    components: ArcSwap<Components>,
+    /// The app, if there is one to call.
+    pub(crate) app: Option<App>,
     /// The token every request must carry, if there is one.
     pub(crate) api_token: Option<String>,
     /// The longest request body, in bytes.
@@ -41,9 +47,11 @@ impl Sidecar {
     /// A sidecar of an app, with its stores.
     #[must_use]
     pub fn new(app_id: impl Into<String>, stores: Vec<Store>) -> Self {
+        let app_id = app_id.into();
         Self {
-            app_id: app_id.into(),
-            stores: Stores::new(stores),
+            components: ArcSwap::from_pointee(Components::of_stores(&app_id, stores)),
+            app_id,
+            app: None,
             api_token: None,
             max_body_size: 4 << 20,
             log_requests: false,
@@ -54,10 +62,19 @@ impl Sidecar {
         }
     }
 
-    /// Has spans made of requests, and of calls of stores.
+    /// Has spans made of requests. Components have a span of each call made where they are opened for it.
     pub fn trace(&mut self, tracing: Tracing) {
-        self.stores.trace(&tracing);
         self.tracing = Some(tracing);
+    }
+
+    /// The components of now. A request asks once, so that all of it meets the same ones.
+    pub fn components(&self) -> Arc<Components> {
+        self.components.load_full()
+    }
+
+    /// Replaces the components; requests under way keep those that they met.
+    pub(crate) fn set_components(&self, components: Components) {
+        self.components.store(Arc::new(components));
     }
 
     /// Asks the sidecar to stop, as a request for shutdown does.

@@ -107,6 +107,19 @@ impl Manifest {
         BLOCKS.contains(&block).then_some(block)
     }
 
+    /// Warns of settings that are none of these: they have no effect.
+    pub(super) fn warn_of_others(&self, file: &Path, known: &[&[&str]]) {
+        for (setting, _) in &self.settings {
+            if !known.iter().copied().flatten().any(|known| known.eq_ignore_ascii_case(setting)) {
+                tracing::warn!(
+                    "{}: component {}: setting {setting} has no effect",
+                    file.display(),
+                    self.name
+                );
+            }
+        }
+    }
+
     /// A setting by its name, in any case; empty is as good as missing.
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<&str> {

@@ -1,23 +1,42 @@
-//! Components: the files that say which stores there are.
+//! Components: the files that say what stands behind the API.
 
 mod error;
 mod manifest;
 mod open;
+mod registry;
 
 use std::path::{Path, PathBuf};
 
 pub use error::ComponentError;
 pub use manifest::{Manifest, read};
+pub use registry::Components;
+pub(crate) use registry::{Listed, Named};
+
+use pillion_capabilities::trace::Tracing;
 
 use crate::Flags;
-use crate::state::Store;
 
-/// Opens every store that the files under `--resources-path` define for this app.
+/// Opens every component that the files under `--resources-path` define for this app.
 ///
 /// # Errors
 /// A file that cannot be read, a component that cannot be used, or a name that is taken.
-pub async fn open(flags: &Flags) -> Result<Vec<Store>, ComponentError> {
-    let mut stores: Vec<(PathBuf, Store)> = Vec::new();
+pub async fn open(flags: &Flags, tracing: Option<&Tracing>) -> Result<Components, ComponentError> {
+    let mut components = Components::of_stores(&flags.app_id, Vec::new());
+    for (file, manifest) in &find(flags)? {
+        match open::component(manifest, file, flags, tracing, &mut components).await {
+            Ok(()) => {}
+            Err(error) if manifest.ignore_errors => {
+                tracing::error!("going on without a component, as its ignoreErrors says: {error}");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(components)
+}
+
+/// The components for this app, and their files, in the order of the files' names.
+fn find(flags: &Flags) -> Result<Vec<(PathBuf, Manifest)>, ComponentError> {
+    let mut found: Vec<(PathBuf, Manifest)> = Vec::new();
     for folder in &flags.resources_path {
         for file in files(folder)? {
             for manifest in read(&file)? {
@@ -25,35 +44,18 @@ pub async fn open(flags: &Flags) -> Result<Vec<Store>, ComponentError> {
                     tracing::debug!("component {} of {} is not for this app", manifest.name, file.display());
                     continue;
                 }
-                if let Some((first, _)) = stores.iter().find(|(_, store)| store.name == manifest.name) {
+                if let Some((first, _)) = found.iter().find(|(_, known)| known.name == manifest.name) {
                     return Err(ComponentError::Duplicate {
                         name: manifest.name,
                         first: first.clone(),
                         second: file,
                     });
                 }
-                if let Some(block) = manifest.building_block().filter(|block| *block != "state") {
-                    tracing::warn!(
-                        "{}: passing over component {}: this sidecar has no {block} components",
-                        file.display(),
-                        manifest.name
-                    );
-                    continue;
-                }
-                let store = match open::store(&manifest, &file, flags).await {
-                    Ok(store) => store,
-                    Err(error) if manifest.ignore_errors => {
-                        tracing::error!("going on without a component, as its ignoreErrors says: {error}");
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                };
-                tracing::info!("component {} ({}) is there", store.name, store.backend.component_type());
-                stores.push((file.clone(), store));
+                found.push((file.clone(), manifest));
             }
         }
     }
-    Ok(stores.into_iter().map(|(_, store)| store).collect())
+    Ok(found)
 }
 
 /// The YAML files of a folder, by name.

@@ -11,6 +11,7 @@ mod traced;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
 
 use dapr::dapr::proto::runtime::v1 as proto;
 use http::{Request, Response};
@@ -34,7 +35,10 @@ const SERVICE: &str = "/dapr.proto.runtime.v1.Dapr/";
 ///
 /// # Errors
 /// None: a failure is an answer.
-pub async fn answer(sidecar: &Sidecar, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub async fn answer(
+    sidecar: &Arc<Sidecar>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     Ok(match &sidecar.tracing {
         None => logged(sidecar, request).await,
         // Aside, so that requests without it are not larger.
@@ -42,7 +46,7 @@ pub async fn answer(sidecar: &Sidecar, request: Request<Incoming>) -> Result<Res
     })
 }
 
-async fn logged(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Body> {
+async fn logged(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<Body> {
     if !sidecar.log_requests {
         return dispatch(sidecar, request).await;
     }
@@ -55,19 +59,21 @@ async fn logged(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Body>
     response
 }
 
-async fn dispatch(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Body> {
+async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<Body> {
     if let Some(refused) = refuse(sidecar, &request) {
         return refused;
     }
     let Some(method) = request.uri().path().strip_prefix(SERVICE) else { return unimplemented(&request) };
+    let components = sidecar.components();
+    let stores = &components.state;
     match method {
-        "GetState" => unary(sidecar, request, |r: proto::GetStateRequest| state::get(sidecar, r)).await,
-        "GetBulkState" => unary(sidecar, request, |r| state::bulk_get(sidecar, r)).await,
-        "SaveState" => unary(sidecar, request, |r| state::save(sidecar, r)).await,
-        "DeleteState" => unary(sidecar, request, |r| state::delete(sidecar, r)).await,
-        "DeleteBulkState" => unary(sidecar, request, |r| state::delete_bulk(sidecar, r)).await,
-        "ExecuteStateTransaction" => unary(sidecar, request, |r| state::transact(sidecar, r)).await,
-        "QueryStateAlpha1" => unary(sidecar, request, |r| state::query(sidecar, r)).await,
+        "GetState" => unary(sidecar, request, |r: proto::GetStateRequest| state::get(stores, r)).await,
+        "GetBulkState" => unary(sidecar, request, |r| state::bulk_get(stores, r)).await,
+        "SaveState" => unary(sidecar, request, |r| state::save(stores, r)).await,
+        "DeleteState" => unary(sidecar, request, |r| state::delete(stores, r)).await,
+        "DeleteBulkState" => unary(sidecar, request, |r| state::delete_bulk(stores, r)).await,
+        "ExecuteStateTransaction" => unary(sidecar, request, |r| state::transact(stores, r)).await,
+        "QueryStateAlpha1" => unary(sidecar, request, |r| state::query(stores, r)).await,
         "GetMetadata" => unary(sidecar, request, |r| system::metadata(sidecar, r)).await,
         "SetMetadata" => unary(sidecar, request, |r| system::set_metadata(sidecar, r)).await,
         "Shutdown" => unary(sidecar, request, |r| system::shutdown(sidecar, r)).await,
@@ -77,7 +83,7 @@ async fn dispatch(sidecar: &Sidecar, request: Request<Incoming>) -> Response<Bod
 
 /// Decodes a message, calls `method` with it and encodes what it answers.
 async fn unary<M, R, F>(
-    sidecar: &Sidecar,
+    sidecar: &Arc<Sidecar>,
     request: Request<Incoming>,
     method: impl Fn(M) -> F,
 ) -> Response<Body>
@@ -102,7 +108,7 @@ where
 }
 
 /// The answer to a request without the right token.
-fn refuse(sidecar: &Sidecar, request: &Request<Incoming>) -> Option<Response<Body>> {
+fn refuse(sidecar: &Arc<Sidecar>, request: &Request<Incoming>) -> Option<Response<Body>> {
     if sidecar.admits(request.headers()) {
         return None;
     }

@@ -12,11 +12,11 @@ use pillion_capabilities::keyvalue::Entry;
 use serde::de::IgnoredAny;
 
 use super::GetStateResponse;
-use crate::state::{self, Delete, EXPIRE_TIME, Metadata, Options, Save, Store, Write, expire_time};
-use crate::{ApiError, Sidecar};
+use crate::ApiError;
+use crate::state::{self, Delete, EXPIRE_TIME, Metadata, Options, Save, Store, Stores, Write, expire_time};
 
-pub(super) async fn get(sidecar: &Sidecar, request: GetStateRequest) -> Result<GetStateResponse, ApiError> {
-    let store = find(sidecar, &request.store_name)?;
+pub(super) async fn get(stores: &Stores, request: GetStateRequest) -> Result<GetStateResponse, ApiError> {
+    let store = find(stores, &request.store_name)?;
     Ok(state::get(store, &request.key).await?.map(get_state_response).unwrap_or_default())
 }
 
@@ -27,10 +27,10 @@ pub fn get_state_response(entry: Entry) -> GetStateResponse {
 }
 
 pub(super) async fn bulk_get(
-    sidecar: &Sidecar,
+    stores: &Stores,
     request: GetBulkStateRequest,
 ) -> Result<GetBulkStateResponse, ApiError> {
-    let store = find(sidecar, &request.store_name)?;
+    let store = find(stores, &request.store_name)?;
     if request.keys.is_empty() {
         return Ok(GetBulkStateResponse::default());
     }
@@ -48,43 +48,43 @@ pub(super) async fn bulk_get(
     Ok(GetBulkStateResponse { items: items.collect() })
 }
 
-pub(super) async fn save(sidecar: &Sidecar, request: SaveStateRequest) -> Result<(), ApiError> {
-    let store = find(sidecar, &request.store_name)?;
+pub(super) async fn save(stores: &Stores, request: SaveStateRequest) -> Result<(), ApiError> {
+    let store = find(stores, &request.store_name)?;
     let saves = request.states.into_iter().map(into_save).collect::<Result<Vec<_>, _>>()?;
     state::save_all(store, saves).await
 }
 
-pub(super) async fn delete(sidecar: &Sidecar, request: DeleteStateRequest) -> Result<(), ApiError> {
-    let store = find(sidecar, &request.store_name)?;
+pub(super) async fn delete(stores: &Stores, request: DeleteStateRequest) -> Result<(), ApiError> {
+    let store = find(stores, &request.store_name)?;
     let options = request.options.map(options).unwrap_or_default();
     state::delete(store, &Delete { key: request.key, etag: request.etag.map(text), options }).await
 }
 
-pub(super) async fn delete_bulk(sidecar: &Sidecar, request: DeleteBulkStateRequest) -> Result<(), ApiError> {
-    let store = find(sidecar, &request.store_name)?;
+pub(super) async fn delete_bulk(stores: &Stores, request: DeleteBulkStateRequest) -> Result<(), ApiError> {
+    let store = find(stores, &request.store_name)?;
     let deletes: Vec<_> = request.states.into_iter().map(into_delete).collect();
     state::delete_all(store, &deletes).await
 }
 
 pub(super) async fn transact(
-    sidecar: &Sidecar,
+    stores: &Stores,
     request: ExecuteStateTransactionRequest,
 ) -> Result<(), ApiError> {
-    let store = find(sidecar, &request.store_name)?;
+    let store = find(stores, &request.store_name)?;
     let writes = request.operations.into_iter().map(into_write).collect::<Result<Vec<_>, _>>()?;
     if writes.is_empty() { Ok(()) } else { state::transact(store, writes).await }
 }
 
 pub(super) async fn query(
-    sidecar: &Sidecar,
+    stores: &Stores,
     request: QueryStateRequest,
 ) -> Result<QueryStateResponse, ApiError> {
-    let store = find(sidecar, &request.store_name)?;
+    let store = find(stores, &request.store_name)?;
     Err(ApiError::query_unsupported(&store.name))
 }
 
-fn find<'a>(sidecar: &'a Sidecar, name: &str) -> Result<&'a Store, ApiError> {
-    sidecar.stores.find(name, &sidecar.app_id)
+fn find<'a>(stores: &'a Stores, name: &str) -> Result<&'a Store, ApiError> {
+    stores.find(name)
 }
 
 fn into_write(operation: TransactionalStateOperation) -> Result<Write, ApiError> {

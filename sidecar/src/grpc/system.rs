@@ -11,11 +11,12 @@ pub(super) async fn metadata(
     sidecar: &Sidecar,
     _: GetMetadataRequest,
 ) -> Result<GetMetadataResponse, ApiError> {
-    let components = sidecar.stores.iter().map(|store| RegisteredComponents {
-        name: store.name.clone(),
-        r#type: store.backend.component_type().to_owned(),
-        version: store.version.clone(),
-        capabilities: store.backend.capabilities().iter().map(|&capability| capability.to_owned()).collect(),
+    let components = sidecar.components();
+    let components = components.listed.iter().map(|listed| RegisteredComponents {
+        name: listed.name.clone(),
+        r#type: listed.kind.clone(),
+        version: listed.version.clone(),
+        capabilities: listed.capabilities.iter().map(|&capability| capability.to_owned()).collect(),
     });
     Ok(GetMetadataResponse {
         id: sidecar.app_id.clone(),

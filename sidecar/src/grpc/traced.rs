@@ -1,5 +1,7 @@
 //! Spans of requests over gRPC.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use pillion_capabilities::trace::{
@@ -17,7 +19,7 @@ const BINARY: &str = "grpc-trace-bin";
 /// Answers a request within a span, of which the answer tells.
 pub(super) async fn answer(
     tracing: &Tracing,
-    sidecar: &Sidecar,
+    sidecar: &Arc<Sidecar>,
     request: Request<Incoming>,
 ) -> Response<Body> {
     let parent = parent(request.headers());

@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
 use pillion_capabilities::keyvalue::Entry;
 use serde_json::{Value, json};
 
 use crate::ApiError;
+use crate::body::{Body, whole};
 use crate::error::{DOMAIN, Detail};
 use crate::state::expire_time;
 
-/// An answer with its whole body.
-pub(super) type Answer = Response<Full<Bytes>>;
+/// An answer.
+pub(super) type Answer = Response<Body>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The header that carries the response metadata of this name.
@@ -20,7 +20,7 @@ const EXPIRE_TIME: HeaderName = HeaderName::from_static("metadata.ttlexpiretime"
 /// A stored value, with its etag and when it goes away.
 #[must_use]
 pub fn value(entry: Entry) -> Answer {
-    let mut response = Response::new(Full::new(entry.value));
+    let mut response = Response::new(whole(entry.value));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(header::ETAG, HeaderValue::from(entry.etag.0));
@@ -34,21 +34,21 @@ pub fn value(entry: Entry) -> Answer {
 
 /// Success without a body.
 pub(super) fn empty() -> Answer {
-    let mut response = Answer::default();
+    let mut response = Response::new(whole(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
 /// Success with a JSON body.
 pub(super) fn json(body: impl Into<Bytes>) -> Answer {
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(whole(body));
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response
 }
 
 /// Plain text.
 pub(super) fn text(status: StatusCode, body: &'static str) -> Answer {
-    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    let mut response = Response::new(whole(body));
     *response.status_mut() = status;
     response
         .headers_mut()
@@ -58,7 +58,7 @@ pub(super) fn text(status: StatusCode, body: &'static str) -> Answer {
 
 /// The path takes other methods only.
 pub(super) fn method_not_allowed(allowed: &'static str) -> Answer {
-    let mut response = Answer::default();
+    let mut response = Response::new(whole(Bytes::new()));
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response

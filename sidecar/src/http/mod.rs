@@ -10,17 +10,17 @@ mod system;
 mod traced;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 
 use answer::Answer;
 pub use answer::value as value_answer;
 pub use path::{Call, Route};
 
+use crate::body::Body;
 use crate::{ApiError, Sidecar};
 
 /// What a port offers.
@@ -37,10 +37,10 @@ pub enum Offer {
 /// # Errors
 /// None: a failure is an answer.
 pub async fn answer(
-    sidecar: &Sidecar,
+    sidecar: &Arc<Sidecar>,
     offer: Offer,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Body>, Infallible> {
     Ok(match &sidecar.tracing {
         None => logged(sidecar, offer, request).await,
         // Aside, so that requests without it are not larger.
@@ -48,7 +48,7 @@ pub async fn answer(
     })
 }
 
-async fn logged(sidecar: &Sidecar, offer: Offer, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
     if !sidecar.log_requests {
         return dispatch(sidecar, offer, request).await;
     }
@@ -60,7 +60,7 @@ async fn logged(sidecar: &Sidecar, offer: Offer, request: Request<Incoming>) -> 
     response
 }
 
-async fn dispatch(sidecar: &Sidecar, offer: Offer, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     let route = Route::find(&head.method, head.uri.path());
     let (route, open) = match offer {
@@ -93,22 +93,24 @@ async fn dispatch(sidecar: &Sidecar, offer: Offer, request: Request<Incoming>) -
 /// Performs a call. A body is read before anything else is looked at: a client that is still writing when its
 /// connection closes may never see the answer.
 async fn perform(
-    sidecar: &Sidecar,
+    sidecar: &Arc<Sidecar>,
     call: Call<'_>,
     head: &Parts,
     body: Incoming,
 ) -> Result<Answer, ApiError> {
     let query = head.uri.query().unwrap_or_default();
     let read = body::read(&head.headers, body, sidecar.max_body_size);
+    let components = sidecar.components();
+    let stores = &components.state;
     match call {
-        Call::GetState { store, key } => state::get(sidecar, store, key).await,
-        Call::DeleteState { store, key } => state::delete(sidecar, store, key, query, &head.headers).await,
-        Call::SaveState { store } => state::save(sidecar, store, query, &read.await?).await,
-        Call::BulkGet { store } => state::bulk_get(sidecar, store, &read.await?).await,
-        Call::Transact { store } => state::transact(sidecar, store, &read.await?).await,
+        Call::GetState { store, key } => state::get(stores, store, key).await,
+        Call::DeleteState { store, key } => state::delete(stores, store, key, query, &head.headers).await,
+        Call::SaveState { store } => state::save(stores, store, query, &read.await?).await,
+        Call::BulkGet { store } => state::bulk_get(stores, store, &read.await?).await,
+        Call::Transact { store } => state::transact(stores, store, &read.await?).await,
         Call::QueryState { store } => {
             read.await?;
-            state::query(sidecar, store)
+            state::query(stores, store)
         }
         Call::Health { outbound } => system::health(sidecar, query, outbound),
         Call::GetMetadata => Ok(system::metadata(sidecar)),

@@ -9,8 +9,8 @@ use super::answer::{self, Answer};
 use super::path::decode;
 use super::query::{merge_metadata, parameter};
 use super::request::{BulkGet, SaveItem, Transaction, read};
-use crate::state::{self, Delete, EXPIRE_TIME, Options, Store, expire_time};
-use crate::{ApiError, Sidecar};
+use crate::ApiError;
+use crate::state::{self, Delete, EXPIRE_TIME, Options, Store, Stores, expire_time};
 
 /// One key of the answer to a bulk get. What is not there is left out.
 #[derive(Serialize)]
@@ -26,20 +26,20 @@ struct BulkItem<'a> {
     error: Option<String>,
 }
 
-pub(super) async fn get(sidecar: &Sidecar, store: &str, key: &str) -> Result<Answer, ApiError> {
-    let store = find(sidecar, store)?;
+pub(super) async fn get(stores: &Stores, store: &str, key: &str) -> Result<Answer, ApiError> {
+    let store = find(stores, store)?;
     let entry = state::get(store, &decode(key)?).await?;
     Ok(entry.map_or_else(answer::empty, answer::value))
 }
 
 pub(super) async fn delete(
-    sidecar: &Sidecar,
+    stores: &Stores,
     store: &str,
     key: &str,
     query: &str,
     headers: &HeaderMap,
 ) -> Result<Answer, ApiError> {
-    let store = find(sidecar, store)?;
+    let store = find(stores, store)?;
     let etag = match headers.get(header::IF_MATCH) {
         None => None,
         Some(etag) => {
@@ -57,13 +57,8 @@ pub(super) async fn delete(
     Ok(answer::empty())
 }
 
-pub(super) async fn save(
-    sidecar: &Sidecar,
-    store: &str,
-    query: &str,
-    body: &[u8],
-) -> Result<Answer, ApiError> {
-    let store = find(sidecar, store)?;
+pub(super) async fn save(stores: &Stores, store: &str, query: &str, body: &[u8]) -> Result<Answer, ApiError> {
+    let store = find(stores, store)?;
     let items: Option<Vec<SaveItem<'_>>> = read(body)?;
     let mut saves =
         items.unwrap_or_default().into_iter().map(SaveItem::into_save).collect::<Result<Vec<_>, _>>()?;
@@ -74,8 +69,8 @@ pub(super) async fn save(
     Ok(answer::empty())
 }
 
-pub(super) async fn bulk_get(sidecar: &Sidecar, store: &str, body: &[u8]) -> Result<Answer, ApiError> {
-    let store = find(sidecar, store)?;
+pub(super) async fn bulk_get(stores: &Stores, store: &str, body: &[u8]) -> Result<Answer, ApiError> {
+    let store = find(stores, store)?;
     let request: BulkGet<'_> = read(body)?;
     if request.keys.is_empty() {
         return Ok(answer::json("[]"));
@@ -89,8 +84,8 @@ pub(super) async fn bulk_get(sidecar: &Sidecar, store: &str, body: &[u8]) -> Res
     Ok(answer::json(body))
 }
 
-pub(super) async fn transact(sidecar: &Sidecar, store: &str, body: &[u8]) -> Result<Answer, ApiError> {
-    let store = find(sidecar, store)?;
+pub(super) async fn transact(stores: &Stores, store: &str, body: &[u8]) -> Result<Answer, ApiError> {
+    let store = find(stores, store)?;
     let request: Transaction<'_> = read(body)?;
     let writes =
         request.operations.into_iter().map(|step| step.into_write()).collect::<Result<Vec<_>, _>>()?;
@@ -100,13 +95,13 @@ pub(super) async fn transact(sidecar: &Sidecar, store: &str, body: &[u8]) -> Res
     Ok(answer::empty())
 }
 
-pub(super) fn query(sidecar: &Sidecar, store: &str) -> Result<Answer, ApiError> {
-    let store = find(sidecar, store)?;
+pub(super) fn query(stores: &Stores, store: &str) -> Result<Answer, ApiError> {
+    let store = find(stores, store)?;
     Err(ApiError::query_unsupported(&store.name))
 }
 
-fn find<'a>(sidecar: &'a Sidecar, store: &str) -> Result<&'a Store, ApiError> {
-    sidecar.stores.find(&decode(store)?, &sidecar.app_id)
+fn find<'a>(stores: &'a Stores, store: &str) -> Result<&'a Store, ApiError> {
+    stores.find(&decode(store)?)
 }
 
 fn bulk_item<'a>(key: &'a str, entry: Option<&'a Entry>) -> BulkItem<'a> {

@@ -1,6 +1,6 @@
 //! Health, metadata and shutdown over HTTP.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
 use super::path::decode;
@@ -9,7 +9,8 @@ use crate::sidecar::RUNTIME_VERSION;
 use crate::{ApiError, Sidecar};
 
 pub(super) fn health(sidecar: &Sidecar, query: &str, outbound: bool) -> Result<Answer, ApiError> {
-    if !sidecar.is_serving() {
+    // The app may ask for what goes out before it listens itself.
+    if !sidecar.is_serving() || !outbound && sidecar.app.as_ref().is_some_and(|app| !app.is_open()) {
         return Err(match outbound {
             true => ApiError::internal("ERR_OUTBOUND_HEALTH_NOT_READY", "dapr outbound is not ready"),
             false => ApiError::internal("ERR_HEALTH_NOT_READY", "dapr is not ready"),
@@ -24,15 +25,16 @@ pub(super) fn health(sidecar: &Sidecar, query: &str, outbound: bool) -> Result<A
 }
 
 pub(super) fn metadata(sidecar: &Sidecar) -> Answer {
-    let components: Vec<_> = sidecar
-        .stores
+    let components = sidecar.components();
+    let components: Vec<_> = components
+        .listed
         .iter()
-        .map(|store| {
+        .map(|listed| {
             json!({
-                "name": store.name,
-                "type": store.backend.component_type(),
-                "version": store.version,
-                "capabilities": store.backend.capabilities(),
+                "name": listed.name,
+                "type": listed.kind,
+                "version": listed.version,
+                "capabilities": listed.capabilities,
             })
         })
         .collect();
@@ -44,10 +46,19 @@ pub(super) fn metadata(sidecar: &Sidecar) -> Answer {
         "components": components,
         "extended": sidecar.extended(),
         "subscriptions": [],
-        "appConnectionProperties": {},
+        "appConnectionProperties": app_properties(sidecar),
         "actorRuntime": { "runtimeStatus": "DISABLED", "hostReady": false, "placement": "" },
     });
     answer::json(body.to_string())
+}
+
+fn app_properties(sidecar: &Sidecar) -> Value {
+    let Some(app) = &sidecar.app else { return json!({}) };
+    json!({
+        "port": app.authority.port_u16(),
+        "protocol": app.protocol.name(),
+        "channelAddress": app.authority.host(),
+    })
 }
 
 pub(super) fn set_metadata(sidecar: &Sidecar, key: &str, body: &[u8]) -> Result<Answer, ApiError> {

@@ -1,8 +1,8 @@
 //! Spans of requests over HTTP.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use http::{HeaderValue, Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use pillion_capabilities::trace::{
     self, Context, FutureExt as _, KeyValue, SpanKind, TRACEPARENT, TRACESTATE, TraceContextExt as _, Tracing,
@@ -10,14 +10,15 @@ use pillion_capabilities::trace::{
 
 use super::{Offer, Route, logged};
 use crate::Sidecar;
+use crate::body::Body;
 
 /// Answers a request within a span, of which the answer tells. Questions for health are no part of anything.
 pub(super) async fn answer(
     tracing: &Tracing,
-    sidecar: &Sidecar,
+    sidecar: &Arc<Sidecar>,
     offer: Offer,
     request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
+) -> Response<Body> {
     if offer == Offer::Public || Route::find(request.method(), request.uri().path()).is_health() {
         return logged(sidecar, offer, request).await;
     }

@@ -13,8 +13,9 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::app::{self, App, AppAddressError};
 use crate::component::{self, ComponentError};
-use crate::configuration::{self, ConfigurationError};
+use crate::config::{self, Config, ConfigError};
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
 use serve::Protocol;
@@ -61,7 +62,10 @@ pub enum StartError {
     Component(#[from] ComponentError),
     /// A configuration cannot be used.
     #[error(transparent)]
-    Configuration(#[from] ConfigurationError),
+    Configuration(#[from] ConfigError),
+    /// The app cannot be told by what the flags say of it.
+    #[error(transparent)]
+    App(#[from] AppAddressError),
     /// Tracing cannot be started.
     #[error("tracing cannot be started: {0}")]
     Tracing(pillion_capabilities::Error),
@@ -94,14 +98,19 @@ impl Server {
         for flag in &flags.without_effect {
             tracing::warn!("{flag} has no effect: what it is for is outside of what this sidecar does");
         }
-        let tracing = configuration::tracing(flags)?;
-        let stores = component::open(flags).await?;
-        let mut sidecar = Sidecar::new(flags.app_id.clone(), stores);
+        let config = Config::read(&flags.config)?;
+        let tracing = config::tracing(flags, &config)?;
+        let tracing =
+            tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
+        let components = component::open(flags, tracing.as_ref()).await?;
+        let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
+        sidecar.set_components(components);
+        sidecar.app = App::new(flags)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
         sidecar.log_requests = flags.enable_api_logging;
-        if let Some(options) = tracing {
-            sidecar.trace(Tracing::start(&options).map_err(StartError::Tracing)?);
+        if let Some(tracing) = tracing {
+            sidecar.trace(tracing);
         }
         Self::listen(flags, Arc::new(sidecar)).await
     }
@@ -168,6 +177,7 @@ impl Server {
             server.accept(protocol, listener);
         }
         server.sidecar.set_serving(true);
+        server.attach();
         Ok(server)
     }
 
@@ -200,6 +210,19 @@ impl Server {
         if let Some(tracing) = &sidecar.tracing {
             tracing.clone().close(LAST_SPANS).await;
         }
+    }
+
+    /// Begins what is for the app, which may not listen yet.
+    fn attach(&mut self) {
+        let mut closing = self.closing.subscribe();
+        let sidecar = Arc::clone(&self.sidecar);
+        self.accepting.spawn(async move {
+            tokio::select! {
+                biased;
+                _ = closing.changed() => {}
+                () = app::attach(&sidecar) => {}
+            }
+        });
     }
 
     fn accept(&mut self, protocol: Protocol, listener: Listener) {

@@ -9,6 +9,7 @@ use pillion_capabilities::trace::Tracing;
 use super::KeyPrefix;
 use super::prefix::prefixed;
 use crate::ApiError;
+use crate::component::Listed;
 
 /// What keeps a store's values; each treats a foreign etag as Dapr's component of that type does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,10 @@ pub struct Store {
 
 /// The stores of a sidecar.
 #[derive(Debug, Default)]
-pub struct Stores(Vec<Store>);
+pub struct Stores {
+    app_id: String,
+    stores: Vec<Store>,
+}
 
 // === impl Backend ===
 
@@ -82,6 +86,16 @@ impl Store {
         Self { name, backend, version: "v1".to_owned(), provider, tracing: None, prefix }
     }
 
+    /// The store as metadata tells it.
+    pub(crate) fn listed(&self) -> Listed {
+        Listed {
+            name: self.name.clone(),
+            kind: self.backend.component_type().to_owned(),
+            version: self.version.clone(),
+            capabilities: self.backend.capabilities(),
+        }
+    }
+
     /// The key as the provider knows it.
     pub(super) fn key(&self, key: &str) -> Result<String, ApiError> {
         prefixed(&self.prefix, key, &self.name)
@@ -100,29 +114,28 @@ impl fmt::Debug for Store {
 // === impl Stores ===
 
 impl Stores {
-    pub(crate) fn new(stores: Vec<Store>) -> Self {
-        Self(stores)
+    /// The stores of an app.
+    pub(crate) fn new(app_id: &str, stores: Vec<Store>) -> Self {
+        Self { app_id: app_id.to_owned(), stores }
     }
 
-    /// Has a span made of each call of their providers.
-    pub(crate) fn trace(&mut self, tracing: &Tracing) {
-        for store in &mut self.0 {
-            store.tracing = Some(tracing.clone());
-        }
+    /// Adds a store.
+    pub(crate) fn add(&mut self, store: Store) {
+        self.stores.push(store);
     }
 
     /// The store of this name. A handful at most, so that a scan beats hashing the name.
-    pub(crate) fn find(&self, name: &str, app_id: &str) -> Result<&Store, ApiError> {
-        self.0.iter().find(|store| store.name == name).ok_or_else(|| {
-            if self.0.is_empty() {
-                ApiError::store_not_configured(name, app_id)
+    pub(crate) fn find(&self, name: &str) -> Result<&Store, ApiError> {
+        self.stores.iter().find(|store| store.name == name).ok_or_else(|| {
+            if self.stores.is_empty() {
+                ApiError::store_not_configured(name, &self.app_id)
             } else {
-                ApiError::store_not_found(name, app_id)
+                ApiError::store_not_found(name, &self.app_id)
             }
         })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Store> {
-        self.0.iter()
+        self.stores.iter()
     }
 }

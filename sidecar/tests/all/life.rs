@@ -190,7 +190,7 @@ async fn idle_connections_do_not_hold_up_a_stop() {
 
 #[tokio::test]
 async fn flags_without_effect_are_warned_of_and_requests_can_be_logged_in_json() {
-    let flags = ["--app-port", "8080", "--log-as-json", "--enable-api-logging=true"];
+    let flags = ["--profile-port", "8080", "--log-as-json", "--enable-api-logging=true"];
     let mut command = bare(FREE.iter().copied().chain(flags));
     let (child, line) = first_line(command.stderr(Stdio::piped()));
     let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -205,7 +205,7 @@ async fn flags_without_effect_are_warned_of_and_requests_can_be_logged_in_json()
         said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let warned = lines.iter().any(|line| {
         line["level"] == "WARN"
-            && line["fields"]["message"].as_str().unwrap().starts_with("--app-port has no effect")
+            && line["fields"]["message"].as_str().unwrap().starts_with("--profile-port has no effect")
     });
     assert!(warned, "{said}");
     let logged = |message: &str, field: &str, value: serde_json::Value| {

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod app;
+mod attach;
 mod clients;
 mod components;
 mod concurrency;

@@ -1,66 +1,18 @@
-//! Dapr's configuration files, as far as they are about traces.
+//! `spec.tracing`: where spans go.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pillion_capabilities::Error;
 use pillion_capabilities::trace::{Export, Options, Protocol, SamplingRate};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
+use super::{Config, ConfigError, Rest, without_effect};
 use crate::Flags;
 
-/// Why a configuration cannot be used. Every message names the file, or the variable.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigurationError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {source}; name a file with --config", file.display())]
-    Read {
-        /// Which.
-        file: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is not YAML, or not a configuration.
-    #[error("{}: {message}", file.display())]
-    Syntax {
-        /// Which.
-        file: PathBuf,
-        /// What is wrong, and where.
-        message: String,
-    },
-    /// What is said about traces is wrong.
-    #[error("{place}: {source}")]
-    Tracing {
-        /// `spec.tracing` of a file, or a variable.
-        place: String,
-        /// What is wrong, and the remedy.
-        source: Error,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Document {
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    spec: Option<Spec>,
-}
-
-#[derive(Deserialize)]
-struct Spec {
-    #[serde(default)]
-    tracing: Option<Tracing>,
-    #[serde(flatten)]
-    rest: Rest,
-}
-
 /// `spec.tracing`.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Tracing {
+pub(crate) struct Tracing {
     #[serde(default)]
     sampling_rate: Option<SamplingRate>,
     #[serde(default)]
@@ -70,9 +22,9 @@ struct Tracing {
 }
 
 /// `spec.tracing.otel`.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Otel {
+pub(crate) struct Otel {
     #[serde(default)]
     endpoint_address: String,
     #[serde(default)]
@@ -83,23 +35,28 @@ struct Otel {
     rest: Rest,
 }
 
-/// Fields that have no effect.
-type Rest = BTreeMap<String, IgnoredAny>;
+// === impl Tracing ===
 
-// === free functions ===
+impl Tracing {
+    pub(super) fn warn(&self, file: &Path) {
+        without_effect(file, "spec.tracing", &self.rest);
+        if let Some(otel) = &self.otel {
+            without_effect(file, "spec.tracing.otel", &otel.rest);
+        }
+    }
+}
 
 /// What the flags, their files and the environment say about traces; nothing if these are not asked for. As with Dapr,
 /// the last file that says something counts, and an endpoint in a file counts more than one in the environment.
 ///
 /// # Errors
 /// A file that cannot be used, or an endpoint that is none.
-pub fn tracing(flags: &Flags) -> Result<Option<Options>, ConfigurationError> {
-    let mut said = None;
-    for file in &flags.config {
-        said = read(file)?.map(|tracing| (file.as_path(), tracing)).or(said);
-    }
-    let (file, tracing) = said.map_or((None, Tracing::default()), |(file, tracing)| (Some(file), tracing));
-    let otel = tracing.otel.filter(|otel| !otel.endpoint_address.is_empty());
+pub(crate) fn options(flags: &Flags, config: &Config) -> Result<Option<Options>, ConfigError> {
+    let said = config.tracing.as_ref();
+    let (file, tracing) = said.map_or((None, None), |said| (Some(said.file.as_path()), Some(&said.value)));
+    let none = Tracing::default();
+    let tracing = tracing.unwrap_or(&none);
+    let otel = tracing.otel.as_ref().filter(|otel| !otel.endpoint_address.is_empty());
     let (place, export) = match (otel, &flags.otlp_endpoint) {
         (Some(otel), _) => {
             let place = format!("{}: spec.tracing.otel", file.unwrap_or(Path::new("")).display());
@@ -112,7 +69,7 @@ pub fn tracing(flags: &Flags) -> Result<Option<Options>, ConfigurationError> {
         }
         (None, None) => (String::new(), None),
     };
-    let wrong = |source| ConfigurationError::Tracing { place: place.clone(), source };
+    let wrong = |source| ConfigError::Tracing { place: place.clone(), source };
     let export = export.transpose().map_err(wrong)?;
     // Whoever names a collector in the environment, and nothing else, wants to see what there is.
     let default = if export.is_some() { SamplingRate::ALL } else { SamplingRate::NONE };
@@ -145,41 +102,13 @@ fn export(address: &str, secure: bool, protocol: &str) -> Result<Export, Error> 
     Ok(Export::new(endpoint, protocol))
 }
 
-fn read(file: &Path) -> Result<Option<Tracing>, ConfigurationError> {
-    let read = std::fs::read_to_string(file);
-    let text = read.map_err(|source| ConfigurationError::Read { file: file.to_owned(), source })?;
-    let mut tracing = None;
-    for document in serde_norway::Deserializer::from_str(&text) {
-        let syntax = |message: String| ConfigurationError::Syntax { file: file.to_owned(), message };
-        let document =
-            Option::<Document>::deserialize(document).map_err(|error| syntax(error.to_string()))?;
-        let Some(Document { kind, spec }) = document else { continue };
-        if kind != "Configuration" {
-            return Err(syntax(format!(
-                "this is a document of kind {kind:?}; --config takes a Configuration"
-            )));
-        }
-        let Some(spec) = spec else { continue };
-        let without_effect = |place: &str, rest: &Rest| {
-            for field in rest.keys() {
-                tracing::warn!("{}: {place}.{field} has no effect", file.display());
-            }
-        };
-        without_effect("spec", &spec.rest);
-        if let Some(said) = spec.tracing {
-            without_effect("spec.tracing", &said.rest);
-            if let Some(otel) = &said.otel {
-                without_effect("spec.tracing.otel", &otel.rest);
-            }
-            tracing = Some(said);
-        }
-    }
-    Ok(tracing)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn tracing(flags: &Flags) -> Result<Option<Options>, ConfigError> {
+        options(flags, &Config::read(&flags.config)?)
+    }
 
     fn flags(file: Option<&str>) -> (Flags, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();

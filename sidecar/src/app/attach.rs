@@ -1,0 +1,13 @@
+//! What begins once the app listens.
+
+use std::sync::Arc;
+
+use crate::Sidecar;
+
+/// Waits for the app, and begins what it asks for.
+pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
+    let Some(app) = &sidecar.app else { return };
+    tracing::info!("waiting for the app to listen on {} ({})", app.authority, app.protocol.name());
+    app.opened().await;
+    tracing::info!("the app listens on {}", app.authority);
+}

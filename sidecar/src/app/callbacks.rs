@@ -1,0 +1,29 @@
+//! The service `AppCallback` of an app that speaks gRPC.
+
+use dapr::dapr::proto::runtime::v1::app_callback_client::AppCallbackClient;
+use http::HeaderValue;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+
+/// A client of the app's callbacks.
+pub(crate) type Callbacks = AppCallbackClient<InterceptedService<Channel, Token>>;
+
+/// Shows the app its token.
+#[derive(Clone)]
+pub(crate) struct Token(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Token {
+    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("dapr-api-token", token.clone());
+        }
+        Ok(request)
+    }
+}
+
+pub(super) fn client(channel: Channel, token: Option<&HeaderValue>) -> Callbacks {
+    let token = token.and_then(|token| MetadataValue::try_from(token.as_bytes()).ok());
+    AppCallbackClient::with_interceptor(channel, Token(token))
+}

@@ -1,0 +1,115 @@
+//! An app for a test: it answers as it is told, and remembers what it was asked.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A request as the app got it.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    /// The path with its query.
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// An app that listens on a port of its own, over HTTP/1.1 and h2c; gone when dropped.
+pub(crate) struct App {
+    pub(crate) port: u16,
+    asked: Arc<watch::Sender<Vec<Asked>>>,
+    accepting: JoinHandle<()>,
+}
+
+type Answer = (StatusCode, String);
+
+// === impl App ===
+
+impl App {
+    /// Starts an app that answers so.
+    pub(crate) async fn start(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self::start_at(0, answer).await
+    }
+
+    /// Starts it on this port.
+    pub(crate) async fn start_at(
+        port: u16,
+        answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(watch::Sender::new(Vec::new()));
+        let (remembered, answer) = (Arc::clone(&asked), Arc::new(answer));
+        let accepting = tokio::spawn(async move {
+            // Dropped with the task, so that an app that is gone serves nobody.
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (remembered, answer) = (Arc::clone(&remembered), Arc::clone(&answer));
+                connections.spawn(async move {
+                    let service = service_fn(move |request: Request<Incoming>| {
+                        let (remembered, answer) = (Arc::clone(&remembered), Arc::clone(&answer));
+                        async move {
+                            let (head, body) = request.into_parts();
+                            let path = head.uri.path_and_query().unwrap().to_string();
+                            let body = body.collect().await.unwrap().to_bytes();
+                            let asked = Asked { method: head.method, path, headers: head.headers, body };
+                            let (status, body) = answer(&asked);
+                            remembered.send_modify(|all| all.push(asked));
+                            let response = Response::builder().status(status);
+                            let response = response.header("content-type", "application/json");
+                            Ok::<_, Infallible>(response.body(Full::new(Bytes::from(body))).unwrap())
+                        }
+                    });
+                    let builder = auto::Builder::new(TokioExecutor::new());
+                    // One that breaks off is the sidecar's affair.
+                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        Self { port, asked, accepting }
+    }
+
+    /// The requests so far whose path begins so.
+    pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
+        self.asked.borrow().iter().filter(|asked| asked.path.starts_with(path)).cloned().collect()
+    }
+
+    /// Waits for so many requests whose path begins so.
+    pub(crate) async fn until_asked(&self, path: &str, count: usize) -> Vec<Asked> {
+        let mut changes = self.asked.subscribe();
+        let enough =
+            |all: &Vec<Asked>| all.iter().filter(|asked| asked.path.starts_with(path)).count() >= count;
+        changes.wait_for(enough).await.unwrap();
+        self.asked(path)
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {:?}", self.body))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
