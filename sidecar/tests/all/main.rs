@@ -20,6 +20,7 @@ mod limits;
 mod locks;
 mod outage;
 mod process;
+mod reload;
 mod secrets;
 mod sidecar;
 mod spans;
