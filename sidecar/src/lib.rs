@@ -22,6 +22,7 @@ pub mod http;
 mod lock;
 pub mod logging;
 mod metrics;
+mod outside;
 mod secrets;
 pub mod server;
 mod sidecar;

@@ -1,5 +1,6 @@
 //! Dapr's `Configuration` files: what is said of the sidecar as a whole, as `--config` names them.
 
+mod api;
 mod features;
 mod secrets;
 mod settings;
@@ -64,6 +65,8 @@ struct Spec {
     secrets: Option<secrets::Secrets>,
     #[serde(default)]
     features: Option<Vec<features::Feature>>,
+    #[serde(default)]
+    api: Option<api::Api>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -77,6 +80,8 @@ pub struct Config {
     secrets: Option<Said<secrets::Secrets>>,
     /// `spec.features`
     features: Option<Said<Vec<features::Feature>>>,
+    /// `spec.api`
+    api: Option<Said<api::Api>>,
 }
 
 /// What a file says, and which file.
@@ -129,6 +134,10 @@ impl Config {
             said(&mut self.secrets, file, spec.secrets);
             spec.features.iter().flatten().for_each(|feature| feature.warn(file));
             said(&mut self.features, file, spec.features);
+            if let Some(api) = &spec.api {
+                api.warn(file);
+            }
+            said(&mut self.api, file, spec.api);
         }
         Ok(())
     }

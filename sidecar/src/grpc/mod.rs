@@ -26,6 +26,7 @@ pub use message::GetStateResponse;
 pub use state::get_state_response;
 pub use status::status;
 
+use crate::outside::Outside;
 use crate::sidecar::API_TOKEN;
 use crate::{ApiError, Sidecar};
 
@@ -65,6 +66,11 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
         return refused;
     }
     let Some(method) = request.uri().path().strip_prefix(SERVICE) else { return unimplemented(&request) };
+    if let Some(offered) = &sidecar.settings.offered
+        && !offered.has_method(method)
+    {
+        return tonic::Status::unimplemented("requested endpoint is not available").into_http();
+    }
     let components = sidecar.components();
     let stores = &components.state;
     match method {
@@ -130,7 +136,16 @@ fn refuse(sidecar: &Arc<Sidecar>, request: &Request<Incoming>) -> Option<Respons
 fn unimplemented(request: &Request<Incoming>) -> Response<Body> {
     let path = request.uri().path();
     let message = match path.trim_start_matches('/').split_once('/') {
-        Some((service, method)) => format!("method {method} of service {service} is not implemented"),
+        Some((service, method)) => {
+            let said = format!("method {method} of service {service} is not implemented");
+            match Outside::of_method(method).filter(|_| path.starts_with(SERVICE)) {
+                Some(outside) => {
+                    let name = outside.name();
+                    format!("{said}: it is of a part of Dapr's API outside of this sidecar's subset, {name}")
+                }
+                None => said,
+            }
+        }
         None => format!("{path:?} is not the path of a method"),
     };
     tonic::Status::unimplemented(message).into_http()
