@@ -9,9 +9,11 @@ use http::{HeaderMap, HeaderName};
 use pillion_capabilities::trace::Tracing;
 use tokio::sync::{Notify, watch};
 
+use crate::ApiError;
 use crate::app::App;
 use crate::component::Components;
 use crate::config::Settings;
+use crate::metrics::Metrics;
 use crate::state::Store;
 
 /// The version that clients are told: the release of Dapr whose API this is.
@@ -36,6 +38,8 @@ pub struct Sidecar {
     pub(crate) log_requests: bool,
     /// What makes a span of each request.
     pub(crate) tracing: Option<Tracing>,
+    /// What is counted, if anything is.
+    pub(crate) metrics: Option<Arc<Metrics>>,
     /// What its Configuration says of blocks.
     pub(crate) settings: Settings,
     /// Metadata that apps have set.
@@ -68,6 +72,7 @@ impl Sidecar {
             extended: RwLock::default(),
             serving: AtomicBool::new(false),
             stop: Notify::new(),
+            metrics: None,
             settings: Settings::default(),
             ending: watch::Sender::new(false),
             reload: Notify::new(),
@@ -147,6 +152,13 @@ impl Sidecar {
         let mut extended = self.extended.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         extended.insert("daprRuntimeVersion".to_owned(), RUNTIME_VERSION.to_owned());
         extended
+    }
+
+    /// Counts a failure, if failures are counted.
+    pub(crate) fn count_error(&self, error: &ApiError) {
+        if let Some(metrics) = &self.metrics {
+            metrics.count_error(error.error_code);
+        }
     }
 
     /// Whether a request with these headers may pass: it carries the token, if there is one.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Manifest;
-use crate::bindings::Output;
+use crate::bindings::OutputBinding;
 use crate::configuration::ConfigurationStore;
 use crate::lock::LockStore;
+use crate::metrics::{Bounds, Meter};
 use crate::secrets::SecretStore;
 use crate::state::{Store, Stores};
 
@@ -17,7 +18,7 @@ pub struct Components {
     pub(crate) secrets: Named<SecretStore>,
     pub(crate) configuration: Named<ConfigurationStore>,
     pub(crate) locks: Named<LockStore>,
-    pub(crate) outputs: Named<Output>,
+    pub(crate) outputs: Named<OutputBinding>,
     /// Every component, as metadata tells it.
     pub(crate) listed: Vec<Listed>,
 }
@@ -53,6 +54,20 @@ impl Components {
     pub(crate) fn of_stores(app_id: &str, stores: Vec<Store>) -> Self {
         let listed = stores.iter().map(Store::listed).collect();
         Self { state: Stores::new(app_id, stores), listed, ..Self::default() }
+    }
+
+    /// Has each count its calls, if it is of a kind of which Dapr does.
+    pub(super) fn measure(&mut self, times: &Bounds) {
+        self.state.measure(|| Meter::new(times, crate::state::MEASURED));
+        for (_, store) in self.secrets.iter() {
+            store.meter.get_or_init(|| Meter::new(times, crate::secrets::MEASURED));
+        }
+        for (_, store) in self.configuration.iter() {
+            store.meter.get_or_init(|| Meter::new(times, crate::configuration::MEASURED));
+        }
+        for (_, binding) in self.outputs.iter() {
+            binding.meter.get_or_init(|| Meter::new(times, binding.output.operations()));
+        }
     }
 
     /// Adds what others have.

@@ -2,6 +2,7 @@
 
 mod api;
 mod features;
+mod metric;
 mod secrets;
 mod settings;
 mod tracing;
@@ -13,6 +14,7 @@ use pillion_capabilities::Error;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+pub(crate) use metric::MetricOptions;
 pub(crate) use settings::Settings;
 pub(crate) use tracing::options as tracing;
 
@@ -67,6 +69,10 @@ struct Spec {
     features: Option<Vec<features::Feature>>,
     #[serde(default)]
     api: Option<api::Api>,
+    #[serde(default)]
+    metric: Option<metric::Metric>,
+    #[serde(default)]
+    metrics: Option<metric::Metric>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -82,6 +88,8 @@ pub struct Config {
     features: Option<Said<Vec<features::Feature>>>,
     /// `spec.api`
     api: Option<Said<api::Api>>,
+    /// `spec.metrics`, or `spec.metric`
+    metric: Option<Said<metric::Metric>>,
 }
 
 /// What a file says, and which file.
@@ -138,6 +146,11 @@ impl Config {
                 api.warn(file);
             }
             said(&mut self.api, file, spec.api);
+            let metric = spec.metrics.or(spec.metric);
+            if let Some(metric) = &metric {
+                metric.warn(file);
+            }
+            said(&mut self.metric, file, metric);
         }
         Ok(())
     }

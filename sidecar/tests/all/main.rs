@@ -18,6 +18,7 @@ mod http;
 mod life;
 mod limits;
 mod locks;
+mod metrics;
 mod offered;
 mod outage;
 mod process;

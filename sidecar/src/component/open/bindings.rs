@@ -7,7 +7,7 @@ use http::Uri;
 use pillion_capabilities::httpclient::{Hyper, Options, Rule};
 
 use super::Opening;
-use crate::bindings::{Http, HttpSettings, LocalStorage, Output, Token, duration};
+use crate::bindings::{Http, HttpSettings, LocalStorage, Output, OutputBinding, Token, duration};
 use crate::component::{ComponentError, Components};
 use crate::flags::{is_true, size};
 
@@ -43,7 +43,7 @@ pub(super) fn binding(
         }
         _ => return Err(opening.unknown()),
     };
-    components.outputs.add(&opening.manifest.name, Arc::new(output));
+    components.outputs.add(&opening.manifest.name, Arc::new(OutputBinding::new(output)));
     Ok(&["OUTPUT_BINDING"])
 }
 
