@@ -12,6 +12,7 @@ mod clients;
 mod components;
 mod concurrency;
 mod grpc;
+mod hostile;
 mod http;
 mod life;
 mod limits;
