@@ -3,6 +3,7 @@
 mod listen;
 mod patience;
 mod serve;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! One connection, from accept to close.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval_at};
 
 use super::listen::Stream;
-use super::patience::{Counted, LOOK, Patience, Progress, Wire};
+use super::patience::{LOOK, Patience, Progress};
+use super::wire::{Counted, Wire};
 use crate::http::Offer;
 use crate::{Sidecar, grpc, http, metrics};
 
@@ -108,7 +110,7 @@ where
                 }
             });
             let mut elder = http1::Builder::new();
-            elder.pipeline_flush(true).max_header_size(max_head);
+            elder.max_header_size(max_head);
             let closing = closing.clone();
             // hyper-util's own choice of the version knows no limit of the head.
             drive(protocol, progress, async move {
@@ -212,7 +214,7 @@ fn drive<E: fmt::Display>(
                 // Bytes that are there are looked at first: they may be what is waited for. And whenever the connection
                 // looks at itself, a request within it that waits for its body does so too.
                 biased;
-                ended = &mut connection => break ended.map_err(|error| error.to_string()),
+                ended = poll_fn(|cx| progress.poll(&mut connection, cx)) => break ended.map_err(|error| error.to_string()),
                 _ = looks.tick() => if let Err(reason) = patience.look(&progress, Instant::now()) {
                     break Err(reason.to_owned());
                 },

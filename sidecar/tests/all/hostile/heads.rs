@@ -1,5 +1,8 @@
 //! Heads of HTTP/1.1 requests: too long, ambiguous, and with paths that want to be more than they are.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use super::raw::{others_are_served, statuses, talk};
 use crate::sidecar::{MEMORY, Sidecar};
 use crate::wire;
@@ -88,7 +91,6 @@ async fn no_request_is_smuggled_within_another() {
 async fn what_is_no_http_is_refused() {
     let sidecar = Sidecar::memory();
     for request in [
-        "\r\n\r\n\r\n\r\n".repeat(1_000),
         "\0\0\0\0\0\0\0\0".to_owned(),
         "GET\r\n\r\n".to_owned(),
         "GET /v1.0/state/store/k\r\n\r\n".to_owned(),
@@ -102,11 +104,39 @@ async fn what_is_no_http_is_refused() {
         "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}".to_owned(),
         "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n".to_owned(),
     ] {
-        let statuses = statuses(&talk(&sidecar, &request).await);
-        assert!(statuses.is_empty() || statuses == [400], "{request:?} {statuses:?}");
+        assert_eq!(statuses(&talk(&sidecar, &request).await), [400], "{request:.80?}");
     }
+    // Whoever sends nothing but blank lines gets no answer, and no more than his time.
+    assert_eq!(talk(&sidecar, "\r\n\r\n".repeat(1_000)).await, "");
     assert_eq!(sidecar.reached(None).await, 0);
     others_are_served(&sidecar).await;
+}
+
+/// Whoever sends one request and a part of the next may wait for the first answer before going on.
+#[tokio::test]
+async fn an_answer_does_not_wait_for_the_rest_of_the_next_request() {
+    let sidecar = Sidecar::memory();
+    let one = "GET /v1.0/healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let many = one.repeat(1_000);
+    for (whole, part, count) in
+        [("", one, 0), (one, "GET /v1.0", 1), (&many, "GET", 1_000), (&many, one, 1_000)]
+    {
+        let (part, rest) = part.split_at(part.len() / 2);
+        let mut stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
+        stream.write_all(format!("{whole}{part}").as_bytes()).await.unwrap();
+        let mut answered = String::new();
+        let mut buffer = vec![0; 1 << 16];
+        while statuses(&answered).len() < count {
+            let length = stream.read(&mut buffer).await.unwrap();
+            assert_ne!(length, 0, "{answered}");
+            answered.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+        }
+        assert!(statuses(&answered).iter().all(|status| *status == 204));
+        let rest = if rest.ends_with("\r\n\r\n") { rest } else { "\0\r\n\r\n" };
+        stream.write_all(rest.as_bytes()).await.unwrap();
+        let length = stream.read(&mut buffer).await.unwrap();
+        assert_eq!(statuses(std::str::from_utf8(&buffer[..length]).unwrap()).len(), 1);
+    }
 }
 
 #[tokio::test]
