@@ -319,7 +319,7 @@ fn listen_address(text: &str) -> Result<IpAddr, String> {
 }
 
 /// Reads a size as Kubernetes writes it.
-fn size(text: &str) -> Result<usize, String> {
+pub(crate) fn size(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = match unit {

@@ -10,15 +10,19 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod bindings;
 pub mod body;
 pub mod component;
 pub mod config;
+mod configuration;
 mod error;
 pub mod flags;
 pub mod grpc;
 pub mod http;
+mod lock;
 pub mod logging;
 mod metrics;
+mod secrets;
 pub mod server;
 mod sidecar;
 pub mod state;

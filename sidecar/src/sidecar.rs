@@ -7,10 +7,11 @@ use std::sync::{Arc, RwLock};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName};
 use pillion_capabilities::trace::Tracing;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::app::App;
 use crate::component::Components;
+use crate::config::Settings;
 use crate::state::Store;
 
 /// The version that clients are told: the release of Dapr whose API this is.
@@ -35,10 +36,18 @@ pub struct Sidecar {
     pub(crate) log_requests: bool,
     /// What makes a span of each request.
     pub(crate) tracing: Option<Tracing>,
+    /// What its Configuration says of blocks.
+    pub(crate) settings: Settings,
     /// Metadata that apps have set.
     extended: RwLock<BTreeMap<String, String>>,
     serving: AtomicBool,
     stop: Notify,
+    /// Whether it ends: what goes on beside requests ends then.
+    ending: watch::Sender<bool>,
+    /// Asked to look at the components' files.
+    reload: Notify,
+    /// Tells whoever follows the components that they are others.
+    changed: watch::Sender<()>,
 }
 
 // === impl Sidecar ===
@@ -59,6 +68,10 @@ impl Sidecar {
             extended: RwLock::default(),
             serving: AtomicBool::new(false),
             stop: Notify::new(),
+            settings: Settings::default(),
+            ending: watch::Sender::new(false),
+            reload: Notify::new(),
+            changed: watch::Sender::new(()),
         }
     }
 
@@ -75,6 +88,34 @@ impl Sidecar {
     /// Replaces the components; requests under way keep those that they met.
     pub(crate) fn set_components(&self, components: Components) {
         self.components.store(Arc::new(components));
+        self.changed.send_replace(());
+    }
+
+    /// Tells of each change of the components, from now on. What is begun by them, as a subscription, is looked at again
+    /// then.
+    pub(crate) fn component_changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Has the components' files looked at anew.
+    pub fn reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Completes when somebody has asked for that.
+    pub(crate) async fn reload_asked(&self) {
+        self.reload.notified().await;
+    }
+
+    /// Ends what goes on beside requests, and requests that go on for ever.
+    pub(crate) fn end(&self) {
+        self.ending.send_replace(true);
+    }
+
+    /// Completes when it ends.
+    pub(crate) async fn ended(&self) {
+        // The sender is there as long as this is.
+        let _ = self.ending.subscribe().wait_for(|ending| *ending).await;
     }
 
     /// Asks the sidecar to stop, as a request for shutdown does.

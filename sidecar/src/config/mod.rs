@@ -1,5 +1,8 @@
 //! Dapr's `Configuration` files: what is said of the sidecar as a whole, as `--config` names them.
 
+mod features;
+mod secrets;
+mod settings;
 mod tracing;
 
 use std::collections::BTreeMap;
@@ -9,6 +12,7 @@ use pillion_capabilities::Error;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+pub(crate) use settings::Settings;
 pub(crate) use tracing::options as tracing;
 
 /// Why a configuration cannot be used. Every message names the file, or the variable.
@@ -56,6 +60,10 @@ struct Document {
 struct Spec {
     #[serde(default)]
     tracing: Option<tracing::Tracing>,
+    #[serde(default)]
+    secrets: Option<secrets::Secrets>,
+    #[serde(default)]
+    features: Option<Vec<features::Feature>>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -65,6 +73,10 @@ struct Spec {
 pub struct Config {
     /// `spec.tracing`
     pub(crate) tracing: Option<Said<tracing::Tracing>>,
+    /// `spec.secrets`
+    secrets: Option<Said<secrets::Secrets>>,
+    /// `spec.features`
+    features: Option<Said<Vec<features::Feature>>>,
 }
 
 /// What a file says, and which file.
@@ -111,6 +123,12 @@ impl Config {
                 tracing.warn(file);
             }
             said(&mut self.tracing, file, spec.tracing);
+            if let Some(secrets) = &spec.secrets {
+                secrets.warn(file);
+            }
+            said(&mut self.secrets, file, spec.secrets);
+            spec.features.iter().flatten().for_each(|feature| feature.warn(file));
+            said(&mut self.features, file, spec.features);
         }
         Ok(())
     }

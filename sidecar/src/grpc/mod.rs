@@ -3,6 +3,7 @@
 //! The generated service would ask for a hundred methods, most of them outside this sidecar's subset; tonic's
 //! [`Grpc`] is called by path instead, and whatever is not there is unimplemented by name.
 
+mod blocks;
 mod message;
 mod state;
 mod status;
@@ -77,7 +78,11 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
         "GetMetadata" => unary(sidecar, request, |r| system::metadata(sidecar, r)).await,
         "SetMetadata" => unary(sidecar, request, |r| system::set_metadata(sidecar, r)).await,
         "Shutdown" => unary(sidecar, request, |r| system::shutdown(sidecar, r)).await,
-        _ => unimplemented(&request),
+        // Aside, so that other requests are not larger.
+        method => {
+            let method = method.to_owned();
+            Box::pin(blocks::dispatch(sidecar, &components, request, &method)).await
+        }
     }
 }
 

@@ -8,18 +8,24 @@
 
 mod app;
 mod attach;
+mod bindings;
 mod clients;
 mod components;
 mod concurrency;
+mod configuration;
 mod grpc;
 mod http;
 mod life;
 mod limits;
+mod locks;
 mod outage;
 mod process;
+mod reload;
+mod secrets;
 mod sidecar;
 mod spans;
 mod stores;
 mod system;
 mod token;
 mod wire;
+mod yaml;
