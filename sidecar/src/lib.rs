@@ -11,6 +11,8 @@
 
 mod app;
 pub mod body;
+mod busy;
+mod calls;
 pub mod component;
 pub mod config;
 mod error;
@@ -24,6 +26,7 @@ mod sidecar;
 pub mod state;
 
 pub use app::{AppAddressError, Protocol as AppProtocol};
+pub use busy::spin as busy_poll;
 pub use error::{ApiError, Detail};
 pub use flags::Flags;
 pub use server::{Ready, Server, StartError};

@@ -18,6 +18,9 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     // Before anything is announced, so that a signal right after the ready line is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let server = Server::start(flags).await?;
+    if flags.busy_poll {
+        tokio::spawn(pillion_sidecar::busy_poll());
+    }
     announce(&server)?;
     let (asked, heard) = oneshot::channel();
     let signals = async {

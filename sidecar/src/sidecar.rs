@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName};
 use pillion_capabilities::trace::Tracing;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::app::App;
 use crate::component::Components;
@@ -38,6 +38,7 @@ pub struct Sidecar {
     /// Metadata that apps have set.
     extended: RwLock<BTreeMap<String, String>>,
     serving: AtomicBool,
+    closing: watch::Sender<bool>,
     stop: Notify,
 }
 
@@ -58,6 +59,7 @@ impl Sidecar {
             tracing: None,
             extended: RwLock::default(),
             serving: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
             stop: Notify::new(),
         }
     }
@@ -94,6 +96,18 @@ impl Sidecar {
 
     pub(crate) fn set_serving(&self, serving: bool) {
         self.serving.store(serving, Ordering::Release);
+        if !serving {
+            self.closing.send_replace(true);
+        }
+    }
+
+    /// Completes when the sidecar stops to serve: what would go on for ever ends then.
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut closing = self.closing.subscribe();
+        async move {
+            // It fails only when the sidecar is gone, which is as good.
+            let _ = closing.wait_for(|closing| *closing).await;
+        }
     }
 
     pub(crate) fn set_extended(&self, key: String, value: String) {

@@ -20,6 +20,7 @@ mod process;
 mod sidecar;
 mod spans;
 mod stores;
+mod stream;
 mod system;
 mod token;
 mod wire;
