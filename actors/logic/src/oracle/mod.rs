@@ -148,6 +148,12 @@ impl Calls {
         gets + self.set + self.add * calls_per_add
     }
 
+    /// The same where no call is for several keys.
+    #[must_use]
+    pub const fn one_by_one(self) -> Self {
+        Self { together: 0, ..self }
+    }
+
     /// Calls of every kind.
     #[must_use]
     pub const fn total(self) -> u64 {
