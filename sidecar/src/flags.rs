@@ -126,6 +126,10 @@ pub struct Flags {
     /// the main thread, without hand-over between threads: the least time per request, and the least throughput
     #[arg(long, value_name = "N", help_heading = "Ours")]
     pub worker_threads: Option<NonZeroUsize>,
+    /// Poll for requests without pause instead of sleeping until one comes (not one of daprd's): no time to wake up,
+    /// for a processor that is always busy
+    #[arg(long, help_heading = "Ours")]
+    pub busy_poll: bool,
     /// The token that requests must carry in `dapr-api-token`
     #[arg(skip)]
     pub api_token: Option<String>,
@@ -243,6 +247,7 @@ impl Flags {
             log_level: "info".to_owned(),
             log_as_json: false,
             worker_threads: None,
+            busy_poll: false,
             api_token: None,
             app_token: None,
             namespace: None,

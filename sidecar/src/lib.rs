@@ -12,6 +12,8 @@
 mod app;
 mod bindings;
 pub mod body;
+mod busy;
+mod calls;
 pub mod component;
 pub mod config;
 mod configuration;
@@ -28,6 +30,7 @@ mod sidecar;
 pub mod state;
 
 pub use app::{AppAddressError, Protocol as AppProtocol};
+pub use busy::spin as busy_poll;
 pub use error::{ApiError, Detail};
 pub use flags::Flags;
 pub use server::{Ready, Server, StartError};

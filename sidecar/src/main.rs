@@ -20,6 +20,9 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let server = Server::start(flags).await?;
+    if flags.busy_poll {
+        tokio::spawn(pillion_sidecar::busy_poll());
+    }
     announce(&server)?;
     let sidecar = Arc::clone(server.sidecar());
     tokio::spawn(async move {

@@ -41,6 +41,7 @@ pub struct Sidecar {
     /// Metadata that apps have set.
     extended: RwLock<BTreeMap<String, String>>,
     serving: AtomicBool,
+    closing: watch::Sender<bool>,
     stop: Notify,
     /// Whether it ends: what goes on beside requests ends then.
     ending: watch::Sender<bool>,
@@ -67,6 +68,7 @@ impl Sidecar {
             tracing: None,
             extended: RwLock::default(),
             serving: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
             stop: Notify::new(),
             settings: Settings::default(),
             ending: watch::Sender::new(false),
@@ -135,6 +137,18 @@ impl Sidecar {
 
     pub(crate) fn set_serving(&self, serving: bool) {
         self.serving.store(serving, Ordering::Release);
+        if !serving {
+            self.closing.send_replace(true);
+        }
+    }
+
+    /// Completes when the sidecar stops to serve: what would go on for ever ends then.
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut closing = self.closing.subscribe();
+        async move {
+            // It fails only when the sidecar is gone, which is as good.
+            let _ = closing.wait_for(|closing| *closing).await;
+        }
     }
 
     pub(crate) fn set_extended(&self, key: String, value: String) {

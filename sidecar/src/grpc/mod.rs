@@ -5,8 +5,9 @@
 
 mod blocks;
 mod message;
-mod state;
+pub(crate) mod state;
 mod status;
+mod stream;
 mod system;
 mod traced;
 
@@ -64,7 +65,13 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
     if let Some(refused) = refuse(sidecar, &request) {
         return refused;
     }
-    let Some(method) = request.uri().path().strip_prefix(SERVICE) else { return unimplemented(&request) };
+    let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
+        return if request.uri().path() == pillion_calls::STREAM {
+            stream::calls(sidecar, request).await
+        } else {
+            unimplemented(&request)
+        };
+    };
     let components = sidecar.components();
     let stores = &components.state;
     match method {

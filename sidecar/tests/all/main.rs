@@ -25,6 +25,7 @@ mod secrets;
 mod sidecar;
 mod spans;
 mod stores;
+mod stream;
 mod system;
 mod token;
 mod wire;
