@@ -17,6 +17,8 @@ mod error;
 pub mod flags;
 pub mod grpc;
 pub mod http;
+mod invoke;
+mod link;
 pub mod logging;
 mod metrics;
 pub mod server;

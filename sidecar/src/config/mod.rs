@@ -1,5 +1,7 @@
 //! Dapr's `Configuration` files: what is said of the sidecar as a whole, as `--config` names them.
 
+mod access_control;
+mod name_resolution;
 mod tracing;
 
 use std::collections::BTreeMap;
@@ -9,6 +11,9 @@ use pillion_capabilities::Error;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::invoke::AccessSpec;
+
+pub(crate) use name_resolution::invoker;
 pub(crate) use tracing::options as tracing;
 
 /// Why a configuration cannot be used. Every message names the file, or the variable.
@@ -29,6 +34,14 @@ pub enum ConfigError {
         /// Which.
         file: PathBuf,
         /// What is wrong, and where.
+        message: String,
+    },
+    /// What is said about other apps is wrong.
+    #[error("{place}: {message}")]
+    Wrong {
+        /// A part of a file, or a flag.
+        place: String,
+        /// What is wrong, and the remedy.
         message: String,
     },
     /// What is said about traces is wrong.
@@ -56,6 +69,10 @@ struct Document {
 struct Spec {
     #[serde(default)]
     tracing: Option<tracing::Tracing>,
+    #[serde(default)]
+    name_resolution: Option<name_resolution::NameResolution>,
+    #[serde(default)]
+    access_control: Option<AccessSpec>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -65,6 +82,10 @@ struct Spec {
 pub struct Config {
     /// `spec.tracing`
     pub(crate) tracing: Option<Said<tracing::Tracing>>,
+    /// `spec.nameResolution`
+    pub(crate) name_resolution: Option<Said<name_resolution::NameResolution>>,
+    /// `spec.accessControl`
+    pub(crate) access_control: Option<Said<AccessSpec>>,
 }
 
 /// What a file says, and which file.
@@ -111,6 +132,8 @@ impl Config {
                 tracing.warn(file);
             }
             said(&mut self.tracing, file, spec.tracing);
+            said(&mut self.name_resolution, file, spec.name_resolution);
+            said(&mut self.access_control, file, spec.access_control);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! The generated service would ask for a hundred methods, most of them outside this sidecar's subset; tonic's
 //! [`Grpc`] is called by path instead, and whatever is not there is unimplemented by name.
 
+mod invoke;
 mod message;
 mod state;
 mod status;
@@ -63,7 +64,10 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
     if let Some(refused) = refuse(sidecar, &request) {
         return refused;
     }
-    let Some(method) = request.uri().path().strip_prefix(SERVICE) else { return unimplemented(&request) };
+    let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
+        // Aside, so that calls of other kinds are not larger.
+        return Box::pin(invoke::proxy(sidecar, request)).await;
+    };
     let components = sidecar.components();
     let stores = &components.state;
     match method {
