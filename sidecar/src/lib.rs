@@ -21,6 +21,8 @@ mod error;
 pub mod flags;
 pub mod grpc;
 pub mod http;
+mod invoke;
+mod link;
 mod lock;
 pub mod logging;
 mod metrics;

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use crate::app::App;
 use crate::component::Components;
 use crate::config::Settings;
+use crate::invoke::Invoker;
 use crate::state::Store;
 
 /// The version that clients are told: the release of Dapr whose API this is.
@@ -28,6 +29,8 @@ pub struct Sidecar {
     components: ArcSwap<Components>,
     /// The app, if there is one to call.
     pub(crate) app: Option<App>,
+    /// What calls other apps.
+    pub(crate) invoker: Invoker,
     /// The token every request must carry, if there is one.
     pub(crate) api_token: Option<String>,
     /// The longest request body, in bytes.
@@ -62,6 +65,7 @@ impl Sidecar {
             components: ArcSwap::from_pointee(Components::of_stores(&app_id, stores)),
             app_id,
             app: None,
+            invoker: Invoker::default(),
             api_token: None,
             max_body_size: 4 << 20,
             log_requests: false,

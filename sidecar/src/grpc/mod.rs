@@ -4,6 +4,7 @@
 //! [`Grpc`] is called by path instead, and whatever is not there is unimplemented by name.
 
 mod blocks;
+mod invoke;
 mod message;
 pub(crate) mod state;
 mod status;
@@ -66,11 +67,11 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
         return refused;
     }
     let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
-        return if request.uri().path() == pillion_calls::STREAM {
-            stream::calls(sidecar, request).await
-        } else {
-            unimplemented(&request)
-        };
+        if request.uri().path() == pillion_calls::STREAM {
+            return stream::calls(sidecar, request).await;
+        }
+        // Aside, so that calls of other kinds are not larger.
+        return Box::pin(invoke::proxy(sidecar, request)).await;
     };
     let components = sidecar.components();
     let stores = &components.state;

@@ -3,6 +3,7 @@
 mod answer;
 mod blocks;
 mod body;
+mod invoke;
 mod path;
 mod query;
 mod request;
@@ -78,12 +79,11 @@ async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incomin
                 return outcome.unwrap_or_else(|error| answer::error(&error));
             }
             Route::OtherMethod(allowed) => answer::method_not_allowed(allowed),
-            Route::Unknown => answer::error(&ApiError::new(
-                StatusCode::NOT_FOUND,
-                tonic::Code::NotFound,
-                "ERR_DIRECT_INVOKE",
-                "failed getting app id either from the URL path or the header dapr-app-id",
-            )),
+            // Aside, so that requests of other kinds are not larger.
+            Route::Unknown if offer == Offer::Whole => {
+                return Box::pin(invoke::answer(sidecar, head, body)).await;
+            }
+            Route::Unknown => answer::error(&invoke::no_app_id()),
         }
     };
     match body::discard(&head.headers, body, sidecar.max_body_size).await {

@@ -47,6 +47,8 @@ pub struct Ready {
     pub grpc_socket: Option<PathBuf>,
     /// Address and port of the metrics.
     pub metrics: Option<String>,
+    /// Address and port for other sidecars.
+    pub internal: String,
     /// Address and port of health and metadata for anybody.
     pub public: Option<String>,
     /// Whether it was built with optimization: a benchmark wants no other.
@@ -109,6 +111,7 @@ impl Server {
         sidecar.set_components(components);
         sidecar.app = App::new(flags)?;
         sidecar.settings = settings;
+        sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
         sidecar.log_requests = flags.enable_api_logging;
@@ -137,6 +140,8 @@ impl Server {
             let found = listeners.iter().find(|(protocol, _)| *protocol == wanted);
             found.map(|(_, listener)| listener.address()).ok_or(StartError::NoAddress)
         };
+        let internal = (flags.dapr_internal_grpc_listen_address, flags.dapr_internal_grpc_port).into();
+        let internal = Listener::tcp(Protocol::Internal.name(), internal).await?;
         let mut ready = Ready {
             ready: true,
             http: first(http)?,
@@ -144,9 +149,11 @@ impl Server {
             http_socket: None,
             grpc_socket: None,
             metrics: None,
+            internal: internal.address(),
             public: None,
             release: !cfg!(debug_assertions),
         };
+        listeners.push((Protocol::Internal, internal));
         if let Some(folder) = &flags.unix_domain_socket {
             for (protocol, place) in
                 [(http, &mut ready.http_socket), (Protocol::Grpc, &mut ready.grpc_socket)]
@@ -247,6 +254,15 @@ impl Server {
                 biased;
                 _ = closing.changed() => {}
                 () = app::attach(&sidecar) => {}
+            }
+        });
+        let mut closing = self.closing.subscribe();
+        let sidecar = Arc::clone(&self.sidecar);
+        self.accepting.spawn(async move {
+            tokio::select! {
+                biased;
+                _ = closing.changed() => {}
+                () = app::watch_health(&sidecar) => {}
             }
         });
     }
