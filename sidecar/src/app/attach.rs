@@ -10,4 +10,6 @@ pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
     tracing::info!("waiting for the app to listen on {} ({})", app.authority, app.protocol.name());
     app.opened().await;
     tracing::info!("the app listens on {}", app.authority);
+    // Its sender is here. Always true, unless the app is to be asked.
+    let _ = app.healthy().wait_for(|healthy| *healthy).await;
 }

@@ -123,7 +123,7 @@ fn too_slow() -> ApiError {
     )
 }
 
-fn too_large(limit: usize) -> ApiError {
+pub(super) fn too_large(limit: usize) -> ApiError {
     ApiError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         tonic::Code::ResourceExhausted,

@@ -34,8 +34,8 @@ pub(super) struct Progress {
     pub(super) http2: AtomicBool,
     /// Requests whose heads have come.
     asked: AtomicU64,
-    /// Requests that are answered.
-    answered: AtomicU64,
+    /// Whether the last one is not answered yet, or still being so.
+    under_way: AtomicBool,
     /// What had come when the last request was answered.
     read_then: AtomicU64,
 }
@@ -54,11 +54,12 @@ pub(super) struct Patience {
 impl Progress {
     pub(super) fn asked(&self) {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        self.under_way.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn answered(&self) {
         self.read_then.store(self.read.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.answered.fetch_add(1, Ordering::Relaxed);
+        self.under_way.store(false, Ordering::Relaxed);
     }
 
     /// Polls a connection, and once more if answers are still held back when it waits: then none are.
@@ -85,7 +86,7 @@ impl Progress {
         }
         let asked = self.asked.load(Ordering::Relaxed);
         let idle = asked > 0 && self.read.load(Ordering::Relaxed) == self.read_then.load(Ordering::Relaxed);
-        asked == self.answered.load(Ordering::Relaxed) && !idle
+        !self.under_way.load(Ordering::Relaxed) && !idle
     }
 }
 

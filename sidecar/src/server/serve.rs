@@ -1,5 +1,6 @@
 //! One connection, from accept to close.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -18,10 +19,12 @@ use super::listen::Stream;
 use super::patience::{LOOK, Patience, Progress};
 use super::wire::{Counted, Wire};
 use crate::http::Offer;
-use crate::{Sidecar, grpc, http, metrics};
+use crate::{Sidecar, grpc, http, invoke, metrics};
 
 /// Requests at once on one HTTP/2 connection. One client may hold a single connection for all it does.
 const STREAMS: u32 = 1_000;
+/// The same for one that is another sidecar: it has one connection for all of its clients.
+const STREAMS_OF_A_SIDECAR: u32 = 10_000;
 /// An HTTP/2 client that has been silent for so long is asked whether it is still there, and has so long to answer: one
 /// that is gone without a word would keep its connection for ever.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -37,6 +40,8 @@ pub(super) enum Protocol {
     /// Health and metadata alone, over HTTP/1.1.
     Public,
     Grpc,
+    /// What other sidecars ask, over HTTP/2.
+    Internal,
     Metrics,
 }
 
@@ -49,6 +54,7 @@ impl Protocol {
             Self::Http { .. } => "HTTP",
             Self::Public => "public HTTP",
             Self::Grpc => "gRPC",
+            Self::Internal => "other sidecars",
             Self::Metrics => "metrics",
         }
     }
@@ -59,6 +65,7 @@ impl Protocol {
             Self::Http { .. } => "http",
             Self::Public => "public",
             Self::Grpc => "grpc",
+            Self::Internal => "internal",
             Self::Metrics => "metrics",
         }
     }
@@ -105,7 +112,10 @@ where
                 async move {
                     shared.progress.asked();
                     let answer = http::answer(&shared.sidecar, Offer::Whole, request).await;
-                    shared.progress.answered();
+                    // One that streams may go on for as long as it likes, and so may the request that it answers.
+                    if answer.as_ref().is_ok_and(|answer| answer.body().is_whole()) {
+                        shared.progress.answered();
+                    }
                     answer
                 }
             });
@@ -151,6 +161,20 @@ where
                 begins_http2(&mut stream, closing).await?;
                 let connection = http2_builder(max_head).serve_connection(TokioIo::new(stream), service);
                 served(watcher.watch(connection)).await
+            });
+        }
+        Protocol::Internal => {
+            let service = service_fn(move |request| {
+                let shared = Arc::clone(&shared);
+                async move { Ok::<_, Infallible>(invoke::answer_internal(&shared.sidecar, request).await) }
+            });
+            let closing = closing.clone();
+            drive(protocol, progress, async move {
+                begins_http2(&mut stream, closing).await?;
+                // Heads are those that the other sidecar took, and what is added on the way.
+                let mut builder = http2_builder(max_head.saturating_mul(2));
+                builder.max_concurrent_streams(STREAMS_OF_A_SIDECAR);
+                served(watcher.watch(builder.serve_connection(TokioIo::new(stream), service))).await
             });
         }
         Protocol::Metrics => {
