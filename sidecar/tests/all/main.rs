@@ -13,6 +13,7 @@ mod components;
 mod concurrency;
 mod grpc;
 mod http;
+mod invoke_grpc;
 mod invoke_http;
 mod life;
 mod limits;
