@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod app_health;
 mod attach;
 mod clients;
 mod components;
