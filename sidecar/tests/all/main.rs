@@ -16,6 +16,7 @@ mod grpc;
 mod http;
 mod invoke_grpc;
 mod invoke_http;
+mod invoke_names;
 mod life;
 mod limits;
 mod outage;
