@@ -126,6 +126,10 @@ pub struct Flags {
     /// the main thread, without hand-over between threads: the least time per request, and the least throughput
     #[arg(long, value_name = "N", help_heading = "Ours")]
     pub worker_threads: Option<NonZeroUsize>,
+    /// Poll for requests without pause instead of sleeping until one comes (not one of daprd's): no time to wake up,
+    /// for a processor that is always busy
+    #[arg(long, help_heading = "Ours")]
+    pub busy_poll: bool,
     /// Where the sidecar of another app is, as APP=HOST:PORT with the port that its ready line calls "internal" (not one
     /// of daprd's). May come again, also for several sidecars of one app
     #[arg(long, value_name = "APP=ADDRESS", value_parser = app_address, help_heading = "Ours")]
@@ -248,6 +252,7 @@ impl Flags {
             log_level: "info".to_owned(),
             log_as_json: false,
             worker_threads: None,
+            busy_poll: false,
             api_token: None,
             app_token: None,
             namespace: None,
@@ -330,7 +335,7 @@ fn app_address(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads a size as Kubernetes writes it.
-fn size(text: &str) -> Result<usize, String> {
+pub(crate) fn size(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = match unit {

@@ -1,7 +1,10 @@
 //! Dapr's `Configuration` files: what is said of the sidecar as a whole, as `--config` names them.
 
 mod access_control;
+mod features;
 mod name_resolution;
+mod secrets;
+mod settings;
 mod tracing;
 
 use std::collections::BTreeMap;
@@ -12,6 +15,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::invoke::AccessSpec;
+pub(crate) use settings::Settings;
 
 pub(crate) use name_resolution::invoker;
 pub(crate) use tracing::options as tracing;
@@ -70,6 +74,9 @@ struct Spec {
     #[serde(default)]
     tracing: Option<tracing::Tracing>,
     #[serde(default)]
+    secrets: Option<secrets::Secrets>,
+    #[serde(default)]
+    features: Option<Vec<features::Feature>>,
     name_resolution: Option<name_resolution::NameResolution>,
     #[serde(default)]
     access_control: Option<AccessSpec>,
@@ -82,6 +89,10 @@ struct Spec {
 pub struct Config {
     /// `spec.tracing`
     pub(crate) tracing: Option<Said<tracing::Tracing>>,
+    /// `spec.secrets`
+    secrets: Option<Said<secrets::Secrets>>,
+    /// `spec.features`
+    features: Option<Said<Vec<features::Feature>>>,
     /// `spec.nameResolution`
     pub(crate) name_resolution: Option<Said<name_resolution::NameResolution>>,
     /// `spec.accessControl`
@@ -132,6 +143,12 @@ impl Config {
                 tracing.warn(file);
             }
             said(&mut self.tracing, file, spec.tracing);
+            if let Some(secrets) = &spec.secrets {
+                secrets.warn(file);
+            }
+            said(&mut self.secrets, file, spec.secrets);
+            spec.features.iter().flatten().for_each(|feature| feature.warn(file));
+            said(&mut self.features, file, spec.features);
             said(&mut self.name_resolution, file, spec.name_resolution);
             said(&mut self.access_control, file, spec.access_control);
         }

@@ -3,10 +3,12 @@
 //! The generated service would ask for a hundred methods, most of them outside this sidecar's subset; tonic's
 //! [`Grpc`] is called by path instead, and whatever is not there is unimplemented by name.
 
+mod blocks;
 mod invoke;
 mod message;
-mod state;
+pub(crate) mod state;
 mod status;
+mod stream;
 mod system;
 mod traced;
 
@@ -65,6 +67,9 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
         return refused;
     }
     let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
+        if request.uri().path() == pillion_calls::STREAM {
+            return stream::calls(sidecar, request).await;
+        }
         // Aside, so that calls of other kinds are not larger.
         return Box::pin(invoke::proxy(sidecar, request)).await;
     };
@@ -82,7 +87,11 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
         "SetMetadata" => unary(sidecar, request, |r| system::set_metadata(sidecar, r)).await,
         "InvokeService" => Box::pin(invoke::service(sidecar, request)).await,
         "Shutdown" => unary(sidecar, request, |r| system::shutdown(sidecar, r)).await,
-        _ => unimplemented(&request),
+        // Aside, so that other requests are not larger.
+        method => {
+            let method = method.to_owned();
+            Box::pin(blocks::dispatch(sidecar, &components, request, &method)).await
+        }
     }
 }
 

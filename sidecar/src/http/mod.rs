@@ -1,6 +1,7 @@
 //! Dapr's API over HTTP.
 
 mod answer;
+mod blocks;
 mod body;
 mod invoke;
 mod path;
@@ -19,6 +20,7 @@ use hyper::body::Incoming;
 
 use answer::Answer;
 pub use answer::value as value_answer;
+pub use blocks::Block;
 pub use path::{Call, Route};
 
 use crate::body::Body;
@@ -116,6 +118,8 @@ async fn perform(
         Call::GetMetadata => Ok(system::metadata(sidecar)),
         Call::SetMetadata { key } => system::set_metadata(sidecar, key, &read.await?),
         Call::Shutdown => Ok(system::shutdown(sidecar)),
+        // Aside, so that other requests are not larger.
+        Call::Block(call) => Box::pin(blocks::perform(sidecar, &components, call, head, read)).await,
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use super::is_post;
+use super::{Block, is_post};
 use crate::ApiError;
 
 /// The most segments that a path of this API has, and some more to be sure that a longer one is not taken for it.
@@ -25,6 +25,7 @@ pub enum Call<'a> {
     GetMetadata,
     SetMetadata { key: &'a str },
     Shutdown,
+    Block(Block<'a>),
 }
 
 /// What a method and a path lead to.
@@ -62,7 +63,8 @@ impl<'a> Route<'a> {
             }
         }
         let post = is_post(method);
-        match segments.get(..count).unwrap_or_default() {
+        let segments = segments.get(..count).unwrap_or_default();
+        match segments {
             [version, rest @ ..] if *version == "v1.0" => match rest {
                 ["state", store, key] if *method == Method::GET => Self::Found(Call::GetState { store, key }),
                 ["state", store, key] if *method == Method::DELETE => {
@@ -83,11 +85,11 @@ impl<'a> Route<'a> {
                 ["metadata", _] => Self::OtherMethod("PUT"),
                 ["shutdown"] if *method == Method::POST => Self::Found(Call::Shutdown),
                 ["shutdown"] => Self::OtherMethod("POST"),
-                _ => Self::Unknown,
+                _ => Block::find(method, segments),
             },
             ["v1.0-alpha1", "state", store, "query"] if post => Self::Found(Call::QueryState { store }),
             ["v1.0-alpha1", "state", _, "query"] => Self::OtherMethod("POST, PUT"),
-            _ => Self::Unknown,
+            _ => Block::find(method, segments),
         }
     }
 

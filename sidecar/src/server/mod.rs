@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{self, App, AppAddressError};
-use crate::component::{self, ComponentError};
-use crate::config::{self, Config, ConfigError};
+use crate::component::{self, ComponentError, Loader};
+use crate::config::{self, Config, ConfigError, Settings};
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
 use serve::Protocol;
@@ -104,10 +104,13 @@ impl Server {
         let tracing = config::tracing(flags, &config)?;
         let tracing =
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
-        let components = component::open(flags, tracing.as_ref()).await?;
+        let settings = Settings::new(&config)?;
+        let mut loader = Loader::new(flags, tracing.clone());
+        let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
         sidecar.set_components(components);
         sidecar.app = App::new(flags)?;
+        sidecar.settings = settings;
         sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
@@ -115,7 +118,9 @@ impl Server {
         if let Some(tracing) = tracing {
             sidecar.trace(tracing);
         }
-        Self::listen(flags, Arc::new(sidecar)).await
+        let mut server = Self::listen(flags, Arc::new(sidecar)).await?;
+        server.watch(loader);
+        Ok(server)
     }
 
     /// Listens for a sidecar that is made already.
@@ -203,6 +208,7 @@ impl Server {
         }
         let Self { sidecar, mut accepting, connections, closing, patience, socket_files, .. } = self;
         sidecar.set_serving(false);
+        sidecar.end();
         // While the listeners are there nobody else can have taken the sockets' names.
         drop(socket_files);
         closing.send_replace(true);
@@ -217,6 +223,26 @@ impl Server {
         if let Some(tracing) = &sidecar.tracing {
             tracing.clone().close(LAST_SPANS).await;
         }
+    }
+
+    /// What all its connections share.
+    #[must_use]
+    pub fn sidecar(&self) -> &Arc<Sidecar> {
+        &self.sidecar
+    }
+
+    /// Begins to take changes of the components' files.
+    fn watch(&mut self, loader: Loader) {
+        let mut closing = self.closing.subscribe();
+        let sidecar = Arc::clone(&self.sidecar);
+        self.accepting.spawn(async move {
+            let hot = sidecar.settings.hot_reload;
+            tokio::select! {
+                biased;
+                _ = closing.changed() => {}
+                () = component::watch(&sidecar, loader, hot) => {}
+            }
+        });
     }
 
     /// Begins what is for the app, which may not listen yet.

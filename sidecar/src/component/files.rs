@@ -1,0 +1,51 @@
+//! The component files of a sidecar.
+
+use std::path::{Path, PathBuf};
+
+use super::{ComponentError, Manifest, read};
+use crate::Flags;
+
+/// A file, and the components for this app that it defines.
+pub(super) struct Read {
+    pub(super) file: PathBuf,
+    pub(super) manifests: Result<Vec<Manifest>, ComponentError>,
+}
+
+/// Reads all files, in the order of their names within each folder.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub(super) fn find(flags: &Flags) -> Result<Vec<Read>, ComponentError> {
+    let mut found = Vec::new();
+    for folder in &flags.resources_path {
+        for file in files(folder)? {
+            let manifests = read(&file).map(|manifests| {
+                let mine = manifests.into_iter().filter(|manifest| {
+                    let mine = manifest.is_for(&flags.app_id);
+                    if !mine {
+                        let (name, file) = (&manifest.name, file.display());
+                        tracing::debug!("component {name} of {file} is not for this app");
+                    }
+                    mine
+                });
+                mine.collect()
+            });
+            found.push(Read { file, manifests });
+        }
+    }
+    Ok(found)
+}
+
+/// The YAML files of a folder, by name.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, ComponentError> {
+    let failed = |source| ComponentError::Read { file: folder.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
