@@ -85,6 +85,7 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
         "QueryStateAlpha1" => unary(sidecar, request, |r| state::query(stores, r)).await,
         "GetMetadata" => unary(sidecar, request, |r| system::metadata(sidecar, r)).await,
         "SetMetadata" => unary(sidecar, request, |r| system::set_metadata(sidecar, r)).await,
+        "InvokeService" => Box::pin(invoke::service(sidecar, request)).await,
         "Shutdown" => unary(sidecar, request, |r| system::shutdown(sidecar, r)).await,
         // Aside, so that other requests are not larger.
         method => {
@@ -113,6 +114,11 @@ where
         .max_decoding_message_size(sidecar.max_body_size)
         .unary(service, request)
         .await;
+    longer_than_allowed(sidecar, response)
+}
+
+/// An answer, with Dapr's code where the message was too long.
+fn longer_than_allowed(sidecar: &Sidecar, response: Response<Body>) -> Response<Body> {
     // Of all answers only tonic's own refusal of a long message has this code; Dapr, as Go, gives another.
     if response.headers().get(tonic::Status::GRPC_STATUS).is_some_and(|code| code == "11") {
         return too_large(sidecar.max_body_size);
@@ -138,7 +144,14 @@ fn refuse(sidecar: &Arc<Sidecar>, request: &Request<Incoming>) -> Option<Respons
 fn unimplemented(request: &Request<Incoming>) -> Response<Body> {
     let path = request.uri().path();
     let message = match path.trim_start_matches('/').split_once('/') {
-        Some((service, method)) => format!("method {method} of service {service} is not implemented"),
+        Some((service, method)) => {
+            let remedy = if path.starts_with(SERVICE) {
+                ""
+            } else {
+                "; metadata dapr-app-id names the app that has it"
+            };
+            format!("method {method} of service {service} is not implemented{remedy}")
+        }
         None => format!("{path:?} is not the path of a method"),
     };
     tonic::Status::unimplemented(message).into_http()

@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod app_health;
 mod attach;
 mod bindings;
 mod clients;
@@ -16,7 +17,9 @@ mod configuration;
 mod grpc;
 mod hostile;
 mod http;
+mod invoke_grpc;
 mod invoke_http;
+mod invoke_names;
 mod life;
 mod limits;
 mod locks;
