@@ -37,7 +37,7 @@ async fn invocation() {
         let _app = JavaScript.start("app", &stage, &[app_protocol]);
         stage.until_open().await;
         for protocol in ["http", "grpc"] {
-            let done = JavaScript.run("invocation", &stage, &[protocol]).await;
+            let done = JavaScript.run("invocation", &stage, &[protocol, app_protocol]).await;
             assert_eq!(done, "get post headers query failures", "{protocol} to {app_protocol}");
         }
     }
