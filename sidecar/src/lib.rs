@@ -12,6 +12,8 @@
 mod app;
 mod bindings;
 pub mod body;
+mod busy;
+mod calls;
 pub mod component;
 pub mod config;
 mod configuration;
@@ -19,6 +21,8 @@ mod error;
 pub mod flags;
 pub mod grpc;
 pub mod http;
+mod invoke;
+mod link;
 mod lock;
 pub mod logging;
 mod metrics;
@@ -29,6 +33,7 @@ mod sidecar;
 pub mod state;
 
 pub use app::{AppAddressError, Protocol as AppProtocol};
+pub use busy::spin as busy_poll;
 pub use error::{ApiError, Detail};
 pub use flags::Flags;
 pub use server::{Ready, Server, StartError};

@@ -13,6 +13,7 @@ use crate::ApiError;
 use crate::app::App;
 use crate::component::Components;
 use crate::config::Settings;
+use crate::invoke::Invoker;
 use crate::metrics::Metrics;
 use crate::state::Store;
 
@@ -30,6 +31,8 @@ pub struct Sidecar {
     components: ArcSwap<Components>,
     /// The app, if there is one to call.
     pub(crate) app: Option<App>,
+    /// What calls other apps.
+    pub(crate) invoker: Invoker,
     /// The token every request must carry, if there is one.
     pub(crate) api_token: Option<String>,
     /// The longest request body, in bytes.
@@ -45,9 +48,8 @@ pub struct Sidecar {
     /// Metadata that apps have set.
     extended: RwLock<BTreeMap<String, String>>,
     serving: AtomicBool,
+    closing: watch::Sender<bool>,
     stop: Notify,
-    /// Whether it ends: what goes on beside requests ends then.
-    ending: watch::Sender<bool>,
     /// Asked to look at the components' files.
     reload: Notify,
     /// Tells whoever follows the components that they are others.
@@ -65,16 +67,17 @@ impl Sidecar {
             components: ArcSwap::from_pointee(Components::of_stores(&app_id, stores)),
             app_id,
             app: None,
+            invoker: Invoker::default(),
             api_token: None,
             max_body_size: 4 << 20,
             log_requests: false,
             tracing: None,
             extended: RwLock::default(),
             serving: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
             stop: Notify::new(),
             metrics: None,
             settings: Settings::default(),
-            ending: watch::Sender::new(false),
             reload: Notify::new(),
             changed: watch::Sender::new(()),
         }
@@ -112,17 +115,6 @@ impl Sidecar {
         self.reload.notified().await;
     }
 
-    /// Ends what goes on beside requests, and requests that go on for ever.
-    pub(crate) fn end(&self) {
-        self.ending.send_replace(true);
-    }
-
-    /// Completes when it ends.
-    pub(crate) async fn ended(&self) {
-        // The sender is there as long as this is.
-        let _ = self.ending.subscribe().wait_for(|ending| *ending).await;
-    }
-
     /// Asks the sidecar to stop, as a request for shutdown does.
     pub fn stop(&self) {
         self.stop.notify_one();
@@ -140,6 +132,18 @@ impl Sidecar {
 
     pub(crate) fn set_serving(&self, serving: bool) {
         self.serving.store(serving, Ordering::Release);
+        if !serving {
+            self.closing.send_replace(true);
+        }
+    }
+
+    /// Completes when the sidecar stops to serve: what would go on for ever ends then.
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut closing = self.closing.subscribe();
+        async move {
+            // It fails only when the sidecar is gone, which is as good.
+            let _ = closing.wait_for(|closing| *closing).await;
+        }
     }
 
     pub(crate) fn set_extended(&self, key: String, value: String) {

@@ -1,8 +1,9 @@
-//! Bindings: the world outside, which the app calls through output bindings.
+//! Bindings: the world outside, which the app calls through output bindings, and which calls it by input bindings.
 
 mod error;
 mod go;
 mod http;
+pub(crate) mod input;
 mod local;
 
 use std::collections::HashMap;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Manifest;
 use crate::bindings::OutputBinding;
+use crate::bindings::input::{self, InputBinding};
 use crate::configuration::ConfigurationStore;
 use crate::lock::LockStore;
 use crate::metrics::{Bounds, Meter};
@@ -19,6 +20,7 @@ pub struct Components {
     pub(crate) configuration: Named<ConfigurationStore>,
     pub(crate) locks: Named<LockStore>,
     pub(crate) outputs: Named<OutputBinding>,
+    pub(crate) inputs: Named<InputBinding>,
     /// Every component, as metadata tells it.
     pub(crate) listed: Vec<Listed>,
 }
@@ -65,6 +67,9 @@ impl Components {
         for (_, store) in self.configuration.iter() {
             store.meter.get_or_init(|| Meter::new(times, crate::configuration::MEASURED));
         }
+        for (_, binding) in self.inputs.iter() {
+            binding.meter.get_or_init(|| Meter::new(times, input::MEASURED));
+        }
         for (_, binding) in self.outputs.iter() {
             binding.meter.get_or_init(|| Meter::new(times, binding.output.operations()));
         }
@@ -73,12 +78,13 @@ impl Components {
     /// Adds what others have.
     pub(super) fn add(&mut self, others: &Self) {
         // By name, so that nothing is forgotten.
-        let Self { state, secrets, configuration, locks, outputs, listed } = others;
+        let Self { state, secrets, configuration, locks, outputs, inputs, listed } = others;
         state.iter().for_each(|store| self.state.add(store.clone()));
         self.secrets.add_all(secrets);
         self.configuration.add_all(configuration);
         self.locks.add_all(locks);
         self.outputs.add_all(outputs);
+        self.inputs.add_all(inputs);
         self.listed.extend(listed.iter().cloned());
     }
 }

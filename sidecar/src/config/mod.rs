@@ -1,8 +1,10 @@
 //! Dapr's `Configuration` files: what is said of the sidecar as a whole, as `--config` names them.
 
+mod access_control;
 mod api;
 mod features;
 mod metric;
+mod name_resolution;
 mod secrets;
 mod settings;
 mod tracing;
@@ -14,8 +16,11 @@ use pillion_capabilities::Error;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::invoke::AccessSpec;
 pub(crate) use metric::MetricOptions;
 pub(crate) use settings::Settings;
+
+pub(crate) use name_resolution::invoker;
 pub(crate) use tracing::options as tracing;
 
 /// Why a configuration cannot be used. Every message names the file, or the variable.
@@ -36,6 +41,14 @@ pub enum ConfigError {
         /// Which.
         file: PathBuf,
         /// What is wrong, and where.
+        message: String,
+    },
+    /// What is said about other apps is wrong.
+    #[error("{place}: {message}")]
+    Wrong {
+        /// A part of a file, or a flag.
+        place: String,
+        /// What is wrong, and the remedy.
         message: String,
     },
     /// What is said about traces is wrong.
@@ -68,6 +81,10 @@ struct Spec {
     #[serde(default)]
     features: Option<Vec<features::Feature>>,
     #[serde(default)]
+    name_resolution: Option<name_resolution::NameResolution>,
+    #[serde(default)]
+    access_control: Option<AccessSpec>,
+    #[serde(default)]
     api: Option<api::Api>,
     #[serde(default)]
     metric: Option<metric::Metric>,
@@ -86,6 +103,10 @@ pub struct Config {
     secrets: Option<Said<secrets::Secrets>>,
     /// `spec.features`
     features: Option<Said<Vec<features::Feature>>>,
+    /// `spec.nameResolution`
+    pub(crate) name_resolution: Option<Said<name_resolution::NameResolution>>,
+    /// `spec.accessControl`
+    pub(crate) access_control: Option<Said<AccessSpec>>,
     /// `spec.api`
     api: Option<Said<api::Api>>,
     /// `spec.metrics`, or `spec.metric`
@@ -142,6 +163,8 @@ impl Config {
             said(&mut self.secrets, file, spec.secrets);
             spec.features.iter().flatten().for_each(|feature| feature.warn(file));
             said(&mut self.features, file, spec.features);
+            said(&mut self.name_resolution, file, spec.name_resolution);
+            said(&mut self.access_control, file, spec.access_control);
             if let Some(api) = &spec.api {
                 api.warn(file);
             }

@@ -110,7 +110,7 @@ async fn subscribe_configuration(
             let changes = stream::unfold((sidecar, subscription), |(sidecar, mut subscription)| async move {
                 let changes = tokio::select! {
                     biased;
-                    () = sidecar.ended() => None,
+                    () = sidecar.closing() => None,
                     changes = subscription.next() => changes,
                 };
                 Some((changes?, (sidecar, subscription)))

@@ -4,9 +4,11 @@
 //! [`Grpc`] is called by path instead, and whatever is not there is unimplemented by name.
 
 mod blocks;
+mod invoke;
 mod message;
-mod state;
+pub(crate) mod state;
 mod status;
+mod stream;
 mod system;
 mod traced;
 
@@ -25,6 +27,7 @@ use tonic_prost::ProstCodec;
 
 pub use message::GetStateResponse;
 pub use state::get_state_response;
+pub(crate) use state::into_save;
 pub use status::status;
 
 use crate::metrics::Name;
@@ -79,11 +82,20 @@ async fn perform(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response
     if let Some(refused) = refuse(sidecar, &request) {
         return refused;
     }
-    let Some(method) = request.uri().path().strip_prefix(SERVICE) else { return unimplemented(&request) };
+    let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
+        if request.uri().path() == pillion_calls::STREAM {
+            return match stream::is_offered(sidecar) {
+                true => stream::calls(sidecar, request).await,
+                false => not_offered(),
+            };
+        }
+        // Aside, so that calls of other kinds are not larger.
+        return Box::pin(invoke::proxy(sidecar, request)).await;
+    };
     if let Some(offered) = &sidecar.settings.offered
         && !offered.has_method(method)
     {
-        return tonic::Status::unimplemented("requested endpoint is not available").into_http();
+        return not_offered();
     }
     let components = sidecar.components();
     let stores = &components.state;
@@ -97,6 +109,7 @@ async fn perform(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response
         "QueryStateAlpha1" => unary(sidecar, request, |r| state::query(stores, r)).await,
         "GetMetadata" => unary(sidecar, request, |r| system::metadata(sidecar, r)).await,
         "SetMetadata" => unary(sidecar, request, |r| system::set_metadata(sidecar, r)).await,
+        "InvokeService" => Box::pin(invoke::service(sidecar, request)).await,
         "Shutdown" => unary(sidecar, request, |r| system::shutdown(sidecar, r)).await,
         // Aside, so that other requests are not larger.
         method => {
@@ -130,6 +143,11 @@ where
         .max_decoding_message_size(sidecar.max_body_size)
         .unary(service, request)
         .await;
+    longer_than_allowed(sidecar, response)
+}
+
+/// An answer, with Dapr's code where the message was too long.
+fn longer_than_allowed(sidecar: &Sidecar, response: Response<Body>) -> Response<Body> {
     // Of all answers only tonic's own refusal of a long message has this code; Dapr, as Go, gives another.
     if response.headers().get(tonic::Status::GRPC_STATUS).is_some_and(|code| code == "11") {
         return too_large(sidecar.max_body_size);
@@ -152,12 +170,20 @@ fn refuse(sidecar: &Arc<Sidecar>, request: &Request<Incoming>) -> Option<Respons
     Some(status(&error).into_http())
 }
 
+/// The answer to a call that the configuration does not offer.
+fn not_offered() -> Response<Body> {
+    tonic::Status::unimplemented("requested endpoint is not available").into_http()
+}
+
 fn unimplemented(request: &Request<Incoming>) -> Response<Body> {
     let path = request.uri().path();
     let message = match path.trim_start_matches('/').split_once('/') {
         Some((service, method)) => {
             let said = format!("method {method} of service {service} is not implemented");
-            match Outside::of_method(method).filter(|_| path.starts_with(SERVICE)) {
+            match Outside::of_method(method) {
+                _ if !path.starts_with(SERVICE) => {
+                    format!("{said}; metadata dapr-app-id names the app that has it")
+                }
                 Some(outside) => {
                     let name = outside.name();
                     format!("{said}: it is of a part of Dapr's API outside of this sidecar's subset, {name}")

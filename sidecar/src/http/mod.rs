@@ -4,6 +4,7 @@ mod answer;
 mod blocks;
 mod body;
 mod cors;
+mod invoke;
 mod path;
 mod query;
 mod request;
@@ -24,6 +25,7 @@ pub use answer::value as value_answer;
 pub use blocks::Block;
 pub(crate) use cors::Cors;
 pub use path::{Call, Route};
+pub(crate) use request::{AppAnswer, into_save};
 
 use crate::body::Body;
 use crate::metrics::Name;
@@ -130,12 +132,14 @@ async fn perform_or_refuse(
                 });
             }
             Route::OtherMethod(allowed) => answer::method_not_allowed(allowed),
-            Route::Unknown => answer::error(&ApiError::new(
-                StatusCode::NOT_FOUND,
-                tonic::Code::NotFound,
-                "ERR_DIRECT_INVOKE",
-                "failed getting app id either from the URL path or the header dapr-app-id",
-            )),
+            // Aside, so that requests of other kinds are not larger.
+            Route::Unknown if offer == Offer::Whole => {
+                if invoke::is_meant(&head) {
+                    *name = Name::InvokeService;
+                }
+                return Box::pin(invoke::answer(sidecar, head, body)).await;
+            }
+            Route::Unknown => answer::error(&invoke::no_app_id()),
         }
     };
     match body::discard(&head.headers, body, sidecar.max_body_size).await {

@@ -50,6 +50,10 @@ impl<'a> Route<'a> {
         for segment in path.split('/') {
             match segment {
                 "" | "." => continue,
+                // What is for an app must not become something else.
+                ".." if matches!(segments.get(..count), Some(["v1.0", "invoke", ..])) => {
+                    return Self::Unknown;
+                }
                 ".." => count = count.saturating_sub(1),
                 _ => {
                     let Some(place) = segments.get_mut(count) else { return Self::Unknown };

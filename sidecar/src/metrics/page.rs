@@ -149,6 +149,8 @@ impl Page<'_> {
         self.kind("configuration", configuration.collect());
         let outputs = components.outputs.iter().map(|(name, binding)| (name, binding.meter.get()));
         self.kind("output_binding", outputs.collect());
+        let inputs = components.inputs.iter().map(|(name, binding)| (name, binding.meter.get()));
+        self.kind("input_binding", inputs.collect());
     }
 
     /// What the components of one kind count.

@@ -1,7 +1,9 @@
 //! The listeners and the life of the process.
 
 mod listen;
+mod patience;
 mod serve;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use crate::config::{self, Config, ConfigError, Settings};
 use crate::metrics::Metrics;
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
-use serve::Protocol;
+use serve::{Protocol, Service};
 
 /// A sidecar that listens.
 pub struct Server {
@@ -48,6 +50,8 @@ pub struct Ready {
     pub grpc_socket: Option<PathBuf>,
     /// Address and port of the metrics.
     pub metrics: Option<String>,
+    /// Address and port for other sidecars.
+    pub internal: String,
     /// Address and port of health and metadata for anybody.
     pub public: Option<String>,
     /// Whether it was built with optimization: a benchmark wants no other.
@@ -85,6 +89,8 @@ pub enum StartError {
     NoAddress,
 }
 
+/// What Go's server takes of a head beyond its limit, in bytes.
+const HEAD_SLACK: usize = 4 << 10;
 /// How long the export of the last spans may take.
 const LAST_SPANS: Duration = Duration::from_secs(3);
 
@@ -112,6 +118,7 @@ impl Server {
         sidecar.app = App::new(flags)?;
         sidecar.settings = settings;
         sidecar.metrics = metrics;
+        sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
         sidecar.log_requests = flags.enable_api_logging;
@@ -140,6 +147,8 @@ impl Server {
             let found = listeners.iter().find(|(protocol, _)| *protocol == wanted);
             found.map(|(_, listener)| listener.address()).ok_or(StartError::NoAddress)
         };
+        let internal = (flags.dapr_internal_grpc_listen_address, flags.dapr_internal_grpc_port).into();
+        let internal = Listener::tcp(Protocol::Internal.name(), internal).await?;
         let mut ready = Ready {
             ready: true,
             http: first(http)?,
@@ -147,9 +156,11 @@ impl Server {
             http_socket: None,
             grpc_socket: None,
             metrics: None,
+            internal: internal.address(),
             public: None,
             release: !cfg!(debug_assertions),
         };
+        listeners.push((Protocol::Internal, internal));
         if let Some(folder) = &flags.unix_domain_socket {
             for (protocol, place) in
                 [(http, &mut ready.http_socket), (Protocol::Grpc, &mut ready.grpc_socket)]
@@ -182,8 +193,10 @@ impl Server {
             patience: flags.dapr_graceful_shutdown_seconds,
             socket_files,
         };
+        let max_head = flags.read_buffer_size.saturating_add(HEAD_SLACK);
         for (protocol, listener) in listeners {
-            server.accept(protocol, listener);
+            let (sidecar, closing) = (Arc::clone(&server.sidecar), server.closing.subscribe());
+            server.accept(Service { protocol, sidecar, max_head, closing }, listener);
         }
         server.sidecar.set_serving(true);
         server.attach();
@@ -205,7 +218,6 @@ impl Server {
         }
         let Self { sidecar, mut accepting, connections, closing, patience, socket_files, .. } = self;
         sidecar.set_serving(false);
-        sidecar.end();
         // While the listeners are there nobody else can have taken the sockets' names.
         drop(socket_files);
         closing.send_replace(true);
@@ -253,11 +265,19 @@ impl Server {
                 () = app::attach(&sidecar) => {}
             }
         });
-    }
-
-    fn accept(&mut self, protocol: Protocol, listener: Listener) {
         let mut closing = self.closing.subscribe();
         let sidecar = Arc::clone(&self.sidecar);
+        self.accepting.spawn(async move {
+            tokio::select! {
+                biased;
+                _ = closing.changed() => {}
+                () = app::watch_health(&sidecar) => {}
+            }
+        });
+    }
+
+    fn accept(&mut self, service: Service, listener: Listener) {
+        let mut closing = self.closing.subscribe();
         let connections = Arc::clone(&self.connections);
         self.accepting.spawn(async move {
             loop {
@@ -265,7 +285,7 @@ impl Server {
                     biased;
                     _ = closing.changed() => break,
                     stream = listener.accept() => match stream {
-                        Ok(stream) => serve::spawn(protocol, stream, Arc::clone(&sidecar), connections.watcher()),
+                        Ok(stream) => serve::spawn(&service, stream, connections.watcher()),
                         Err(error) => listen::pause_after(&error).await,
                     },
                 }

@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod app_health;
 mod attach;
 mod bindings;
 mod clients;
@@ -14,7 +15,12 @@ mod components;
 mod concurrency;
 mod configuration;
 mod grpc;
+mod hostile;
 mod http;
+mod inputs;
+mod invoke_grpc;
+mod invoke_http;
+mod invoke_names;
 mod life;
 mod limits;
 mod locks;
@@ -22,11 +28,13 @@ mod metrics;
 mod offered;
 mod outage;
 mod process;
+mod raw;
 mod reload;
 mod secrets;
 mod sidecar;
 mod spans;
 mod stores;
+mod stream;
 mod system;
 mod token;
 mod wire;
