@@ -19,6 +19,7 @@ pub mod grpc;
 pub mod http;
 pub mod logging;
 mod metrics;
+mod pubsub;
 pub mod server;
 mod sidecar;
 pub mod state;

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::app::App;
 use crate::component::Components;
+use crate::pubsub::Subscriptions;
 use crate::state::Store;
 
 /// The version that clients are told: the release of Dapr whose API this is.
@@ -27,6 +28,8 @@ pub struct Sidecar {
     components: ArcSwap<Components>,
     /// The app, if there is one to call.
     pub(crate) app: Option<App>,
+    /// What the app subscribes to.
+    pub(crate) subscriptions: Subscriptions,
     /// The token every request must carry, if there is one.
     pub(crate) api_token: Option<String>,
     /// The longest request body, in bytes.
@@ -52,6 +55,7 @@ impl Sidecar {
             components: ArcSwap::from_pointee(Components::of_stores(&app_id, stores)),
             app_id,
             app: None,
+            subscriptions: Subscriptions::default(),
             api_token: None,
             max_body_size: 4 << 20,
             log_requests: false,

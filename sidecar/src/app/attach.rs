@@ -10,4 +10,5 @@ pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
     tracing::info!("waiting for the app to listen on {} ({})", app.authority, app.protocol.name());
     app.opened().await;
     tracing::info!("the app listens on {}", app.authority);
+    sidecar.subscriptions.begin(sidecar).await;
 }

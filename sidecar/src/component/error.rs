@@ -27,7 +27,7 @@ pub enum ComponentError {
     /// No provider is known for a component's type.
     #[error(
         "{}: component {name} has type {kind}, which this sidecar does not know; it knows state.in-memory, \
-         state.redis and state.redb", file.display()
+         state.redis, state.redb, pubsub.in-memory, pubsub.redis and pubsub.jetstream", file.display()
     )]
     UnknownType {
         /// The file.

@@ -14,7 +14,7 @@ pub(crate) use registry::{Listed, Named};
 
 use pillion_capabilities::trace::Tracing;
 
-use crate::Flags;
+use crate::{Flags, pubsub};
 
 /// Opens every component that the files under `--resources-path` define for this app.
 ///
@@ -29,6 +29,12 @@ pub async fn open(flags: &Flags, tracing: Option<&Tracing>) -> Result<Components
                 tracing::error!("going on without a component, as its ignoreErrors says: {error}");
             }
             Err(error) => return Err(error),
+        }
+    }
+    for folder in &flags.resources_path {
+        for file in &files(folder)? {
+            let declared = pubsub::declared(file, &flags.app_id, !flags.app_protocol.is_grpc())?;
+            components.subscriptions.extend(declared);
         }
     }
     Ok(components)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::pubsub::{PubSub, Subscription};
 use crate::state::{Store, Stores};
 
 /// Everything that requests find by a component's name. A reload replaces it as a whole; what did not change is the same
@@ -9,6 +10,9 @@ use crate::state::{Store, Stores};
 #[derive(Debug, Default)]
 pub struct Components {
     pub(crate) state: Stores,
+    pub(crate) pubsub: Named<PubSub>,
+    /// What files say that the app subscribes to.
+    pub(crate) subscriptions: Vec<Arc<Subscription>>,
     /// Every component, as metadata tells it.
     pub(crate) listed: Vec<Listed>,
 }
@@ -33,7 +37,7 @@ impl Components {
     /// The components of a sidecar that has state stores alone.
     pub(crate) fn of_stores(app_id: &str, stores: Vec<Store>) -> Self {
         let listed = stores.iter().map(Store::listed).collect();
-        Self { state: Stores::new(app_id, stores), listed }
+        Self { state: Stores::new(app_id, stores), listed, ..Self::default() }
     }
 }
 

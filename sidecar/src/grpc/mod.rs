@@ -4,6 +4,7 @@
 //! [`Grpc`] is called by path instead, and whatever is not there is unimplemented by name.
 
 mod message;
+mod pubsub;
 mod state;
 mod status;
 mod system;
@@ -25,6 +26,7 @@ pub use message::GetStateResponse;
 pub use state::get_state_response;
 pub use status::status;
 
+use crate::pubsub::Trace;
 use crate::sidecar::API_TOKEN;
 use crate::{ApiError, Sidecar};
 
@@ -74,6 +76,15 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
         "DeleteBulkState" => unary(sidecar, request, |r| state::delete_bulk(stores, r)).await,
         "ExecuteStateTransaction" => unary(sidecar, request, |r| state::transact(stores, r)).await,
         "QueryStateAlpha1" => unary(sidecar, request, |r| state::query(stores, r)).await,
+        "PublishEvent" => {
+            let trace = Trace::of(request.headers());
+            unary(sidecar, request, |r| pubsub::publish(sidecar, &components, &trace, r)).await
+        }
+        "BulkPublishEvent" | "BulkPublishEventAlpha1" => {
+            let trace = Trace::of(request.headers());
+            unary(sidecar, request, |r| pubsub::publish_bulk(sidecar, &components, &trace, r)).await
+        }
+        "SubscribeTopicEventsAlpha1" => pubsub::subscribe(sidecar, request).await,
         "GetMetadata" => unary(sidecar, request, |r| system::metadata(sidecar, r)).await,
         "SetMetadata" => unary(sidecar, request, |r| system::set_metadata(sidecar, r)).await,
         "Shutdown" => unary(sidecar, request, |r| system::shutdown(sidecar, r)).await,

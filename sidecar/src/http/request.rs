@@ -77,6 +77,13 @@ any_case! {
         operations: Vec<Step<'a>> = "operations",
         metadata: Metadata = "metadata",
     }
+    /// One of many events.
+    BulkEntry<'a> {
+        entry_id: String = "entryId",
+        event: Option<&'a RawValue> = "event",
+        content_type: String = "contentType",
+        metadata: Metadata = "metadata",
+    }
     /// One step of a transaction.
     Step<'a> {
         operation: String = "operation",

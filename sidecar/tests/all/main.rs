@@ -17,6 +17,7 @@ mod life;
 mod limits;
 mod outage;
 mod process;
+mod pubsub;
 mod sidecar;
 mod spans;
 mod stores;

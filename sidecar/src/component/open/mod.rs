@@ -1,5 +1,6 @@
 //! From a component file to what it defines: one file per building block.
 
+mod pubsub;
 mod redis;
 mod state;
 
@@ -23,6 +24,11 @@ pub(super) async fn component(
             let store = state::store(manifest, file, flags, tracing).await?;
             components.listed.push(store.listed());
             components.state.add(store);
+        }
+        Some("pubsub") => {
+            let pubsub = pubsub::pubsub(manifest, file, flags, tracing).await?;
+            components.listed.push(pubsub.listed());
+            components.pubsub.add(&manifest.name, pubsub.into());
         }
         Some(block) => {
             tracing::warn!(
