@@ -13,4 +13,5 @@ pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
     // Its sender is here. Always true, unless the app is to be asked.
     let _ = app.healthy().wait_for(|healthy| *healthy).await;
     bindings::input::begin(sidecar);
+    sidecar.subscriptions.begin(sidecar).await;
 }

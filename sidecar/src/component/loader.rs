@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use pillion_capabilities::trace::Tracing;
 
-use super::files::{Read, find};
+use super::files::{Read, files, find};
 use super::secret_refs::resolved;
 use super::watch::Watch;
 use super::{ComponentError, Components, Manifest, Named, open};
 use crate::Flags;
 use crate::metrics::Metrics;
+use crate::pubsub::{self, Subscription};
 use crate::secrets::SecretStore;
 
 /// Opens components, and remembers what it opened.
@@ -19,6 +20,8 @@ pub(crate) struct Loader {
     tracing: Option<Tracing>,
     metrics: Option<Arc<Metrics>>,
     opened: Vec<Opened>,
+    /// The subscriptions that the files declare.
+    declared: Vec<Arc<Subscription>>,
     /// The files, as they were when they were last read.
     pub(super) watch: Watch,
 }
@@ -54,7 +57,7 @@ impl Loader {
     /// Nothing is open yet.
     pub(crate) fn new(flags: &Flags, tracing: Option<Tracing>, metrics: Option<Arc<Metrics>>) -> Self {
         let watch = Watch::new(&flags.resources_path);
-        Self { flags: flags.clone(), tracing, metrics, opened: Vec::new(), watch }
+        Self { flags: flags.clone(), tracing, metrics, opened: Vec::new(), declared: Vec::new(), watch }
     }
 
     /// Opens every component that the files under `--resources-path` define for this app.
@@ -91,6 +94,7 @@ impl Loader {
             }
         }
         self.opened = opened.into_iter().flatten().collect();
+        self.declared = self.declared()?;
         Ok(self.components())
     }
 
@@ -214,8 +218,20 @@ impl Loader {
         Ok(Opened { file, manifest, resolved, part })
     }
 
+    fn declared(&self) -> Result<Vec<Arc<Subscription>>, ComponentError> {
+        let mut all = Vec::new();
+        for folder in &self.flags.resources_path {
+            for file in &files(folder)? {
+                let over_http = !self.flags.app_protocol.is_grpc();
+                all.extend(pubsub::declared(file, &self.flags.app_id, over_http)?);
+            }
+        }
+        Ok(all)
+    }
+
     fn components(&self) -> Components {
         let mut all = Components::of_stores(&self.flags.app_id, Vec::new());
+        all.subscriptions.clone_from(&self.declared);
         self.opened.iter().for_each(|opened| all.add(&opened.part));
         all
     }

@@ -8,6 +8,7 @@ use crate::bindings::input::{self, InputBinding};
 use crate::configuration::ConfigurationStore;
 use crate::lock::LockStore;
 use crate::metrics::{Bounds, Meter};
+use crate::pubsub::{PubSub, Subscription};
 use crate::secrets::SecretStore;
 use crate::state::{Store, Stores};
 
@@ -21,6 +22,9 @@ pub struct Components {
     pub(crate) locks: Named<LockStore>,
     pub(crate) outputs: Named<OutputBinding>,
     pub(crate) inputs: Named<InputBinding>,
+    pub(crate) pubsub: Named<PubSub>,
+    /// What files say that the app subscribes to.
+    pub(crate) subscriptions: Vec<Arc<Subscription>>,
     /// Every component, as metadata tells it.
     pub(crate) listed: Vec<Listed>,
 }
@@ -78,13 +82,16 @@ impl Components {
     /// Adds what others have.
     pub(super) fn add(&mut self, others: &Self) {
         // By name, so that nothing is forgotten.
-        let Self { state, secrets, configuration, locks, outputs, inputs, listed } = others;
+        let Self { state, secrets, configuration, locks, outputs, inputs, pubsub, subscriptions, listed } =
+            others;
         state.iter().for_each(|store| self.state.add(store.clone()));
         self.secrets.add_all(secrets);
         self.configuration.add_all(configuration);
         self.locks.add_all(locks);
         self.outputs.add_all(outputs);
         self.inputs.add_all(inputs);
+        self.pubsub.add_all(pubsub);
+        self.subscriptions.extend(subscriptions.iter().cloned());
         self.listed.extend(listed.iter().cloned());
     }
 }

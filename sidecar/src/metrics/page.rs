@@ -56,6 +56,9 @@ impl Page<'_> {
         for (name, store) in components.locks.iter() {
             self.calls(name, store.provider.name(), store.provider.counters());
         }
+        for (name, pubsub) in components.pubsub.iter() {
+            self.calls(name, pubsub.provider.name(), pubsub.provider.counters());
+        }
         for (name, binding) in components.outputs.iter() {
             match &binding.output {
                 crate::bindings::Output::Http(http) => {
@@ -193,7 +196,6 @@ impl Page<'_> {
             ("pubsub_egress", &pubsub.egress, "success"),
             ("pubsub_egress_bulk", &pubsub.bulk_egress, "success"),
             ("pubsub_ingress", &pubsub.ingress, "process_status"),
-            ("bulk_pubsub_ingress", &pubsub.bulk_ingress, "process_status"),
         ] {
             self.way(way, messages, outcome, pubsub.bounds());
         }

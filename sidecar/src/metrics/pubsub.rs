@@ -1,5 +1,4 @@
 //! What is counted of messages.
-#![allow(dead_code, reason = "counted by whoever publishes and delivers")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,14 +16,21 @@ pub(crate) struct PubSub {
     pub(super) bulk_egress: Messages,
     /// What was delivered to the app.
     pub(super) ingress: Messages,
-    /// What was delivered to the app in bulk.
-    pub(super) bulk_ingress: Messages,
 }
 
 /// Messages one way.
 #[derive(Debug, Default)]
-pub(super) struct Messages(RwLock<BTreeMap<Key, Arc<Histogram>>>);
+pub(super) struct Messages(RwLock<Series>);
 
+#[derive(Debug, Default)]
+struct Series {
+    components: BTreeMap<String, BTreeMap<String, Outcomes>>,
+    /// How many there are.
+    count: usize,
+}
+
+/// What came of messages of a topic.
+type Outcomes = Vec<(&'static str, Arc<Histogram>)>;
 /// Component, topic and outcome.
 type Key = (String, String, &'static str);
 
@@ -37,8 +43,8 @@ const OTHER: &str = "other";
 impl PubSub {
     pub(super) fn new(bounds: &Bounds) -> Self {
         let bounds = bounds.clone();
-        let [egress, bulk_egress, ingress, bulk_ingress] = Default::default();
-        Self { bounds, egress, bulk_egress, ingress, bulk_ingress }
+        let [egress, bulk_egress, ingress] = Default::default();
+        Self { bounds, egress, bulk_egress, ingress }
     }
 
     /// Counts what was published, or what was not.
@@ -56,11 +62,6 @@ impl PubSub {
         self.ingress.count(&self.bounds, component, topic, status, took);
     }
 
-    /// Counts what was delivered in bulk.
-    pub(crate) fn bulk_ingress(&self, component: &str, topic: &str, status: &'static str, took: Duration) {
-        self.bulk_ingress.count(&self.bounds, component, topic, status, took);
-    }
-
     pub(super) fn bounds(&self) -> &Bounds {
         &self.bounds
     }
@@ -70,23 +71,53 @@ impl PubSub {
 
 impl Messages {
     fn count(&self, bounds: &Bounds, component: &str, topic: &str, outcome: &'static str, took: Duration) {
-        self.series(component, topic, outcome).add_time(bounds, took);
-    }
-
-    fn series(&self, component: &str, topic: &str, outcome: &'static str) -> Arc<Histogram> {
-        let key: Key = (component.to_owned(), topic.to_owned(), outcome);
-        if let Some(found) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Arc::clone(found);
+        if let Some(found) =
+            self.0.read().unwrap_or_else(PoisonError::into_inner).find(component, topic, outcome)
+        {
+            return found.add_time(bounds, took);
         }
-        let mut series = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let full = series.len() >= MOST && !series.contains_key(&key);
-        let key = if full { (key.0, OTHER.to_owned(), outcome) } else { key };
-        Arc::clone(series.entry(key).or_default())
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(component, topic, outcome)
+            .add_time(bounds, took);
     }
 
     /// What was counted.
     pub(super) fn all(&self) -> BTreeMap<Key, Arc<Histogram>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let series = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let topics = series.components.iter().flat_map(|(component, topics)| {
+            topics.iter().map(move |(topic, outcomes)| (component, topic, outcomes))
+        });
+        let all = topics.flat_map(|(component, topic, outcomes)| {
+            outcomes.iter().map(move |(outcome, histogram)| {
+                ((component.clone(), topic.clone(), *outcome), Arc::clone(histogram))
+            })
+        });
+        all.collect()
+    }
+}
+
+// === impl Series ===
+
+impl Series {
+    fn find(&self, component: &str, topic: &str, outcome: &str) -> Option<&Histogram> {
+        let outcomes = self.components.get(component)?.get(topic)?;
+        outcomes.iter().find(|(known, _)| *known == outcome).map(|(_, histogram)| &**histogram)
+    }
+
+    fn add(&mut self, component: &str, topic: &str, outcome: &'static str) -> Arc<Histogram> {
+        let topic =
+            if self.count < MOST || self.find(component, topic, outcome).is_some() { topic } else { OTHER };
+        let topics = self.components.entry(component.to_owned()).or_default();
+        let outcomes = topics.entry(topic.to_owned()).or_default();
+        if let Some((_, found)) = outcomes.iter().find(|(known, _)| *known == outcome) {
+            return Arc::clone(found);
+        }
+        self.count += 1;
+        let histogram = Arc::<Histogram>::default();
+        outcomes.push((outcome, Arc::clone(&histogram)));
+        histogram
     }
 }
 

@@ -28,6 +28,7 @@ mod metrics;
 mod offered;
 mod outage;
 mod process;
+mod pubsub;
 mod raw;
 mod reload;
 mod secrets;

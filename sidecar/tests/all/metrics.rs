@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use dapr::dapr::proto::runtime::v1::{GetSecretRequest, GetStateRequest};
+use http::StatusCode;
 use tempfile::TempDir;
 
+use crate::app::App;
 use crate::sidecar::{MEMORY, Sidecar, refused};
 use crate::wire::{self, At};
 use crate::yaml::{component, configuration};
@@ -235,4 +237,41 @@ async fn a_configuration_says_what_is_counted() {
         said.contains("latencyDistributionBuckets are 1 to 39 numbers of milliseconds, ascending"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn messages_are_counted() {
+    let app = App::start(|asked| match asked.path.as_str() {
+        "/dapr/subscribe" => {
+            (StatusCode::OK, r#"[{"pubsubname":"bus","topic":"orders","route":"orders"}]"#.to_owned())
+        }
+        _ => (StatusCode::OK, String::new()),
+    })
+    .await;
+    let components = component("bus", "pubsub.in-memory", &[]);
+    let sidecar = Sidecar::with(&components, &["--app-port", &app.port.to_string()]);
+    app.until_asked("/dapr/subscribe", 1).await;
+    while app.asked("/orders").is_empty() {
+        sidecar.call("POST", "/v1.0/publish/bus/orders", "1").await.is_empty();
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let entries = r#"[{"entryId":"a","event":"1","contentType":"text/plain"}]"#;
+    sidecar.call("POST", "/v1.0/publish/bulk/bus/orders", entries).await.is_empty();
+    let own = "app_id=\"app\",component=\"bus\",namespace=\"\"";
+    loop {
+        let text = metrics(&sidecar).await;
+        let delivered = format!(
+            "dapr_component_pubsub_ingress_count{{{own},process_status=\"success\",topic=\"orders\"}}"
+        );
+        if !text.contains(&delivered) {
+            continue;
+        }
+        let published = format!("{{{own},success=\"true\",topic=\"orders\"}}");
+        assert!(value(&text, &format!("dapr_component_pubsub_egress_count{published}")) >= 1.0);
+        assert!(value(&text, &format!("dapr_component_pubsub_egress_latencies_count{published}")) >= 1.0);
+        assert_eq!(value(&text, &format!("dapr_component_pubsub_egress_bulk_count{published}")), 1.0);
+        let labels = "app_id=\"app\",method=\"PublishEvent\",status=\"204\"";
+        assert!(value(&text, &format!("dapr_http_server_request_count{{{labels}}}")) >= 1.0);
+        break;
+    }
 }
