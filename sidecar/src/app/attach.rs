@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Sidecar;
+use crate::{Sidecar, bindings};
 
 /// Waits for the app, and begins what it asks for.
 pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
@@ -13,4 +13,5 @@ pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
     // Its sender is here. Always true, unless the app is to be asked.
     let _ = app.healthy().wait_for(|healthy| *healthy).await;
     sidecar.subscriptions.begin(sidecar).await;
+    bindings::input::begin(sidecar);
 }

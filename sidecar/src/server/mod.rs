@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::app::{self, App, AppAddressError};
 use crate::component::{self, ComponentError, Loader};
 use crate::config::{self, Config, ConfigError, Settings};
+use crate::metrics::Metrics;
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
 use serve::{Protocol, Service};
@@ -109,12 +110,14 @@ impl Server {
         let tracing =
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
         let settings = Settings::new(flags, &config)?;
-        let mut loader = Loader::new(flags, tracing.clone());
+        let metrics = settings.metrics.enabled.then(|| Arc::new(Metrics::new(&settings.metrics)));
+        let mut loader = Loader::new(flags, tracing.clone(), metrics.clone());
         let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
         sidecar.set_components(components);
         sidecar.app = App::new(flags)?;
         sidecar.settings = settings;
+        sidecar.metrics = metrics;
         sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
@@ -169,7 +172,8 @@ impl Server {
                 socket_files.push(file);
             }
         }
-        let metrics = flags.enable_metrics.then_some((flags.metrics_listen_address, flags.metrics_port));
+        let enabled = flags.enable_metrics && sidecar.settings.metrics.enabled;
+        let metrics = enabled.then_some((flags.metrics_listen_address, flags.metrics_port));
         let public = flags.dapr_public_port.map(|port| (flags.dapr_public_listen_address, port));
         for (protocol, address, place) in
             [(Protocol::Metrics, metrics, &mut ready.metrics), (Protocol::Public, public, &mut ready.public)]
