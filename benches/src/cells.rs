@@ -59,5 +59,5 @@ pub fn cells(quick: bool) -> Vec<Cell> {
 /// Those of them that a lane takes.
 #[must_use]
 pub fn of_lane(cells: &[Cell], lane: &LaneSpec) -> Vec<Cell> {
-    cells.iter().filter(|cell| lane.takes(&cell.workload)).cloned().collect()
+    cells.iter().filter(|cell| lane.takes(cell)).cloned().collect()
 }

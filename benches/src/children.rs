@@ -189,12 +189,24 @@ fn is_ours(port: u16, pid: u32) -> bool {
     ask().unwrap_or(false)
 }
 
+/// How a sidecar is started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SidecarOptions {
+    /// Threads of its executor.
+    pub(crate) threads: usize,
+    /// Whether it listens on Unix sockets too.
+    pub(crate) sockets: bool,
+    /// Whether it serves through shared memory too.
+    pub(crate) shared_memory: bool,
+    /// Whether it polls without pause.
+    pub(crate) busy_poll: bool,
+}
+
 /// A sidecar with a component for each store, ready to serve.
 pub(crate) fn sidecar(
     binary: &Path,
     stores: &[Store],
-    threads: usize,
-    sockets: bool,
+    options: SidecarOptions,
     directory: &Path,
 ) -> Result<(Guarded, Endpoints), String> {
     let resources = directory.join("components");
@@ -209,10 +221,18 @@ pub(crate) fn sidecar(
     let mut command = Command::new(binary);
     command.args(["--app-id", "pillion", "--log-level", "warn"]);
     command.args(["--dapr-http-port", "0", "--dapr-grpc-port", "0", "--metrics-port", "0"]);
-    command.arg("--worker-threads").arg(threads.to_string());
+    command.arg("--worker-threads").arg(options.threads.to_string());
     command.arg("--resources-path").arg(&resources);
-    if sockets {
+    if options.sockets {
         command.arg("--unix-domain-socket").arg(directory);
+    }
+    if options.shared_memory {
+        // The directory's name is nobody else's.
+        let name = directory.file_name().unwrap_or_default();
+        command.arg("--shared-memory").arg(name);
+    }
+    if options.busy_poll {
+        command.arg("--busy-poll");
     }
     let mut sidecar = Guarded::spawn(command, "pillion-sidecar", directory)?;
     let line = sidecar.line(START)?;

@@ -30,10 +30,16 @@ pub struct Job {
     pub stores: Vec<Store>,
     /// The sidecar, for an app beside one.
     pub sidecar: Option<Endpoints>,
-    /// `http` or `grpc`, for an app beside a sidecar.
+    /// `http`, `http2`, `grpc`, `stream` or `shared-memory`, for an app beside a sidecar.
     pub protocol: Option<String>,
-    /// `tcp` or `uds`, for an app beside a sidecar.
+    /// `tcp`, `uds` or `memory`, for an app beside a sidecar.
     pub transport: Option<String>,
+    /// Whether the app polls its connection without pause.
+    #[serde(default)]
+    pub busy_poll: bool,
+    /// Whether the app asks for several keys in one call where its logic needs them together.
+    #[serde(default)]
+    pub bulk: bool,
     /// The signed guest, for an app in WebAssembly.
     pub guest: Option<Guest>,
     /// Calls that reach the provider for one atomic add: above 1 where the lane has to build it from others.
@@ -75,6 +81,9 @@ pub struct Endpoints {
     pub grpc_socket: Option<PathBuf>,
     /// `host:port` of the metrics.
     pub metrics: String,
+    /// The name of the shared memory.
+    #[serde(default)]
+    pub shared_memory: Option<String>,
     /// Whether it was built with optimization; one that does not tell was not.
     #[serde(default)]
     pub release: bool,

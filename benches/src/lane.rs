@@ -1,6 +1,6 @@
 //! Lanes as data.
 
-use pillion_records::{Lane, LaneEntry};
+use pillion_records::{Cell, Lane, LaneEntry, Load, Placement};
 use serde::Deserialize;
 
 /// How a lane is run.
@@ -20,6 +20,38 @@ pub struct LaneSpec {
     /// The only workloads the lane takes; all but `noop` where it is empty.
     #[serde(default)]
     pub workloads: Vec<String>,
+    /// The only placements it makes sense in; all where it is empty.
+    #[serde(default)]
+    pub placements: Vec<Placement>,
+    /// Whether it takes part where no lanes are named.
+    #[serde(default = "yes")]
+    pub core: bool,
+    /// How the sidecar runs.
+    #[serde(default)]
+    pub sidecar: SidecarForm,
+    /// Whether the app asks for several keys in one call where its logic needs them together.
+    #[serde(default)]
+    pub bulk: bool,
+}
+
+/// How a lane's sidecar runs, and with it the app's side of their connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct SidecarForm {
+    /// Threads of its executor: one for service time and all CPUs for throughput where it is not given.
+    pub threads: Option<Threads>,
+    /// Whether both ends poll without pause instead of sleeping until there is something to read.
+    pub busy_poll: bool,
+}
+
+/// Threads of an executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Threads {
+    /// One, on which everything runs.
+    One,
+    /// As many as there are CPUs, which steal work from each other.
+    All,
 }
 
 /// What the record says about a lane.
@@ -32,6 +64,9 @@ pub struct LaneText {
     pub coupling: String,
     pub protocol: Option<String>,
     pub transport: Option<String>,
+    pub form: Option<String>,
+    #[serde(default)]
+    pub limit: bool,
 }
 
 /// All lanes.
@@ -52,7 +87,7 @@ pub enum LaneError {
     #[error("lanes.toml: {0}")]
     Table(#[from] toml::de::Error),
     /// A lane that is not there.
-    #[error("there is no lane {name}; `pillion list` shows them: {known}")]
+    #[error("there is no lane {name}; `pillion list` shows them: all, core, {known}")]
     Unknown {
         /// The name.
         name: String,
@@ -64,8 +99,17 @@ pub enum LaneError {
 /// The name of the reference lane's second entry.
 const SECOND: &str = "aa";
 
+/// The word for every lane.
+const ALL: &str = "all";
+/// The word for the lanes that take part where none are named.
+const CORE: &str = "core";
+
 fn one() -> u64 {
     1
+}
+
+fn yes() -> bool {
+    true
 }
 
 // === impl Registry ===
@@ -79,19 +123,23 @@ impl Registry {
         Ok(toml::from_str(include_str!("../lanes.toml"))?)
     }
 
-    /// Only the lanes of these names, in the registry's order; all if there are no names.
+    /// Only the lanes of these names, in the registry's order. `all` stands for every lane, `core` for those that take
+    /// part where there are no names.
     ///
     /// # Errors
     /// A name that no lane has.
     pub fn choose(&self, names: &[String]) -> Result<Vec<LaneSpec>, LaneError> {
-        for name in names {
-            if !self.lanes.iter().any(|spec| spec.lane.name == *name) {
-                let known: Vec<_> = self.lanes.iter().map(|spec| spec.lane.name.as_str()).collect();
-                return Err(LaneError::Unknown { name: name.clone(), known: known.join(", ") });
-            }
+        let known = |name: &String| {
+            [ALL, CORE].contains(&name.as_str()) || self.lanes.iter().any(|spec| spec.lane.name == *name)
+        };
+        if let Some(name) = names.iter().find(|name| !known(name)) {
+            let known: Vec<_> = self.lanes.iter().map(|spec| spec.lane.name.as_str()).collect();
+            return Err(LaneError::Unknown { name: name.clone(), known: known.join(", ") });
         }
-        let chosen = self.lanes.iter().filter(|spec| names.is_empty() || names.contains(&spec.lane.name));
-        Ok(chosen.cloned().collect())
+        let named = |name: &str| names.iter().any(|given| given == name);
+        let core = names.is_empty() || named(CORE);
+        let chosen = |spec: &&LaneSpec| named(ALL) || core && spec.core || named(&spec.lane.name);
+        Ok(self.lanes.iter().filter(chosen).cloned().collect())
     }
 
     /// The entries of a round: every lane, and the reference lane once more.
@@ -122,20 +170,31 @@ impl LaneSpec {
         self.lane.app == "wasm"
     }
 
-    /// Whether it takes a workload.
+    /// Whether it takes a cell.
     #[must_use]
-    pub fn takes(&self, workload: &str) -> bool {
-        if self.workloads.is_empty() {
-            workload != "noop"
+    pub fn takes(&self, cell: &Cell) -> bool {
+        let workload = if self.workloads.is_empty() {
+            cell.workload != "noop"
         } else {
-            self.workloads.iter().any(|w| w == workload)
+            self.workloads.contains(&cell.workload)
+        };
+        workload && (self.placements.is_empty() || self.placements.contains(&cell.placement))
+    }
+
+    /// Threads of the sidecar's executor for a kind of load.
+    #[must_use]
+    pub fn sidecar_threads(&self, load: Load, cpus: usize) -> usize {
+        match (self.sidecar.threads, load) {
+            (Some(Threads::One), _) | (None, Load::Service) => 1,
+            (Some(Threads::All), _) | (None, Load::Throughput { .. }) => cpus,
         }
     }
 
     /// What the plan records.
     #[must_use]
     pub fn record(&self) -> Lane {
-        let LaneText { name, description, app, coupling, protocol, transport } = self.lane.clone();
-        Lane { name, description, app, coupling, protocol, transport }
+        let LaneText { name, description, app, coupling, protocol, transport, form, limit } =
+            self.lane.clone();
+        Lane { name, description, app, coupling, protocol, transport, form, limit }
     }
 }

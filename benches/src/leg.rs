@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pillion_records::{Cell, Load};
 
-use crate::children::{Guarded, redis, sidecar};
+use crate::children::{Guarded, SidecarOptions, redis, sidecar};
 use crate::job::{CellReply, GO, Guest, Job, Process, Reply, Store};
 use crate::lane::LaneSpec;
 use crate::sockets::{Sockets, inspect};
@@ -110,11 +110,15 @@ impl Workshop {
         }
         let (mut endpoints, mut debug) = (None, Vec::new());
         if lane.has_sidecar() {
-            let service = cells.first().is_none_or(|cell| cell.load == Load::Service);
-            let threads = if service { 1 } else { self.cpus.len() };
-            let sockets = lane.lane.transport.as_deref() == Some("uds");
+            let load = cells.first().map_or(Load::Service, |cell| cell.load);
+            let options = SidecarOptions {
+                threads: lane.sidecar_threads(load, self.cpus.len()),
+                sockets: lane.lane.transport.as_deref() == Some("uds"),
+                shared_memory: lane.lane.transport.as_deref() == Some("memory"),
+                busy_poll: lane.sidecar.busy_poll,
+            };
             let binary = self.binaries.join("pillion-sidecar");
-            let (process, found) = sidecar(&binary, &stores, threads, sockets, at)?;
+            let (process, found) = sidecar(&binary, &stores, options, at)?;
             processes.insert(0, Process { role: "sidecar".into(), pid: process.pid(), provider: None });
             others.push(process);
             if !found.release {
@@ -133,6 +137,8 @@ impl Workshop {
             sidecar: endpoints,
             protocol: lane.lane.protocol.clone(),
             transport: lane.lane.transport.clone(),
+            busy_poll: lane.sidecar.busy_poll,
+            bulk: lane.bulk,
             guest: if lane.has_guest() { self.guest.clone() } else { None },
             calls_per_add: lane.calls_per_add,
             cache: self.cache.clone(),

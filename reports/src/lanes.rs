@@ -12,7 +12,7 @@ pub(crate) struct Lanes<'a> {
     pub(crate) host: Option<&'a Lane>,
     /// Native, in process.
     pub(crate) direct: Option<&'a Lane>,
-    /// Native beside a sidecar: each is a candidate for the best one.
+    /// Native beside a sidecar that somebody could ship: each is a candidate for the best one.
     pub(crate) sidecars: Vec<&'a Lane>,
     /// Native in process, native beside a sidecar, wasm in process, wasm beside a sidecar.
     pub(crate) corners: Option<[&'a Lane; 4]>,
@@ -37,14 +37,15 @@ impl<'a> Lanes<'a> {
                     && lane.coupling == "sidecar"
                     && lane.protocol == fourth.protocol
                     && lane.transport == fourth.transport
+                    && lane.form == fourth.form
             })
         });
         let corners = match (direct, twin, host, fourth) {
             (Some(direct), Some(twin), Some(host), Some(fourth)) => Some([direct, twin, host, fourth]),
             _ => None,
         };
-        let sidecars =
-            right.iter().copied().filter(|lane| lane.app == "native" && lane.coupling == "sidecar").collect();
+        let beside = |lane: &&Lane| lane.app == "native" && lane.coupling == "sidecar" && !lane.limit;
+        let sidecars = right.iter().copied().filter(beside).collect();
         Self {
             contenders: right.iter().copied().filter(|lane| lane.app != "none").collect(),
             noop: right.iter().copied().find(|lane| lane.app == "none"),

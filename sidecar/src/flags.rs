@@ -126,6 +126,14 @@ pub struct Flags {
     /// the main thread, without hand-over between threads: the least time per request, and the least throughput
     #[arg(long, value_name = "N", help_heading = "Ours")]
     pub worker_threads: Option<NonZeroUsize>,
+    /// Poll for requests without pause instead of sleeping until one comes (not one of daprd's): no time to wake up,
+    /// for a processor that is always busy
+    #[arg(long, help_heading = "Ours")]
+    pub busy_poll: bool,
+    /// Where the sidecar of another app is, as APP=HOST:PORT with the port that its ready line calls "internal" (not one
+    /// of daprd's). May come again, also for several sidecars of one app
+    #[arg(long, value_name = "APP=ADDRESS", value_parser = app_address, help_heading = "Ours")]
+    pub app_address: Vec<(String, String)>,
     /// The token that requests must carry in `dapr-api-token`
     #[arg(skip)]
     pub api_token: Option<String>,
@@ -225,6 +233,7 @@ impl Flags {
             app_health_probe_timeout: Duration::from_millis(500),
             app_health_threshold: NonZeroU32::MIN.saturating_add(2),
             dapr_internal_grpc_port: 0,
+            app_address: Vec::new(),
             dapr_internal_grpc_listen_address: Ipv4Addr::LOCALHOST.into(),
             dapr_http_port: 0,
             dapr_grpc_port: 0,
@@ -243,6 +252,7 @@ impl Flags {
             log_level: "info".to_owned(),
             log_as_json: false,
             worker_threads: None,
+            busy_poll: false,
             api_token: None,
             app_token: None,
             namespace: None,
@@ -318,8 +328,14 @@ fn listen_address(text: &str) -> Result<IpAddr, String> {
     found.next().map(|found| found.ip()).ok_or_else(|| unknown("it has no address".to_owned()))
 }
 
+/// Reads an app's id and the address of its sidecar.
+fn app_address(text: &str) -> Result<(String, String), String> {
+    let (id, address) = text.split_once('=').ok_or("write it as APP=HOST:PORT")?;
+    Ok((id.to_owned(), address.to_owned()))
+}
+
 /// Reads a size as Kubernetes writes it.
-fn size(text: &str) -> Result<usize, String> {
+pub(crate) fn size(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = match unit {

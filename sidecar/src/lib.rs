@@ -10,21 +10,30 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod bindings;
 pub mod body;
+mod busy;
+mod calls;
 pub mod component;
 pub mod config;
+mod configuration;
 mod error;
 pub mod flags;
 pub mod grpc;
 pub mod http;
+mod invoke;
+mod link;
+mod lock;
 pub mod logging;
 mod metrics;
 mod pubsub;
+mod secrets;
 pub mod server;
 mod sidecar;
 pub mod state;
 
 pub use app::{AppAddressError, Protocol as AppProtocol};
+pub use busy::spin as busy_poll;
 pub use error::{ApiError, Detail};
 pub use flags::Flags;
 pub use server::{Ready, Server, StartError};

@@ -1,6 +1,7 @@
 //! The binary `pillion-sidecar`.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::Context;
 use pillion_sidecar::{Flags, Server, logging};
@@ -17,8 +18,18 @@ fn main() -> anyhow::Result<()> {
 async fn run(flags: &Flags) -> anyhow::Result<()> {
     // Before anything is announced, so that a signal right after the ready line is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let server = Server::start(flags).await?;
+    if flags.busy_poll {
+        tokio::spawn(pillion_sidecar::busy_poll());
+    }
     announce(&server)?;
+    let sidecar = Arc::clone(server.sidecar());
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            sidecar.reload();
+        }
+    });
     let (asked, heard) = oneshot::channel();
     let signals = async {
         // Not within the line that logs it: what is not logged is not awaited.

@@ -7,10 +7,12 @@ use std::sync::{Arc, RwLock};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName};
 use pillion_capabilities::trace::Tracing;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::app::App;
 use crate::component::Components;
+use crate::config::Settings;
+use crate::invoke::Invoker;
 use crate::pubsub::Subscriptions;
 use crate::state::Store;
 
@@ -28,6 +30,8 @@ pub struct Sidecar {
     components: ArcSwap<Components>,
     /// The app, if there is one to call.
     pub(crate) app: Option<App>,
+    /// What calls other apps.
+    pub(crate) invoker: Invoker,
     /// What the app subscribes to.
     pub(crate) subscriptions: Subscriptions,
     /// The token every request must carry, if there is one.
@@ -38,10 +42,19 @@ pub struct Sidecar {
     pub(crate) log_requests: bool,
     /// What makes a span of each request.
     pub(crate) tracing: Option<Tracing>,
+    /// What its Configuration says of blocks.
+    pub(crate) settings: Settings,
     /// Metadata that apps have set.
     extended: RwLock<BTreeMap<String, String>>,
     serving: AtomicBool,
+    closing: watch::Sender<bool>,
     stop: Notify,
+    /// Whether it ends: what goes on beside requests ends then.
+    ending: watch::Sender<bool>,
+    /// Asked to look at the components' files.
+    reload: Notify,
+    /// Tells whoever follows the components that they are others.
+    changed: watch::Sender<()>,
 }
 
 // === impl Sidecar ===
@@ -55,6 +68,7 @@ impl Sidecar {
             components: ArcSwap::from_pointee(Components::of_stores(&app_id, stores)),
             app_id,
             app: None,
+            invoker: Invoker::default(),
             subscriptions: Subscriptions::default(),
             api_token: None,
             max_body_size: 4 << 20,
@@ -62,7 +76,12 @@ impl Sidecar {
             tracing: None,
             extended: RwLock::default(),
             serving: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
             stop: Notify::new(),
+            settings: Settings::default(),
+            ending: watch::Sender::new(false),
+            reload: Notify::new(),
+            changed: watch::Sender::new(()),
         }
     }
 
@@ -79,6 +98,34 @@ impl Sidecar {
     /// Replaces the components; requests under way keep those that they met.
     pub(crate) fn set_components(&self, components: Components) {
         self.components.store(Arc::new(components));
+        self.changed.send_replace(());
+    }
+
+    /// Tells of each change of the components, from now on. What is begun by them, as a subscription, is looked at again
+    /// then.
+    pub(crate) fn component_changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Has the components' files looked at anew.
+    pub fn reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Completes when somebody has asked for that.
+    pub(crate) async fn reload_asked(&self) {
+        self.reload.notified().await;
+    }
+
+    /// Ends what goes on beside requests, and requests that go on for ever.
+    pub(crate) fn end(&self) {
+        self.ending.send_replace(true);
+    }
+
+    /// Completes when it ends.
+    pub(crate) async fn ended(&self) {
+        // The sender is there as long as this is.
+        let _ = self.ending.subscribe().wait_for(|ending| *ending).await;
     }
 
     /// Asks the sidecar to stop, as a request for shutdown does.
@@ -98,6 +145,18 @@ impl Sidecar {
 
     pub(crate) fn set_serving(&self, serving: bool) {
         self.serving.store(serving, Ordering::Release);
+        if !serving {
+            self.closing.send_replace(true);
+        }
+    }
+
+    /// Completes when the sidecar stops to serve: what would go on for ever ends then.
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut closing = self.closing.subscribe();
+        async move {
+            // It fails only when the sidecar is gone, which is as good.
+            let _ = closing.wait_for(|closing| *closing).await;
+        }
     }
 
     pub(crate) fn set_extended(&self, key: String, value: String) {

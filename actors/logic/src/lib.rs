@@ -16,7 +16,7 @@ pub mod oracle;
 mod order;
 mod request;
 
-pub use capabilities::{CallError, Capabilities};
+pub use capabilities::{CallError, Capabilities, one_by_one};
 pub use counter::count;
 pub use error::AppError;
 pub use handled::Handled;

@@ -88,14 +88,15 @@ impl Order<'_> {
 
     /// Takes the items from the stock before it writes the order: two orders never share an item.
     async fn place<C: Capabilities + Sync>(&self, capabilities: &C) -> Result<Decision<'_>, AppError> {
-        let key = request::join("customer:", &self.customer);
-        let customer: Customer = match capabilities.get(&key).await? {
-            Some(record) => read(key, record.as_ref())?,
+        let customer_key = request::join("customer:", &self.customer);
+        let product_key = request::join("product:", &self.sku);
+        let [customer, product] = capabilities.get_two([&customer_key, &product_key]).await?;
+        let customer: Customer = match customer {
+            Some(record) => read(customer_key, record.as_ref())?,
             None => return Ok(self.reject("unknown customer", None)),
         };
-        let key = request::join("product:", &self.sku);
-        let product: Product = match capabilities.get(&key).await? {
-            Some(record) => read(key, record.as_ref())?,
+        let product: Product = match product {
+            Some(record) => read(product_key, record.as_ref())?,
             None => return Ok(self.reject("unknown product", None)),
         };
         let key = request::join("stock:", &self.sku);

@@ -20,7 +20,7 @@ use crate::Address;
 /// More calls than this wait for a connection.
 const MOST_CONNECTIONS: usize = 256;
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 type Driver = http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
 
@@ -148,7 +148,7 @@ impl Connection {
     }
 }
 
-async fn connect(address: &Address) -> io::Result<Box<dyn Stream>> {
+pub(crate) async fn connect(address: &Address) -> io::Result<Box<dyn Stream>> {
     match address {
         Address::Tcp(address) => {
             let stream = TcpStream::connect(address).await?;

@@ -4,21 +4,18 @@ use bytes::Bytes;
 use dapr::dapr::proto::common::v1::state_options::StateConcurrency;
 use dapr::dapr::proto::common::v1::{Etag, StateItem, StateOptions};
 use dapr::dapr::proto::runtime::v1::dapr_client::DaprClient;
-use dapr::dapr::proto::runtime::v1::{GetStateRequest, GetStateResponse, SaveStateRequest};
-use hyper_util::rt::TokioIo;
+use dapr::dapr::proto::runtime::v1::{
+    GetBulkStateRequest, GetStateRequest, GetStateResponse, SaveStateRequest,
+};
 use pillion_logic::{CallError, Capabilities};
-use tokio::net::UnixStream;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
-use tower::service_fn;
 
 use crate::Address;
+use crate::channel::{self, MOST_BYTES};
 use crate::state::{self, Condition, SaveError, State, Versioned};
 use crate::token::{API_TOKEN, ApiToken};
-
-/// The longest message that is taken, in bytes.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// A Dapr sidecar over gRPC: one HTTP/2 connection, on which any number of calls are under way. Clones share it.
 #[derive(Clone)]
@@ -27,6 +24,7 @@ pub struct GrpcSidecar {
     address: Address,
     store: String,
     token: Option<MetadataValue<Ascii>>,
+    bulk: bool,
 }
 
 // === impl GrpcSidecar ===
@@ -37,28 +35,9 @@ impl GrpcSidecar {
     /// # Errors
     /// When the sidecar cannot be reached.
     pub async fn connect(address: Address, store: &str) -> Result<Self, CallError> {
-        let failed = |error: tonic::transport::Error| {
-            let reason =
-                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            CallError(format!("sidecar at {address}: cannot connect: {reason}; is it running?"))
-        };
-        let channel = match &address {
-            Address::Tcp(authority) => {
-                let endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(failed)?;
-                endpoint.tcp_nodelay(true).connect().await.map_err(failed)?
-            }
-            Address::Unix(path) => {
-                let path = path.clone();
-                let connector = service_fn(move |_| {
-                    let path = path.clone();
-                    async move { UnixStream::connect(path).await.map(TokioIo::new) }
-                });
-                let endpoint = Endpoint::from_static("http://localhost");
-                endpoint.connect_with_connector(connector).await.map_err(failed)?
-            }
-        };
+        let channel = channel::connect(&address).await?;
         let client = DaprClient::new(channel).max_decoding_message_size(MOST_BYTES);
-        Ok(Self { client, address, store: store.to_owned(), token: None })
+        Ok(Self { client, address, store: store.to_owned(), token: None, bulk: false })
     }
 
     /// The same client with the token that the sidecar asks for.
@@ -67,6 +46,12 @@ impl GrpcSidecar {
         // What a token consists of goes over gRPC too.
         let token = token.0.to_str().ok().and_then(|token| token.parse().ok());
         Self { token, ..self }
+    }
+
+    /// The same client that asks for several keys in one call where they are wanted together.
+    #[must_use]
+    pub fn with_bulk(self) -> Self {
+        Self { bulk: true, ..self }
     }
 
     /// The request that reads a key: what the client does before anything is sent.
@@ -138,6 +123,19 @@ impl Capabilities for GrpcSidecar {
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, CallError> {
         Ok(self.read(key).await?.map(|found| found.value))
+    }
+
+    async fn get_two(&self, keys: [&str; 2]) -> Result<[Option<Bytes>; 2], CallError> {
+        if !self.bulk {
+            return pillion_logic::one_by_one(self, keys).await;
+        }
+        let request = self.request(GetBulkStateRequest {
+            store_name: self.store.clone(),
+            keys: keys.map(str::to_owned).into(),
+            ..GetBulkStateRequest::default()
+        });
+        let found = self.client.clone().get_bulk_state(request).await;
+        state::of_bulk(keys, found.map_err(|status| self.refused(&status))?.into_inner().items)
     }
 
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), CallError> {

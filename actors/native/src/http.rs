@@ -9,22 +9,46 @@ use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pillion_logic::{CallError, Capabilities};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::Address;
 use crate::connection::Pool;
+use crate::multiplexed::Multiplexed;
 use crate::state::{self, Condition, SaveError, State, Versioned};
 use crate::token::{API_TOKEN, ApiToken};
 
 /// What a path segment holds as it is (RFC 3986, unreserved). Not the dot: a key `..` would be a way up.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~').remove(b':');
 
-/// A Dapr sidecar over HTTP/1.1. Values are texts, and travel as JSON strings.
+/// A Dapr sidecar over HTTP/1.1 or HTTP/2. Values are texts, and travel as JSON strings.
 pub struct HttpSidecar {
-    pool: Pool,
-    host: HeaderValue,
-    /// `/v1.0/state/<store>`.
+    connections: Connections,
+    /// What HTTP/1.1 says in a header; HTTP/2 has it in the path.
+    host: Option<HeaderValue>,
+    /// `/v1.0/state/<store>`, over HTTP/2 with scheme and host.
     path: String,
+    bulk: bool,
     token: Option<HeaderValue>,
+}
+
+enum Connections {
+    Pool(Pool),
+    Multiplexed(Multiplexed),
+}
+
+/// A bulk get.
+#[derive(Serialize)]
+struct Keys<'a> {
+    keys: [&'a str; 2],
+}
+
+/// What a bulk get says of one key.
+#[derive(Deserialize)]
+struct Found<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -55,19 +79,30 @@ struct Failure<'a> {
 // === impl HttpSidecar ===
 
 impl HttpSidecar {
-    /// A client of the sidecar at `address` for the state store `store`. Connections are opened when needed.
+    /// A client of the sidecar at `address` for the state store `store`, over HTTP/1.1: a connection for each call under
+    /// way, kept and used again. They are opened when needed.
     #[must_use]
     pub fn new(address: Address, store: &str) -> Self {
-        let host = match &address {
-            Address::Tcp(address) => HeaderValue::from_str(address).ok(),
-            Address::Unix(_) => None,
-        };
-        Self {
-            pool: Pool::new(address),
-            host: host.unwrap_or(HeaderValue::from_static("localhost")),
-            path: format!("/v1.0/state/{}", utf8_percent_encode(store, ESCAPED)),
-            token: None,
-        }
+        let host = host(&address);
+        Self::over(Connections::Pool(Pool::new(address)), Some(host), path(store))
+    }
+
+    /// The same over HTTP/2 by prior knowledge: one connection for all calls, opened when needed.
+    #[must_use]
+    pub fn http2(address: Address, store: &str) -> Self {
+        let host = host(&address);
+        let path = format!("http://{}{}", host.to_str().unwrap_or("localhost"), path(store));
+        Self::over(Connections::Multiplexed(Multiplexed::new(address)), None, path)
+    }
+
+    fn over(connections: Connections, host: Option<HeaderValue>, path: String) -> Self {
+        Self { connections, host, path, token: None, bulk: false }
+    }
+
+    /// The same client that asks for several keys in one call where they are wanted together.
+    #[must_use]
+    pub fn with_bulk(self) -> Self {
+        Self { bulk: true, ..self }
     }
 
     /// The same client with the token that the sidecar asks for.
@@ -101,7 +136,9 @@ impl HttpSidecar {
         let mut request = Request::new(Full::new(body));
         *request.uri_mut() =
             Uri::from_maybe_shared(Bytes::from(path)).map_err(|error| self.failed(&error))?;
-        request.headers_mut().insert(HOST, self.host.clone());
+        if let Some(host) = &self.host {
+            request.headers_mut().insert(HOST, host.clone());
+        }
         if let Some(token) = &self.token {
             request.headers_mut().insert(API_TOKEN, token.clone());
         }
@@ -113,11 +150,19 @@ impl HttpSidecar {
     }
 
     async fn call(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, CallError> {
-        self.pool.call(request).await.map_err(|error| self.failed(&error))
+        let response = match &self.connections {
+            Connections::Pool(pool) => pool.call(request).await,
+            Connections::Multiplexed(connection) => connection.call(request).await,
+        };
+        response.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> CallError {
-        CallError(format!("sidecar at {}: {reason}; is it running?", self.pool.address()))
+        let address = match &self.connections {
+            Connections::Pool(pool) => pool.address(),
+            Connections::Multiplexed(connection) => &connection.address,
+        };
+        CallError(format!("sidecar at {address}: {reason}; is it running?"))
     }
 }
 
@@ -155,6 +200,28 @@ impl Capabilities for HttpSidecar {
         Ok(self.read(key).await?.map(|found| found.value))
     }
 
+    async fn get_two(&self, keys: [&str; 2]) -> Result<[Option<Bytes>; 2], CallError> {
+        if !self.bulk {
+            return pillion_logic::one_by_one(self, keys).await;
+        }
+        let body = serde_json::to_vec(&Keys { keys }).map_err(|error| self.failed(&error))?;
+        let response =
+            self.call(self.request(Method::POST, format!("{}/bulk", self.path), body.into())?).await?;
+        if response.status() != StatusCode::OK {
+            return Err(refused(&response));
+        }
+        let found: Vec<Found<'_>> =
+            serde_json::from_slice(response.body()).map_err(|error| self.failed(&error))?;
+        state::in_order(
+            keys,
+            found,
+            |found| &found.key,
+            |found, key| {
+                found.data.map(|data| text(Bytes::copy_from_slice(data.get().as_bytes()), key)).transpose()
+            },
+        )
+    }
+
     async fn set(&self, key: &str, value: &[u8]) -> Result<(), CallError> {
         Ok(self.save(key, value, Condition::None).await?)
     }
@@ -162,6 +229,18 @@ impl Capabilities for HttpSidecar {
     async fn add(&self, key: &str, delta: i64) -> Result<i64, CallError> {
         state::add(self, key, delta).await
     }
+}
+
+fn host(address: &Address) -> HeaderValue {
+    let host = match address {
+        Address::Tcp(address) => HeaderValue::from_str(address).ok(),
+        Address::Unix(_) => None,
+    };
+    host.unwrap_or(HeaderValue::from_static("localhost"))
+}
+
+fn path(store: &str) -> String {
+    format!("/v1.0/state/{}", utf8_percent_encode(store, ESCAPED))
 }
 
 /// What a response says of a key.

@@ -6,18 +6,24 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod calls;
+mod channel;
 mod connection;
 mod direct;
 mod grpc;
 mod http;
+mod multiplexed;
 pub mod server;
 mod sidecar_key_value;
 mod state;
+mod stream;
 mod token;
 
 pub use address::{Address, InvalidAddress};
+pub use calls::{Calls, Carrier};
 pub use direct::Direct;
 pub use grpc::GrpcSidecar;
 pub use http::HttpSidecar;
 pub use sidecar_key_value::SidecarKeyValue;
+pub use stream::{StreamCarrier, StreamSidecar};
 pub use token::{ApiToken, InvalidToken};

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use dapr::dapr::proto::runtime::v1::BulkStateItem;
 use pillion_logic::CallError;
 
 /// A counter that others change this often in a row is given up.
@@ -100,4 +101,35 @@ pub(crate) async fn add<S: State>(state: &S, key: &str, delta: i64) -> Result<i6
 fn integer(value: &[u8]) -> Option<i64> {
     let text = str::from_utf8(value).ok()?;
     text.parse().ok().filter(|number: &i64| number.to_string() == text)
+}
+
+/// The values of two keys in what a bulk get over gRPC found.
+pub(crate) fn of_bulk(keys: [&str; 2], found: Vec<BulkStateItem>) -> Result<[Option<Bytes>; 2], CallError> {
+    in_order(
+        keys,
+        found,
+        |item| &item.key,
+        |item, key| {
+            if !item.error.is_empty() {
+                return Err(CallError(format!("the sidecar cannot read key {key}: {}", item.error)));
+            }
+            let there = !(item.data.is_empty() && item.etag.is_empty());
+            Ok(there.then(|| item.data.into()))
+        },
+    )
+}
+
+/// What was found in the order of the keys. Dapr answers a bulk get in any order, and a key as often as it was asked for.
+pub(crate) fn in_order<T>(
+    keys: [&str; 2],
+    mut found: Vec<T>,
+    key_of: impl Fn(&T) -> &str,
+    value_of: impl Fn(T, &str) -> Result<Option<Bytes>, CallError>,
+) -> Result<[Option<Bytes>; 2], CallError> {
+    let mut of = |key: &str| {
+        let place = found.iter().position(|item| key_of(item) == key);
+        let place = place.ok_or_else(|| CallError(format!("the sidecar says nothing of key {key}")))?;
+        value_of(found.swap_remove(place), key)
+    };
+    Ok([of(keys[0])?, of(keys[1])?])
 }

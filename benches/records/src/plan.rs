@@ -6,6 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Cell;
 
+/// What old runs do not say is not written, so that they stay what they are.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it by reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// What a run set out to do, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -52,10 +58,16 @@ pub struct Lane {
     pub app: String,
     /// `in-process`, `sidecar`, or `none` for `noop`.
     pub coupling: String,
-    /// `http`, `grpc`, or `None` in process.
+    /// `http`, `http2`, `grpc`, `stream`, `shared-memory`, or `None` in process.
     pub protocol: Option<String>,
-    /// `tcp`, `uds`, or `None` in process.
+    /// `tcp`, `uds`, `memory`, or `None` in process.
     pub transport: Option<String>,
+    /// In what it differs from another lane of its protocol and transport; `None` for the usual form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
+    /// Whether it is the limit of an architecture, which nobody ships: shown, and no candidate for the best of its kind.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub limit: bool,
 }
 
 /// One entry of a round.

@@ -1,9 +1,10 @@
-//! The native app beside a sidecar, over HTTP or gRPC as the job says.
+//! The native app beside a sidecar, by whatever way the job says.
 
 use pillion_harness::job::Job;
 use pillion_harness::runner::{App, Setup};
 use pillion_logic::Capabilities as _;
-use pillion_native::{GrpcSidecar, HttpSidecar};
+use pillion_native::{GrpcSidecar, HttpSidecar, StreamSidecar};
+use tokio::task::JoinHandle;
 
 use crate::{address, provider_calls};
 
@@ -15,11 +16,25 @@ pub struct Beside {
     client: Client,
     metrics: String,
     component: String,
+    /// Keeps the executor from sleeping, if the lane wants that.
+    spinning: Option<JoinHandle<()>>,
 }
 
 enum Client {
     Http(HttpSidecar),
     Grpc(GrpcSidecar),
+    Stream(StreamSidecar),
+}
+
+/// Does the same with whichever client it is, without boxing what comes of it.
+macro_rules! with {
+    ($beside:expr, $client:ident => $what:expr) => {
+        match &$beside.client {
+            Client::Http($client) => $what,
+            Client::Grpc($client) => $what,
+            Client::Stream($client) => $what,
+        }
+    };
 }
 
 // === impl Beside ===
@@ -29,41 +44,71 @@ impl Setup for OpenBeside {
 
     async fn open(&self, job: &Job, provider: &str) -> Result<Beside, String> {
         let sidecar = job.sidecar.as_ref().ok_or("the job has no sidecar")?;
-        let address = address(job)?;
-        let client = match job.protocol.as_deref() {
-            Some("http") => {
-                let client = HttpSidecar::new(address, provider);
-                // One call, so that the connection stands before anybody looks at it.
-                client.get("nothing").await.map_err(|error| error.to_string())?;
-                Client::Http(client)
-            }
-            _ => Client::Grpc(
-                GrpcSidecar::connect(address, provider).await.map_err(|error| error.to_string())?,
-            ),
-        };
-        Ok(Beside { client, metrics: sidecar.metrics.clone(), component: provider.to_owned() })
+        let client = Client::open(job, provider).await?;
+        let spinning = job.busy_poll.then(|| tokio::spawn(spin()));
+        let (metrics, component) = (sidecar.metrics.clone(), provider.to_owned());
+        let beside = Beside { client, metrics, component, spinning };
+        // One call, so that the connection stands before anybody looks at it.
+        with!(beside, client => client.get("nothing").await).map_err(|error| error.to_string())?;
+        Ok(beside)
     }
 }
 
 impl App for Beside {
     #[inline]
     async fn call(&self, operation: &str, request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
-        let handled = match &self.client {
-            Client::Http(client) => pillion_logic::handle(client, operation, request, reply).await,
-            Client::Grpc(client) => pillion_logic::handle(client, operation, request, reply).await,
-        };
+        let handled = with!(self, client => pillion_logic::handle(client, operation, request, reply).await);
         handled.map(|handled| handled.finish(reply)).map_err(|error| error.to_string())
     }
 
     async fn preload(&self, key: &str, value: &[u8]) -> Result<(), String> {
-        let set = match &self.client {
-            Client::Http(client) => client.set(key, value).await,
-            Client::Grpc(client) => client.set(key, value).await,
-        };
-        set.map_err(|error| error.to_string())
+        with!(self, client => client.set(key, value).await).map_err(|error| error.to_string())
     }
 
     async fn provider_calls(&self) -> Result<u64, String> {
         provider_calls(&self.metrics, &self.component).await
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if let Some(spinning) = &self.spinning {
+            spinning.abort();
+        }
+    }
+}
+
+// === impl Client ===
+
+impl Client {
+    async fn open(job: &Job, store: &str) -> Result<Self, String> {
+        let failed = |error: pillion_logic::CallError| error.to_string();
+        let address = address(job)?;
+        Ok(match job.protocol.as_deref() {
+            Some("http") => Self::Http(bulk(HttpSidecar::new(address, store), job, HttpSidecar::with_bulk)),
+            Some("http2") => {
+                Self::Http(bulk(HttpSidecar::http2(address, store), job, HttpSidecar::with_bulk))
+            }
+            Some("grpc") => {
+                let client = GrpcSidecar::connect(address, store).await.map_err(failed)?;
+                Self::Grpc(bulk(client, job, GrpcSidecar::with_bulk))
+            }
+            Some("stream") => {
+                let client = StreamSidecar::connect(address, store).await.map_err(failed)?;
+                Self::Stream(bulk(client, job, StreamSidecar::with_bulk))
+            }
+            other => return Err(format!("no client speaks {other:?}")),
+        })
+    }
+}
+
+fn bulk<C>(client: C, job: &Job, with_bulk: impl FnOnce(C) -> C) -> C {
+    if job.bulk { with_bulk(client) } else { client }
+}
+
+/// Keeps the executor asking the kernel what is ready, without waiting, for as long as it has nothing else to do.
+async fn spin() {
+    loop {
+        tokio::task::yield_now().await;
     }
 }

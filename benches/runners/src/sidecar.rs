@@ -10,9 +10,9 @@ use pillion_native::Address;
 pub fn address(job: &Job) -> Result<Address, String> {
     let sidecar = job.sidecar.as_ref().ok_or("the job has no sidecar")?;
     let (tcp, socket) = match job.protocol.as_deref() {
-        Some("http") => (&sidecar.http, &sidecar.http_socket),
-        Some("grpc") => (&sidecar.grpc, &sidecar.grpc_socket),
-        other => return Err(format!("a sidecar speaks http or grpc, not {other:?}")),
+        Some("http" | "http2") => (&sidecar.http, &sidecar.http_socket),
+        Some("grpc" | "stream") => (&sidecar.grpc, &sidecar.grpc_socket),
+        other => return Err(format!("a sidecar speaks http, http2, grpc or stream, not {other:?}")),
     };
     match job.transport.as_deref() {
         Some("tcp") => tcp.parse().map_err(|error: pillion_native::InvalidAddress| error.to_string()),

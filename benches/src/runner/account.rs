@@ -10,6 +10,7 @@ use super::App;
 use super::drive::{Stop, Window};
 use super::questions::{Questions, fingerprint};
 use super::verify::{ask, look};
+use crate::job::Job;
 
 /// What the loops of a cell asked since it was verified.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl Account {
         mut self,
         app: &A,
         questions: &Questions,
-        calls_per_add: u64,
+        job: &Job,
     ) -> Result<(), Stop> {
         let changes = !questions.suite.after.is_empty();
         if changes {
@@ -84,9 +85,9 @@ impl Account {
         }
         let reached = app.provider_calls().await.map_err(Stop::Failed)?.saturating_sub(self.before);
         let calls = self.calls(questions);
-        let expected = calls.get + calls.set + calls.add * calls_per_add;
+        let expected = calls.reaching(job.calls_per_add, job.bulk);
         // An add that is built from a get and a conditional save is tried again when another came between.
-        let alone = self.loops.len() == 1 || calls_per_add == 1 || calls.add == 0;
+        let alone = self.loops.len() == 1 || job.calls_per_add == 1 || calls.add == 0;
         if reached < expected || alone && reached > expected {
             return Err(Stop::Wrong(format!(
                 "{} timed requests reached the provider {reached} times, expected {expected}: calls were lost or made \
@@ -138,8 +139,7 @@ impl Account {
                 asked.requests / count + u64::from(asked.requests % count > steps)
             };
             let times: u64 = self.loops.iter().map(asked).sum();
-            let Calls { get, set, add } = case.calls;
-            sum += Calls { get: get * times, set: set * times, add: add * times };
+            sum += case.calls * times;
         }
         sum
     }

@@ -72,7 +72,7 @@ async fn block<A: App>(
     let window = merge(windows, Duration::from_nanos(reply.to_ns - reply.from_ns))?;
 
     let pss_bytes = processes.iter().map(|process| pss(process.pid)).collect();
-    account.settle(&**app, &questions, job.calls_per_add).await?;
+    account.settle(&**app, &questions, job).await?;
 
     let at = |quantile: f64| window.histogram.value_at_quantile(quantile) as f64 / 1_000.0;
     Ok(Measurement {

@@ -128,6 +128,8 @@ fn outcome(fault: Fault, workload: &str, load: Load) -> Outcome {
         sidecar: None,
         protocol: None,
         transport: None,
+        busy_poll: false,
+        bulk: false,
         guest: None,
         calls_per_add: 1,
         cache: "unused".into(),

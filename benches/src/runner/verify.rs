@@ -23,7 +23,7 @@ pub(super) async fn verify<A: App>(app: &A, questions: &Questions, job: &Job) ->
     }
     let reached = app.provider_calls().await.map_err(Stop::Failed)? - before;
     let calls = suite.calls();
-    let expected = calls.get + calls.set + calls.add * job.calls_per_add;
+    let expected = calls.reaching(job.calls_per_add, job.bulk);
     if reached != expected {
         return Err(Stop::Wrong(format!(
             "{} requests reached the provider {reached} times, expected {expected}",

@@ -142,6 +142,8 @@ fn lane(row: &Row) -> Lane {
         coupling: coupling.into(),
         protocol: protocol.map(Into::into),
         transport: transport.map(Into::into),
+        form: None,
+        limit: false,
     }
 }
 

@@ -10,5 +10,11 @@ pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
     tracing::info!("waiting for the app to listen on {} ({})", app.authority, app.protocol.name());
     app.opened().await;
     tracing::info!("the app listens on {}", app.authority);
+    // Its sender is here. Always true, unless the app is to be asked.
+    let _ = app.healthy().wait_for(|healthy| *healthy).await;
+    let mut changes = sidecar.component_changes();
     sidecar.subscriptions.begin(sidecar).await;
+    while changes.changed().await.is_ok() {
+        sidecar.subscriptions.refresh(sidecar).await;
+    }
 }

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
+use super::Manifest;
+use crate::bindings::Output;
+use crate::configuration::ConfigurationStore;
+use crate::lock::LockStore;
 use crate::pubsub::{PubSub, Subscription};
+use crate::secrets::SecretStore;
 use crate::state::{Store, Stores};
 
 /// Everything that requests find by a component's name. A reload replaces it as a whole; what did not change is the same
@@ -13,6 +18,10 @@ pub struct Components {
     pub(crate) pubsub: Named<PubSub>,
     /// What files say that the app subscribes to.
     pub(crate) subscriptions: Vec<Arc<Subscription>>,
+    pub(crate) secrets: Named<SecretStore>,
+    pub(crate) configuration: Named<ConfigurationStore>,
+    pub(crate) locks: Named<LockStore>,
+    pub(crate) outputs: Named<Output>,
     /// Every component, as metadata tells it.
     pub(crate) listed: Vec<Listed>,
 }
@@ -31,6 +40,16 @@ pub(crate) struct Listed {
 #[derive(Debug)]
 pub(crate) struct Named<T>(Vec<(String, Arc<T>)>);
 
+// === impl Listed ===
+
+impl Listed {
+    /// A component by its file.
+    pub(crate) fn of(manifest: &Manifest, capabilities: &'static [&'static str]) -> Self {
+        let Manifest { name, kind, version, .. } = manifest;
+        Self { name: name.clone(), kind: kind.clone(), version: version.clone(), capabilities }
+    }
+}
+
 // === impl Components ===
 
 impl Components {
@@ -39,6 +58,20 @@ impl Components {
         let listed = stores.iter().map(Store::listed).collect();
         Self { state: Stores::new(app_id, stores), listed, ..Self::default() }
     }
+
+    /// Adds what others have.
+    pub(super) fn add(&mut self, others: &Self) {
+        // By name, so that nothing is forgotten.
+        let Self { state, pubsub, subscriptions, secrets, configuration, locks, outputs, listed } = others;
+        state.iter().for_each(|store| self.state.add(store.clone()));
+        self.pubsub.add_all(pubsub);
+        self.subscriptions.extend(subscriptions.iter().cloned());
+        self.secrets.add_all(secrets);
+        self.configuration.add_all(configuration);
+        self.locks.add_all(locks);
+        self.outputs.add_all(outputs);
+        self.listed.extend(listed.iter().cloned());
+    }
 }
 
 // === impl Named ===
@@ -46,6 +79,10 @@ impl Components {
 impl<T> Named<T> {
     pub(crate) fn add(&mut self, name: impl Into<String>, thing: Arc<T>) {
         self.0.push((name.into(), thing));
+    }
+
+    pub(crate) fn add_all(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().cloned());
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<T>> {

@@ -3,10 +3,13 @@
 //! The generated service would ask for a hundred methods, most of them outside this sidecar's subset; tonic's
 //! [`Grpc`] is called by path instead, and whatever is not there is unimplemented by name.
 
+mod blocks;
+mod invoke;
 mod message;
 mod pubsub;
-mod state;
+pub(crate) mod state;
 mod status;
+mod stream;
 mod system;
 mod traced;
 
@@ -65,7 +68,13 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
     if let Some(refused) = refuse(sidecar, &request) {
         return refused;
     }
-    let Some(method) = request.uri().path().strip_prefix(SERVICE) else { return unimplemented(&request) };
+    let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
+        if request.uri().path() == pillion_calls::STREAM {
+            return stream::calls(sidecar, request).await;
+        }
+        // Aside, so that calls of other kinds are not larger.
+        return Box::pin(invoke::proxy(sidecar, request)).await;
+    };
     let components = sidecar.components();
     let stores = &components.state;
     match method {
@@ -88,7 +97,11 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
         "GetMetadata" => unary(sidecar, request, |r| system::metadata(sidecar, r)).await,
         "SetMetadata" => unary(sidecar, request, |r| system::set_metadata(sidecar, r)).await,
         "Shutdown" => unary(sidecar, request, |r| system::shutdown(sidecar, r)).await,
-        _ => unimplemented(&request),
+        // Aside, so that other requests are not larger.
+        method => {
+            let method = method.to_owned();
+            Box::pin(blocks::dispatch(sidecar, &components, request, &method)).await
+        }
     }
 }
 

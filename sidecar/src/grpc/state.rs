@@ -15,7 +15,7 @@ use super::GetStateResponse;
 use crate::ApiError;
 use crate::state::{self, Delete, EXPIRE_TIME, Metadata, Options, Save, Store, Stores, Write, expire_time};
 
-pub(super) async fn get(stores: &Stores, request: GetStateRequest) -> Result<GetStateResponse, ApiError> {
+pub(crate) async fn get(stores: &Stores, request: GetStateRequest) -> Result<GetStateResponse, ApiError> {
     let store = find(stores, &request.store_name)?;
     Ok(state::get(store, &request.key).await?.map(get_state_response).unwrap_or_default())
 }
@@ -26,7 +26,7 @@ pub fn get_state_response(entry: Entry) -> GetStateResponse {
     GetStateResponse { metadata: metadata(&entry), etag: entry.etag.to_string(), data: entry.value }
 }
 
-pub(super) async fn bulk_get(
+pub(crate) async fn bulk_get(
     stores: &Stores,
     request: GetBulkStateRequest,
 ) -> Result<GetBulkStateResponse, ApiError> {
@@ -48,25 +48,25 @@ pub(super) async fn bulk_get(
     Ok(GetBulkStateResponse { items: items.collect() })
 }
 
-pub(super) async fn save(stores: &Stores, request: SaveStateRequest) -> Result<(), ApiError> {
+pub(crate) async fn save(stores: &Stores, request: SaveStateRequest) -> Result<(), ApiError> {
     let store = find(stores, &request.store_name)?;
     let saves = request.states.into_iter().map(into_save).collect::<Result<Vec<_>, _>>()?;
     state::save_all(store, saves).await
 }
 
-pub(super) async fn delete(stores: &Stores, request: DeleteStateRequest) -> Result<(), ApiError> {
+pub(crate) async fn delete(stores: &Stores, request: DeleteStateRequest) -> Result<(), ApiError> {
     let store = find(stores, &request.store_name)?;
     let options = request.options.map(options).unwrap_or_default();
     state::delete(store, &Delete { key: request.key, etag: request.etag.map(text), options }).await
 }
 
-pub(super) async fn delete_bulk(stores: &Stores, request: DeleteBulkStateRequest) -> Result<(), ApiError> {
+pub(crate) async fn delete_bulk(stores: &Stores, request: DeleteBulkStateRequest) -> Result<(), ApiError> {
     let store = find(stores, &request.store_name)?;
     let deletes: Vec<_> = request.states.into_iter().map(into_delete).collect();
     state::delete_all(store, &deletes).await
 }
 
-pub(super) async fn transact(
+pub(crate) async fn transact(
     stores: &Stores,
     request: ExecuteStateTransactionRequest,
 ) -> Result<(), ApiError> {
@@ -75,7 +75,7 @@ pub(super) async fn transact(
     if writes.is_empty() { Ok(()) } else { state::transact(store, writes).await }
 }
 
-pub(super) async fn query(
+pub(crate) async fn query(
     stores: &Stores,
     request: QueryStateRequest,
 ) -> Result<QueryStateResponse, ApiError> {

@@ -94,7 +94,7 @@ async fn drain(body: &mut Incoming, most: usize, time: Duration) -> bool {
     tokio::time::timeout(time, reading).await.unwrap_or(false)
 }
 
-fn too_large(limit: usize) -> ApiError {
+pub(super) fn too_large(limit: usize) -> ApiError {
     ApiError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         tonic::Code::ResourceExhausted,

@@ -1,7 +1,9 @@
 //! Dapr's API over HTTP.
 
 mod answer;
+mod blocks;
 mod body;
+mod invoke;
 mod path;
 mod pubsub;
 mod query;
@@ -19,6 +21,7 @@ use hyper::body::Incoming;
 
 use answer::Answer;
 pub use answer::value as value_answer;
+pub use blocks::Block;
 pub use path::{Call, Route};
 
 use crate::body::Body;
@@ -77,12 +80,11 @@ async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incomin
                 return outcome.unwrap_or_else(|error| answer::error(&error));
             }
             Route::OtherMethod(allowed) => answer::method_not_allowed(allowed),
-            Route::Unknown => answer::error(&ApiError::new(
-                StatusCode::NOT_FOUND,
-                tonic::Code::NotFound,
-                "ERR_DIRECT_INVOKE",
-                "failed getting app id either from the URL path or the header dapr-app-id",
-            )),
+            // Aside, so that requests of other kinds are not larger.
+            Route::Unknown if offer == Offer::Whole => {
+                return Box::pin(invoke::answer(sidecar, head, body)).await;
+            }
+            Route::Unknown => answer::error(&invoke::no_app_id()),
         }
     };
     match body::discard(&head.headers, body, sidecar.max_body_size).await {
@@ -126,6 +128,8 @@ async fn perform(
         Call::GetMetadata => Ok(system::metadata(sidecar)),
         Call::SetMetadata { key } => system::set_metadata(sidecar, key, &read.await?),
         Call::Shutdown => Ok(system::shutdown(sidecar)),
+        // Aside, so that other requests are not larger.
+        Call::Block(call) => Box::pin(blocks::perform(sidecar, &components, call, head, read)).await,
     }
 }
 

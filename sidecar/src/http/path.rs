@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use super::is_post;
+use super::{Block, is_post};
 use crate::ApiError;
 
 /// The most segments that a path of this API has, and some more to be sure that a longer one is not taken for it.
@@ -27,6 +27,7 @@ pub enum Call<'a> {
     GetMetadata,
     SetMetadata { key: &'a str },
     Shutdown,
+    Block(Block<'a>),
 }
 
 /// What a method and a path lead to.
@@ -51,6 +52,10 @@ impl<'a> Route<'a> {
         for segment in path.split('/') {
             match segment {
                 "" | "." => continue,
+                // What is for an app must not become something else.
+                ".." if matches!(segments.get(..count.min(SEGMENTS)), Some(["v1.0", "invoke", ..])) => {
+                    return Self::Unknown;
+                }
                 ".." => count = count.saturating_sub(1),
                 _ => {
                     if let Some(place) = segments.get_mut(count) {
@@ -91,7 +96,7 @@ impl<'a> Route<'a> {
                 ["metadata", _] => Self::OtherMethod("PUT"),
                 ["shutdown"] if *method == Method::POST => Self::Found(Call::Shutdown),
                 ["shutdown"] => Self::OtherMethod("POST"),
-                _ => Self::Unknown,
+                _ => Block::find(method, segments),
             },
             ["v1.0-alpha1", "state", store, "query"] if post => Self::Found(Call::QueryState { store }),
             ["v1.0-alpha1", "publish", "bulk", pubsub, ..] if post => {
@@ -99,7 +104,7 @@ impl<'a> Route<'a> {
             }
             ["v1.0-alpha1", "publish", "bulk", _, ..] => Self::OtherMethod("POST, PUT"),
             ["v1.0-alpha1", "state", _, "query"] => Self::OtherMethod("POST, PUT"),
-            _ => Self::Unknown,
+            _ => Block::find(method, segments),
         }
     }
 

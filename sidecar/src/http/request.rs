@@ -77,6 +77,18 @@ any_case! {
         operations: Vec<Step<'a>> = "operations",
         metadata: Metadata = "metadata",
     }
+    /// A request to an output binding.
+    InvokeBinding<'a> {
+        operation: String = "operation",
+        data: Option<&'a RawValue> = "data",
+        metadata: Metadata = "metadata",
+    }
+    /// A request for a lock, or to give it back.
+    LockRequest<'a> {
+        resource_id: String = "resourceId",
+        lock_owner: String = "lockOwner",
+        expiry_in_seconds: i32 = "expiryInSeconds",
+    }
     /// One of many events.
     BulkEntry<'a> {
         entry_id: String = "entryId",

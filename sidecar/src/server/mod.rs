@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{self, App, AppAddressError};
-use crate::component::{self, ComponentError};
-use crate::config::{self, Config, ConfigError};
+use crate::component::{self, ComponentError, Loader};
+use crate::config::{self, Config, ConfigError, Settings};
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
 use serve::Protocol;
@@ -47,6 +47,8 @@ pub struct Ready {
     pub grpc_socket: Option<PathBuf>,
     /// Address and port of the metrics.
     pub metrics: Option<String>,
+    /// Address and port for other sidecars.
+    pub internal: String,
     /// Address and port of health and metadata for anybody.
     pub public: Option<String>,
     /// Whether it was built with optimization: a benchmark wants no other.
@@ -102,17 +104,23 @@ impl Server {
         let tracing = config::tracing(flags, &config)?;
         let tracing =
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
-        let components = component::open(flags, tracing.as_ref()).await?;
+        let settings = Settings::new(&config)?;
+        let mut loader = Loader::new(flags, tracing.clone());
+        let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
         sidecar.set_components(components);
         sidecar.app = App::new(flags)?;
+        sidecar.settings = settings;
+        sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
         sidecar.log_requests = flags.enable_api_logging;
         if let Some(tracing) = tracing {
             sidecar.trace(tracing);
         }
-        Self::listen(flags, Arc::new(sidecar)).await
+        let mut server = Self::listen(flags, Arc::new(sidecar)).await?;
+        server.watch(loader);
+        Ok(server)
     }
 
     /// Listens for a sidecar that is made already.
@@ -132,6 +140,8 @@ impl Server {
             let found = listeners.iter().find(|(protocol, _)| *protocol == wanted);
             found.map(|(_, listener)| listener.address()).ok_or(StartError::NoAddress)
         };
+        let internal = (flags.dapr_internal_grpc_listen_address, flags.dapr_internal_grpc_port).into();
+        let internal = Listener::tcp(Protocol::Internal.name(), internal).await?;
         let mut ready = Ready {
             ready: true,
             http: first(http)?,
@@ -139,9 +149,11 @@ impl Server {
             http_socket: None,
             grpc_socket: None,
             metrics: None,
+            internal: internal.address(),
             public: None,
             release: !cfg!(debug_assertions),
         };
+        listeners.push((Protocol::Internal, internal));
         if let Some(folder) = &flags.unix_domain_socket {
             for (protocol, place) in
                 [(http, &mut ready.http_socket), (Protocol::Grpc, &mut ready.grpc_socket)]
@@ -202,6 +214,7 @@ impl Server {
             tracing::warn!("events that are still with the app after {patience:?} are given up");
         }
         let patience = patience.saturating_sub(begun.elapsed());
+        sidecar.end();
         // While the listeners are there nobody else can have taken the sockets' names.
         drop(socket_files);
         closing.send_replace(true);
@@ -218,6 +231,26 @@ impl Server {
         }
     }
 
+    /// What all its connections share.
+    #[must_use]
+    pub fn sidecar(&self) -> &Arc<Sidecar> {
+        &self.sidecar
+    }
+
+    /// Begins to take changes of the components' files.
+    fn watch(&mut self, loader: Loader) {
+        let mut closing = self.closing.subscribe();
+        let sidecar = Arc::clone(&self.sidecar);
+        self.accepting.spawn(async move {
+            let hot = sidecar.settings.hot_reload;
+            tokio::select! {
+                biased;
+                _ = closing.changed() => {}
+                () = component::watch(&sidecar, loader, hot) => {}
+            }
+        });
+    }
+
     /// Begins what is for the app, which may not listen yet.
     fn attach(&mut self) {
         let mut closing = self.closing.subscribe();
@@ -227,6 +260,15 @@ impl Server {
                 biased;
                 _ = closing.changed() => {}
                 () = app::attach(&sidecar) => {}
+            }
+        });
+        let mut closing = self.closing.subscribe();
+        let sidecar = Arc::clone(&self.sidecar);
+        self.accepting.spawn(async move {
+            tokio::select! {
+                biased;
+                _ = closing.changed() => {}
+                () = app::watch_health(&sidecar) => {}
             }
         });
     }

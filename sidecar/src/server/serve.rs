@@ -1,5 +1,6 @@
 //! One connection, from accept to close.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::listen::Stream;
 use crate::http::Offer;
-use crate::{Sidecar, grpc, http, metrics};
+use crate::{Sidecar, grpc, http, invoke, metrics};
 
 /// Requests at once on one HTTP/2 connection. One client may hold a single connection for all it does.
 const STREAMS: u32 = 1_000;
+/// The same for one that is another sidecar: it has one connection for all of its clients.
+const STREAMS_OF_A_SIDECAR: u32 = 10_000;
 /// An HTTP/2 client that has been silent for so long is asked whether it is still there, and has so long to answer: one
 /// that is gone without a word would keep its connection for ever.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -31,6 +34,8 @@ pub(super) enum Protocol {
     /// Health and metadata alone, over HTTP/1.1.
     Public,
     Grpc,
+    /// What other sidecars ask, over HTTP/2.
+    Internal,
     Metrics,
 }
 
@@ -43,6 +48,7 @@ impl Protocol {
             Self::Http { .. } => "HTTP",
             Self::Public => "public HTTP",
             Self::Grpc => "gRPC",
+            Self::Internal => "other sidecars",
             Self::Metrics => "metrics",
         }
     }
@@ -53,6 +59,7 @@ impl Protocol {
             Self::Http { .. } => "http",
             Self::Public => "public",
             Self::Grpc => "grpc",
+            Self::Internal => "internal",
             Self::Metrics => "metrics",
         }
     }
@@ -104,6 +111,17 @@ where
             });
             let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             builder.max_concurrent_streams(STREAMS).timer(TokioTimer::new());
+            builder.keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
+            let connection = watcher.watch(builder.serve_connection(stream, service));
+            drive(protocol, connection);
+        }
+        Protocol::Internal => {
+            let service = service_fn(move |request| {
+                let sidecar = Arc::clone(&sidecar);
+                async move { Ok::<_, Infallible>(invoke::answer_internal(&sidecar, request).await) }
+            });
+            let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            builder.max_concurrent_streams(STREAMS_OF_A_SIDECAR).timer(TokioTimer::new());
             builder.keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
             let connection = watcher.watch(builder.serve_connection(stream, service));
             drive(protocol, connection);

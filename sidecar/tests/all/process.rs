@@ -19,6 +19,9 @@ spec:
   version: v1
 ";
 
+/// Free ones.
+const PORTS: [&str; 6] = ["--dapr-http-port", "0", "--dapr-grpc-port", "0", "--metrics-port", "0"];
+
 /// A sidecar of the app `app` on free ports and with sockets in a folder of its own, killed when dropped.
 pub(crate) struct Process {
     pub(crate) child: Child,
@@ -39,20 +42,36 @@ impl Process {
         let folder = TempDir::new().unwrap();
         let mut command = command(binary, folder.path(), components);
         command.arg("--unix-domain-socket").arg(folder.path()).args(arguments);
-        let mut child = command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        if line.is_empty() {
-            let status = child.wait().unwrap();
-            panic!("the sidecar ended with {status} before it was ready");
-        }
-        Self { child, ready: serde_json::from_str(&line).unwrap(), folder }
+        let (child, ready) = spawn(command.envs(environment.iter().copied()));
+        Self { child, ready, folder }
+    }
+
+    /// Starts the binary anew over the same components and at the same sockets, once it has ended.
+    #[allow(dead_code, reason = "not every test starts one again")]
+    pub(crate) fn again(&mut self, binary: &Path, arguments: &[&str]) {
+        let resources = self.folder.path().join("resources");
+        let mut command = bare(binary, [OsStr::new("--resources-path"), resources.as_os_str()]);
+        command.args(["--app-id", "app"]).args(PORTS);
+        command.arg("--unix-domain-socket").arg(self.folder.path()).args(arguments);
+        (self.child, self.ready) = spawn(&mut command);
     }
 
     /// A text of the ready line.
     pub(crate) fn text(&self, name: &str) -> String {
         self.ready[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.ready)).to_owned()
     }
+}
+
+/// Starts a sidecar and reads its ready line.
+fn spawn(command: &mut Command) -> (Child, Value) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    if line.is_empty() {
+        let status = child.wait().unwrap();
+        panic!("the sidecar ended with {status} before it was ready");
+    }
+    (child, serde_json::from_str(&line).unwrap())
 }
 
 impl Drop for Process {
@@ -68,8 +87,7 @@ pub(crate) fn command(binary: &Path, folder: &Path, components: &str) -> Command
     std::fs::create_dir(&resources).unwrap();
     std::fs::write(resources.join("components.yaml"), components).unwrap();
     let mut command = bare(binary, [OsStr::new("--resources-path"), resources.as_os_str()]);
-    let ports = ["--dapr-http-port", "0", "--dapr-grpc-port", "0", "--metrics-port", "0"];
-    command.args(["--app-id", "app"]).args(ports);
+    command.args(["--app-id", "app"]).args(PORTS);
     command
 }
 

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use pillion_sidecar::http::{Offer, answer};
 use serde_json::Value;
 use tokio::net::{TcpStream, UnixStream};
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 /// Where a server listens.
 #[derive(Clone, Debug)]
@@ -85,12 +85,16 @@ where
 
 /// A client generated from Dapr's protos.
 pub(crate) async fn grpc(at: &At) -> DaprClient<Channel> {
-    DaprClient::connect(match at {
+    DaprClient::new(channel(at).await)
+}
+
+/// A connection for gRPC of any service.
+pub(crate) async fn channel(at: &At) -> Channel {
+    let address = match at {
         At::Tcp(address) => format!("http://{address}"),
         At::Unix(path) => format!("unix://{}", path.display()),
-    })
-    .await
-    .unwrap()
+    };
+    Endpoint::new(address).unwrap().connect().await.unwrap()
 }
 
 // === impl Answer ===

@@ -19,7 +19,7 @@ fn check(guest: &mut Guest, suite: &Suite) {
     for case in &suite.cases {
         case.check(guest.ask(case.operation, &case.request).as_deref()).unwrap();
     }
-    assert_eq!(guest.store.data().calls, before + suite.calls());
+    assert_eq!(guest.store.data().calls, before + suite.calls().one_by_one());
     for record in &suite.after {
         assert_eq!(guest.store.data().values[&record.key], record.value, "{}", record.key);
     }

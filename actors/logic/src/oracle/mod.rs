@@ -9,7 +9,7 @@ mod order;
 mod workloads;
 
 use std::fmt;
-use std::ops::{Add, AddAssign};
+use std::ops::{Add, AddAssign, Mul};
 use std::str::FromStr;
 
 pub use failures::failures;
@@ -48,6 +48,8 @@ pub struct Record {
 #[expect(missing_docs, reason = "each is named after the capability it counts")]
 pub struct Calls {
     pub get: u64,
+    /// Of the gets, those that ride with another one where there is one call for several keys.
+    pub together: u64,
     pub set: u64,
     pub add: u64,
 }
@@ -138,6 +140,20 @@ impl FromStr for Workload {
 // === impl Calls ===
 
 impl Calls {
+    /// Calls that reach the provider where an atomic add takes `calls_per_add` of them, and where several keys are asked
+    /// for in one call or one by one.
+    #[must_use]
+    pub const fn reaching(self, calls_per_add: u64, bulk: bool) -> u64 {
+        let gets = if bulk { self.get - self.together } else { self.get };
+        gets + self.set + self.add * calls_per_add
+    }
+
+    /// The same where no call is for several keys.
+    #[must_use]
+    pub const fn one_by_one(self) -> Self {
+        Self { together: 0, ..self }
+    }
+
     /// Calls of every kind.
     #[must_use]
     pub const fn total(self) -> u64 {
@@ -149,7 +165,25 @@ impl Add for Calls {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { get: self.get + other.get, set: self.set + other.set, add: self.add + other.add }
+        Self {
+            get: self.get + other.get,
+            together: self.together + other.together,
+            set: self.set + other.set,
+            add: self.add + other.add,
+        }
+    }
+}
+
+impl Mul<u64> for Calls {
+    type Output = Self;
+
+    fn mul(self, times: u64) -> Self {
+        Self {
+            get: self.get * times,
+            together: self.together * times,
+            set: self.set * times,
+            add: self.add * times,
+        }
     }
 }
 

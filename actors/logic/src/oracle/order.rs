@@ -43,9 +43,9 @@ pub(super) fn suite(numbers: &mut Numbers, count: usize) -> Suite {
                 _ => {}
             }
             let (id, quantity) = (index % 1_000, 2 + numbers.below(3));
-            let mut calls = Calls { get: 2, ..Calls::default() };
+            let mut calls = Calls { get: 2, together: 1, ..Calls::default() };
             let decision = if customer >= KNOWN {
-                calls.get = 1;
+                (calls.get, calls.together) = (1, 0);
                 r#""status":"rejected","reason":"unknown customer""#.to_owned()
             } else if sku >= KNOWN {
                 r#""status":"rejected","reason":"unknown product""#.to_owned()

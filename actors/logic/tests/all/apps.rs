@@ -14,8 +14,9 @@ fn run(suite: &Suite) -> Result<(), String> {
         let reply = ask(&store, case.operation, &case.request).map_err(|error| error.to_string());
         case.check(reply.as_deref()).map_err(|mismatch| mismatch.to_string())?;
     }
-    if store.calls() != suite.calls() {
-        return Err(format!("{:?} calls were made, not {:?}", store.calls(), suite.calls()));
+    let expected = suite.calls().one_by_one();
+    if store.calls() != expected {
+        return Err(format!("{:?} calls were made, not {expected:?}", store.calls()));
     }
     match suite.after.iter().find(|record| store.value(&record.key).as_ref() != Some(&record.value)) {
         None => Ok(()),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pillion_capabilities::keyvalue::{Etag, SetOptions, When};
 use pillion_capabilities::{Error, KeyValue};
 use pillion_logic::Capabilities;
-use pillion_native::{Address, ApiToken, GrpcSidecar, HttpSidecar, SidecarKeyValue};
+use pillion_native::{Address, ApiToken, GrpcSidecar, HttpSidecar, SidecarKeyValue, StreamSidecar};
 use tokio::task::JoinSet;
 
 use crate::sidecar::Sidecar;
@@ -34,7 +34,10 @@ async fn no_visit_is_lost_among_many() {
     let ([tcp, unix], [grpc, _]) = (sidecar.http(), sidecar.grpc());
     count_together(HttpSidecar::new(tcp, "statestore"), "http-tcp").await;
     count_together(HttpSidecar::new(unix, "statestore"), "http-unix").await;
-    count_together(GrpcSidecar::connect(grpc, "statestore").await.unwrap(), "grpc").await;
+    count_together(GrpcSidecar::connect(grpc.clone(), "statestore").await.unwrap(), "grpc").await;
+    count_together(StreamSidecar::connect(grpc, "statestore").await.unwrap(), "stream").await;
+    let [http, _] = sidecar.http();
+    count_together(HttpSidecar::http2(http, "statestore"), "http2").await;
 }
 
 #[tokio::test]
@@ -71,6 +74,15 @@ async fn the_sidecars_token_is_sent() {
     let error = client.get("k").await.unwrap_err().to_string();
     assert!(error.contains("Unauthenticated"), "{error}");
     assert_eq!(client.with_token(&token).get("k").await.unwrap().unwrap(), "\"v\"");
+    let [http, grpc] = [sidecar.http(), sidecar.grpc()].map(|[_, unix]| unix);
+    let client = HttpSidecar::http2(http, "statestore");
+    let error = client.get("k").await.unwrap_err().to_string();
+    assert!(error.contains("401"), "{error}");
+    assert_eq!(client.with_token(token.clone()).get("k").await.unwrap().unwrap(), "v");
+    let client = StreamSidecar::connect(grpc, "statestore").await.unwrap();
+    let error = client.get("k").await.unwrap_err().to_string();
+    assert!(error.contains("Unauthenticated"), "{error}");
+    assert_eq!(client.with_token(&token).get("k").await.unwrap().unwrap(), "\"v\"");
     for wrong in ["", "a b", "ä", "line\n"] {
         assert!(wrong.parse::<ApiToken>().is_err(), "{wrong:?}");
     }
@@ -95,13 +107,22 @@ async fn a_sidecars_words_come_through() {
 async fn a_sidecar_that_is_gone_is_named() {
     let mut sidecar = Sidecar::start();
     let ([http, unix], [grpc, _]) = (sidecar.http(), sidecar.grpc());
-    let clients = [HttpSidecar::new(http.clone(), "statestore"), HttpSidecar::new(unix, "statestore")];
+    let clients = [
+        HttpSidecar::new(http.clone(), "statestore"),
+        HttpSidecar::new(unix.clone(), "statestore"),
+        HttpSidecar::http2(http, "statestore"),
+        HttpSidecar::http2(unix, "statestore"),
+    ];
     for client in &clients {
         assert_eq!(client.get("k").await.unwrap(), None);
     }
     let connected = GrpcSidecar::connect(grpc.clone(), "statestore").await.unwrap();
     assert_eq!(connected.get("k").await.unwrap(), None);
+    let stream = StreamSidecar::connect(grpc.clone(), "statestore").await.unwrap();
+    assert_eq!(stream.get("k").await.unwrap(), None);
     sidecar.end();
+    let error = stream.get("k").await.unwrap_err().to_string();
+    assert!(error.contains(&grpc.to_string()) && error.contains("is it running?"), "{error}");
     for client in &clients {
         let error = client.get("k").await.unwrap_err().to_string();
         assert!(error.contains("is it running?"), "{error}");
@@ -138,4 +159,39 @@ fn addresses_are_read_and_written() {
         let error = text.parse::<Address>().unwrap_err().to_string();
         assert!(error.contains("unix:/"), "{error}");
     }
+}
+
+/// Calls are under way without end when the sidecar is killed: each fails, none hangs, and the next sidecar is found.
+async fn outlives<C: Capabilities + Send + Sync + 'static>(client: C, sidecar: &mut Sidecar) {
+    let client = Arc::new(client);
+    let mut callers = JoinSet::new();
+    client.set("k", b"v").await.unwrap();
+    for _ in 0..32 {
+        let client = Arc::clone(&client);
+        callers.spawn(async move {
+            loop {
+                if let Err(error) = client.get("k").await {
+                    return error.to_string();
+                }
+            }
+        });
+    }
+    sidecar.end();
+    while let Some(error) = callers.join_next().await {
+        let error = error.unwrap();
+        assert!(error.contains("sidecar at"), "{error}");
+    }
+    sidecar.again();
+    client.set("k", b"again").await.unwrap();
+    assert!(client.get("k").await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_sidecar_that_dies_under_calls_is_an_error_and_its_successor_is_found() {
+    let mut sidecar = Sidecar::start();
+    let ([_, http], [_, grpc]) = (sidecar.http(), sidecar.grpc());
+    outlives(HttpSidecar::new(http.clone(), "statestore"), &mut sidecar).await;
+    outlives(HttpSidecar::http2(http, "statestore"), &mut sidecar).await;
+    outlives(GrpcSidecar::connect(grpc.clone(), "statestore").await.unwrap(), &mut sidecar).await;
+    outlives(StreamSidecar::connect(grpc, "statestore").await.unwrap(), &mut sidecar).await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pillion_capabilities::{Counters, KeyValue, Memory, Operation};
 use pillion_logic::oracle::{Suite, every_suite};
 use pillion_logic::{Capabilities, handle};
-use pillion_native::{Direct, GrpcSidecar, HttpSidecar, SidecarKeyValue};
+use pillion_native::{Direct, GrpcSidecar, HttpSidecar, SidecarKeyValue, StreamSidecar};
 
 use crate::sidecar::Sidecar;
 
@@ -63,6 +63,47 @@ async fn http() {
     for address in sidecar.http() {
         check_sidecar(&sidecar, &HttpSidecar::new(address, "statestore")).await;
     }
+}
+
+#[tokio::test]
+async fn http2() {
+    let sidecar = Sidecar::start();
+    for address in sidecar.http() {
+        check_sidecar(&sidecar, &HttpSidecar::http2(address, "statestore")).await;
+    }
+}
+
+#[tokio::test]
+async fn stream() {
+    let sidecar = Sidecar::start();
+    for address in sidecar.grpc() {
+        check_sidecar(&sidecar, &StreamSidecar::connect(address, "statestore").await.unwrap()).await;
+    }
+}
+
+/// Every suite again, with several keys in one call where they are wanted together.
+async fn check_bulk<C: Capabilities + Sync>(sidecar: &Sidecar, capabilities: &C) {
+    for suite in every_suite() {
+        preload(capabilities, &suite).await;
+        let before = (sidecar.reached("get").await, sidecar.reached("bulk_get").await);
+        check(capabilities, &suite).await;
+        let calls = suite.calls();
+        // Each two that are wanted together are one bulk get, and so is one whose other is not there.
+        let orders = suite.cases.iter().filter(|case| case.operation == "order" && case.calls.get > 0);
+        let (orders, looks) = (orders.count() as u64, suite.after.len() as u64);
+        let gets = calls.get - calls.together - orders + calls.add + looks;
+        let now = (sidecar.reached("get").await, sidecar.reached("bulk_get").await);
+        assert_eq!(now, (before.0 + gets, before.1 + orders));
+    }
+}
+
+#[tokio::test]
+async fn bulk() {
+    let sidecar = Sidecar::start();
+    let ([_, http], [_, grpc]) = (sidecar.http(), sidecar.grpc());
+    check_bulk(&sidecar, &HttpSidecar::new(http, "statestore").with_bulk()).await;
+    check_bulk(&sidecar, &GrpcSidecar::connect(grpc.clone(), "statestore").await.unwrap().with_bulk()).await;
+    check_bulk(&sidecar, &StreamSidecar::connect(grpc, "statestore").await.unwrap().with_bulk()).await;
 }
 
 #[tokio::test]

@@ -37,6 +37,11 @@ impl Sidecar {
         process::calls(&metrics, "statestore", Some(operation))
     }
 
+    /// Starts it anew at its sockets, once it has ended.
+    pub(crate) fn again(&mut self) {
+        self.0.again(binary(), &[]);
+    }
+
     pub(crate) fn end(&mut self) {
         self.0.child.kill().unwrap();
         self.0.child.wait().unwrap();

@@ -26,6 +26,8 @@ pub(crate) struct Lane {
     pub(crate) name: String,
     /// Calls that reach the provider for one atomic add.
     pub(crate) calls_per_add: u64,
+    /// Whether several keys are asked for in one call.
+    pub(crate) bulk: bool,
     app: App,
 }
 
@@ -36,16 +38,37 @@ enum App {
     Beside(Box<Beside>),
 }
 
-/// In one process with the provider, or beside a sidecar: its protocol and transport.
-const LANES: [(&str, Option<[&str; 2]>); 7] = [
+/// In one process with the provider, or beside a sidecar.
+const LANES: [(&str, Option<Way>); 13] = [
     ("direct", None),
     ("host", None),
     ("wapc-crate", None),
-    ("http-tcp", Some(["http", "tcp"])),
-    ("http-uds", Some(["http", "uds"])),
-    ("grpc-tcp", Some(["grpc", "tcp"])),
-    ("grpc-uds", Some(["grpc", "uds"])),
+    ("http-tcp", Some(way("http", "tcp"))),
+    ("http-uds", Some(way("http", "uds"))),
+    ("http2-tcp", Some(way("http2", "tcp"))),
+    ("http2-uds", Some(way("http2", "uds"))),
+    ("grpc-tcp", Some(way("grpc", "tcp"))),
+    ("grpc-uds", Some(way("grpc", "uds"))),
+    ("stream-tcp", Some(way("stream", "tcp"))),
+    ("stream-uds", Some(way("stream", "uds"))),
+    ("http-bulk", Some(Way { bulk: true, ..way("http", "uds") })),
+    ("grpc-bulk", Some(Way { bulk: true, ..way("grpc", "uds") })),
 ];
+
+/// How many lanes there are over each provider.
+pub(crate) const COUNT: usize = LANES.len();
+
+/// How an app reaches its sidecar.
+#[derive(Clone, Copy)]
+struct Way {
+    protocol: &'static str,
+    transport: &'static str,
+    bulk: bool,
+}
+
+const fn way(protocol: &'static str, transport: &'static str) -> Way {
+    Way { protocol, transport, bulk: false }
+}
 
 // === impl Lanes ===
 
@@ -81,7 +104,8 @@ impl Lanes {
                     vec![Store { provider: provider.to_owned(), address: address(provider, number) }];
                 let app = runtime.block_on(open(&mut job, lane, way, provider));
                 let calls_per_add = if way.is_some() { 2 } else { 1 };
-                all.push(Arc::new(Lane { name: format!("{lane} over {provider}"), calls_per_add, app }));
+                let (name, bulk) = (format!("{lane} over {provider}"), job.bulk);
+                all.push(Arc::new(Lane { name, calls_per_add, bulk, app }));
             }
         }
         Self { all, runtime, redis, _folder: folder }
@@ -128,8 +152,10 @@ impl Lane {
     }
 }
 
-async fn open(job: &mut Job, lane: &str, way: Option<[&str; 2]>, provider: &str) -> App {
-    [job.protocol, job.transport] = [0, 1].map(|part| way.map(|way| way[part].to_owned()));
+async fn open(job: &mut Job, lane: &str, way: Option<Way>, provider: &str) -> App {
+    job.protocol = way.map(|way| way.protocol.to_owned());
+    job.transport = way.map(|way| way.transport.to_owned());
+    job.bulk = way.is_some_and(|way| way.bulk);
     if way.is_some() {
         let component = format!("{provider}-{lane}");
         return App::Beside(Box::new(OpenBeside.open(job, &component).await.unwrap()));
@@ -159,6 +185,8 @@ fn job(folder: &Path) -> Job {
         sidecar: None,
         protocol: None,
         transport: None,
+        busy_poll: false,
+        bulk: false,
         guest: Some(Guest { path, issuer }),
         calls_per_add: 1,
         cache: folder.join("cache"),
@@ -199,6 +227,7 @@ async fn sidecar(folder: &Path, components: &str) -> Endpoints {
         http_socket: ready.http_socket,
         grpc_socket: ready.grpc_socket,
         metrics: ready.metrics.unwrap(),
+        shared_memory: None,
         release: ready.release,
     }
 }

@@ -18,7 +18,7 @@ async fn answers(lane: &Lane, suite: &Suite) -> Vec<Result<Vec<u8>, String>> {
         answers.push(answer);
     }
     let (calls, reached) = (suite.calls(), lane.provider_calls().await - before);
-    assert_eq!(reached, calls.get + calls.set + calls.add * lane.calls_per_add, "{}", lane.name);
+    assert_eq!(reached, calls.reaching(lane.calls_per_add, lane.bulk), "{}", lane.name);
     for record in &suite.after {
         let value = lane.ask("kv.get", record.key.as_bytes()).await;
         assert_eq!(value.as_deref(), Ok(&record.value[..]), "{}: {}", lane.name, record.key);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::lanes::{Lane, Lanes};
+use crate::lanes::{COUNT, Lane, Lanes};
 
 /// Well above every bound of provider, host and sidecar, well below for ever.
 const BOUND: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ fn calls_fail_clearly_without_redis_and_recover() {
     let Some(mut server) = lanes.redis.take() else { return };
     let over_redis: Vec<Arc<Lane>> =
         lanes.all.iter().filter(|lane| lane.name.ends_with("over redis")).cloned().collect();
-    assert_eq!(over_redis.len(), 7);
+    assert_eq!(over_redis.len(), COUNT);
     lanes.runtime.block_on(async {
         // On every lane some calls are under way when the server is killed; none may hang.
         let mut callers = JoinSet::new();

@@ -139,6 +139,8 @@ impl Runner {
             app.opened().await;
             self.unreachable.store(false, Ordering::Relaxed);
         }
+        // Its sender is with the app. Always true, unless the app is to be asked.
+        let _ = app.healthy().wait_for(|healthy| *healthy).await;
     }
 
     /// More deliveries for the first, if they are delivered together. May be given up at any time: what was gathered is

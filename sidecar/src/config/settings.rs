@@ -1,0 +1,38 @@
+//! What the files come to for the blocks of the API.
+
+use super::secrets::Scopes;
+use super::{Config, ConfigError, Said, features};
+
+/// What a Configuration says of blocks, checked.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Which secrets the app may read.
+    pub(crate) secret_scopes: Scopes,
+    /// Whether changes of the components' files are looked for: the feature `HotReload`.
+    pub(crate) hot_reload: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { secret_scopes: Scopes::default(), hot_reload: true }
+    }
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Checks what the files say.
+    ///
+    /// # Errors
+    /// What cannot be meant.
+    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+        let mut settings = Self::default();
+        if let Some(Said { file, value }) = config.secrets.clone() {
+            settings.secret_scopes = value.scopes(&file)?;
+        }
+        if let Some(Said { value, .. }) = &config.features {
+            settings.hot_reload = features::is_enabled(value, features::HOT_RELOAD, true);
+        }
+        Ok(settings)
+    }
+}
