@@ -1,8 +1,11 @@
 //! Publish and subscribe, with a real app behind the sidecar.
 
+mod app;
 mod deliver;
 mod errors;
+mod grpc;
 mod publish;
+mod streams;
 
 use http::StatusCode;
 use serde_json::{Value, json};
