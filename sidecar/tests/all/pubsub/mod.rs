@@ -1,6 +1,8 @@
 //! Publish and subscribe, with a real app behind the sidecar.
 
 mod app;
+mod bulk;
+mod declared;
 mod deliver;
 mod errors;
 mod grpc;
