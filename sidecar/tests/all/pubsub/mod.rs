@@ -7,6 +7,8 @@ mod deliver;
 mod errors;
 mod grpc;
 mod publish;
+mod reliability;
+mod servers;
 mod streams;
 
 use http::StatusCode;
