@@ -85,12 +85,12 @@ impl Components {
         let Self { state, secrets, configuration, locks, outputs, inputs, pubsub, subscriptions, listed } =
             others;
         state.iter().for_each(|store| self.state.add(store.clone()));
+        self.pubsub.add_all(pubsub);
+        self.subscriptions.extend(subscriptions.iter().cloned());
         self.secrets.add_all(secrets);
         self.configuration.add_all(configuration);
         self.locks.add_all(locks);
         self.outputs.add_all(outputs);
-        self.pubsub.add_all(pubsub);
-        self.subscriptions.extend(subscriptions.iter().cloned());
         self.inputs.add_all(inputs);
         self.listed.extend(listed.iter().cloned());
     }

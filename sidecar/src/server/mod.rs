@@ -218,7 +218,6 @@ impl Server {
         }
         let Self { sidecar, mut accepting, connections, closing, patience, socket_files, .. } = self;
         sidecar.set_serving(false);
-        sidecar.end();
         // An app may need the sidecar for what it was sent, so that the listeners stay meanwhile.
         let begun = Instant::now();
         if tokio::time::timeout(patience, sidecar.subscriptions.close()).await.is_err() {
