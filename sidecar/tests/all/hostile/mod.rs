@@ -1,5 +1,6 @@
 //! Clients that mean harm, or are broken: what they get, and that nobody else notices.
 
+mod connections;
 mod heads;
 mod listening;
 mod raw;
