@@ -2,5 +2,7 @@
 
 mod connections;
 mod heads;
+mod http2;
 mod listening;
+mod messages;
 mod raw;
