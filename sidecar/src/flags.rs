@@ -111,6 +111,10 @@ pub struct Flags {
     /// The address for metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = listen_address)]
     pub metrics_listen_address: IpAddr,
+    /// The origins whose pages may call the sidecar, separated by commas, as https://example.com, https://*.example.com
+    /// or *; no page may by default
+    #[arg(long, value_name = "ORIGINS", default_value = "")]
+    pub allowed_origins: String,
     /// Log every request
     #[arg(
         long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, require_equals = true,
@@ -189,8 +193,6 @@ struct Outside {
     #[arg(long, hide_short_help = true)]
     dapr_http_read_buffer_size: Option<String>,
     #[arg(long, hide_short_help = true)]
-    allowed_origins: Option<String>,
-    #[arg(long, hide_short_help = true)]
     placement_host_address: Option<String>,
     #[arg(long, hide_short_help = true)]
     scheduler_host_address: Option<String>,
@@ -251,6 +253,7 @@ impl Flags {
             enable_metrics: false,
             metrics_port: 0,
             metrics_listen_address: Ipv4Addr::LOCALHOST.into(),
+            allowed_origins: String::new(),
             enable_api_logging: false,
             log_level: "info".to_owned(),
             log_as_json: false,
@@ -430,7 +433,7 @@ mod tests {
         ("--read-buffer-size", "16Ki", true),
         ("--dapr-http-max-request-size", "-1", false),
         ("--dapr-http-read-buffer-size", "-1", false),
-        ("--allowed-origins", "*", false),
+        ("--allowed-origins", "*", true),
         ("--placement-host-address", "localhost:50005", false),
         ("--scheduler-host-address", "localhost:50006", false),
         ("--sentry-address", "localhost:50007", false),

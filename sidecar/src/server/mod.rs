@@ -108,7 +108,7 @@ impl Server {
         let tracing = config::tracing(flags, &config)?;
         let tracing =
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
-        let settings = Settings::new(&config)?;
+        let settings = Settings::new(flags, &config)?;
         let mut loader = Loader::new(flags, tracing.clone());
         let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
