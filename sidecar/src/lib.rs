@@ -27,6 +27,7 @@ mod lock;
 pub mod logging;
 mod metrics;
 mod outside;
+mod pubsub;
 mod secrets;
 pub mod server;
 mod sidecar;

@@ -12,4 +12,9 @@ pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
     tracing::info!("the app listens on {}", app.authority);
     // Its sender is here. Always true, unless the app is to be asked.
     let _ = app.healthy().wait_for(|healthy| *healthy).await;
+    let mut changes = sidecar.component_changes();
+    sidecar.subscriptions.begin(sidecar).await;
+    while changes.changed().await.is_ok() {
+        sidecar.subscriptions.refresh(sidecar).await;
+    }
 }

@@ -1,6 +1,7 @@
 //! What opens the components, and opens those anew whose files changed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pillion_capabilities::trace::Tracing;
 
@@ -9,6 +10,7 @@ use super::secret_refs::resolved;
 use super::watch::Watch;
 use super::{ComponentError, Components, Manifest, Named, open};
 use crate::Flags;
+use crate::pubsub::Subscription;
 use crate::secrets::SecretStore;
 
 /// Opens components, and remembers what it opened.
@@ -16,6 +18,8 @@ pub(crate) struct Loader {
     flags: Flags,
     tracing: Option<Tracing>,
     opened: Vec<Opened>,
+    /// What each file says that the app subscribes to.
+    subscriptions: Vec<(PathBuf, Vec<Arc<Subscription>>)>,
     /// The files, as they were when they were last read.
     pub(super) watch: Watch,
 }
@@ -38,6 +42,8 @@ pub(crate) struct Changes {
     pub(crate) opened: Vec<String>,
     /// The components that are gone.
     pub(crate) gone: Vec<String>,
+    /// Whether files say otherwise what the app subscribes to.
+    pub(crate) subscriptions: bool,
     /// What could not be taken.
     pub(crate) refused: Vec<String>,
 }
@@ -51,7 +57,7 @@ impl Loader {
     /// Nothing is open yet.
     pub(crate) fn new(flags: &Flags, tracing: Option<Tracing>) -> Self {
         let watch = Watch::new(&flags.resources_path);
-        Self { flags: flags.clone(), tracing, opened: Vec::new(), watch }
+        Self { flags: flags.clone(), tracing, opened: Vec::new(), subscriptions: Vec::new(), watch }
     }
 
     /// Opens every component that the files under `--resources-path` define for this app.
@@ -60,8 +66,10 @@ impl Loader {
     /// A file that cannot be read, a component that cannot be used, or a name that is taken.
     pub(crate) async fn open(&mut self) -> Result<Components, ComponentError> {
         let mut wanted: Vec<(PathBuf, Manifest)> = Vec::new();
-        for Read { file, manifests } in find(&self.flags)? {
-            for manifest in manifests? {
+        for Read { file, manifests, subscriptions } in find(&self.flags)? {
+            let manifests = manifests?;
+            self.subscriptions.push((file.clone(), subscriptions?));
+            for manifest in manifests {
                 if let Some((first, _)) = wanted.iter().find(|(_, known)| known.name == manifest.name) {
                     return Err(duplicate(&manifest, first, file));
                 }
@@ -104,7 +112,21 @@ impl Loader {
             }
         };
         let mut wanted: Vec<(PathBuf, Manifest)> = Vec::new();
-        for Read { file, manifests } in found {
+        let mut declared = Vec::new();
+        for Read { file, manifests, subscriptions } in found {
+            let before = || {
+                let known = self.subscriptions.iter().find(|(known, _)| *known == file);
+                known.map(|(_, subscriptions)| subscriptions.clone()).unwrap_or_default()
+            };
+            let subscriptions = match (&manifests, subscriptions) {
+                (Ok(_), Ok(subscriptions)) => subscriptions,
+                (Err(_), _) => before(),
+                (Ok(_), Err(error)) => {
+                    changes.refuse(&error);
+                    before()
+                }
+            };
+            declared.push((file.clone(), subscriptions));
             let manifests = manifests.unwrap_or_else(|error| {
                 changes.refuse(&error);
                 let before = self.opened.iter().filter(|opened| opened.file == file);
@@ -138,7 +160,10 @@ impl Loader {
         }
         changes.gone.extend(before.into_iter().flatten().map(|old| old.manifest.name));
         self.opened = opened.into_iter().flatten().collect();
-        let components = (!changes.opened.is_empty() || !changes.gone.is_empty()).then(|| self.components());
+        changes.subscriptions = all(&declared).ne(all(&self.subscriptions));
+        self.subscriptions = declared;
+        let changed = changes.subscriptions || !changes.opened.is_empty() || !changes.gone.is_empty();
+        let components = changed.then(|| self.components());
         (changes, components)
     }
 
@@ -209,6 +234,7 @@ impl Loader {
     fn components(&self) -> Components {
         let mut all = Components::of_stores(&self.flags.app_id, Vec::new());
         self.opened.iter().for_each(|opened| all.add(&opened.part));
+        all.subscriptions.extend(self::all(&self.subscriptions).cloned());
         all
     }
 }
@@ -222,6 +248,11 @@ impl Changes {
 }
 
 // === free functions ===
+
+/// What all files say.
+fn all(declared: &[(PathBuf, Vec<Arc<Subscription>>)]) -> impl Iterator<Item = &Arc<Subscription>> {
+    declared.iter().flat_map(|(_, subscriptions)| subscriptions)
+}
 
 fn is_secret_store(manifest: &Manifest) -> bool {
     manifest.building_block() == Some(SECRETS)

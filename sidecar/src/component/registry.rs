@@ -6,6 +6,7 @@ use super::Manifest;
 use crate::bindings::Output;
 use crate::configuration::ConfigurationStore;
 use crate::lock::LockStore;
+use crate::pubsub::{PubSub, Subscription};
 use crate::secrets::SecretStore;
 use crate::state::{Store, Stores};
 
@@ -14,6 +15,9 @@ use crate::state::{Store, Stores};
 #[derive(Debug, Default)]
 pub struct Components {
     pub(crate) state: Stores,
+    pub(crate) pubsub: Named<PubSub>,
+    /// What files say that the app subscribes to.
+    pub(crate) subscriptions: Vec<Arc<Subscription>>,
     pub(crate) secrets: Named<SecretStore>,
     pub(crate) configuration: Named<ConfigurationStore>,
     pub(crate) locks: Named<LockStore>,
@@ -58,8 +62,10 @@ impl Components {
     /// Adds what others have.
     pub(super) fn add(&mut self, others: &Self) {
         // By name, so that nothing is forgotten.
-        let Self { state, secrets, configuration, locks, outputs, listed } = others;
+        let Self { state, pubsub, subscriptions, secrets, configuration, locks, outputs, listed } = others;
         state.iter().for_each(|store| self.state.add(store.clone()));
+        self.pubsub.add_all(pubsub);
+        self.subscriptions.extend(subscriptions.iter().cloned());
         self.secrets.add_all(secrets);
         self.configuration.add_all(configuration);
         self.locks.add_all(locks);

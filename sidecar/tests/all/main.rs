@@ -26,6 +26,7 @@ mod locks;
 mod offered;
 mod outage;
 mod process;
+mod pubsub;
 mod raw;
 mod reload;
 mod secrets;

@@ -4,6 +4,7 @@ mod bindings;
 mod configuration;
 mod lock;
 mod opening;
+mod pubsub;
 mod redis;
 mod secrets;
 mod state;
@@ -33,6 +34,11 @@ pub(super) async fn component(
             let store = state::store(manifest, file, flags, tracing).await?;
             components.listed.push(store.listed());
             components.state.add(store);
+        }
+        Some("pubsub") => {
+            let pubsub = pubsub::pubsub(manifest, file, flags, tracing).await?;
+            components.listed.push(pubsub.listed());
+            components.pubsub.add(&manifest.name, pubsub.into());
         }
         Some("secretstores") => {
             components.secrets.add(&manifest.name, Arc::new(secrets::store(&opening)?));
