@@ -13,5 +13,9 @@ pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
     // Its sender is here. Always true, unless the app is to be asked.
     let _ = app.healthy().wait_for(|healthy| *healthy).await;
     bindings::input::begin(sidecar);
+    let mut changes = sidecar.component_changes();
     sidecar.subscriptions.begin(sidecar).await;
+    while changes.changed().await.is_ok() {
+        sidecar.subscriptions.refresh(sidecar).await;
+    }
 }

@@ -20,11 +20,11 @@ pub struct Components {
     pub(crate) secrets: Named<SecretStore>,
     pub(crate) configuration: Named<ConfigurationStore>,
     pub(crate) locks: Named<LockStore>,
-    pub(crate) outputs: Named<OutputBinding>,
-    pub(crate) inputs: Named<InputBinding>,
     pub(crate) pubsub: Named<PubSub>,
     /// What files say that the app subscribes to.
     pub(crate) subscriptions: Vec<Arc<Subscription>>,
+    pub(crate) outputs: Named<OutputBinding>,
+    pub(crate) inputs: Named<InputBinding>,
     /// Every component, as metadata tells it.
     pub(crate) listed: Vec<Listed>,
 }
@@ -85,13 +85,13 @@ impl Components {
         let Self { state, secrets, configuration, locks, outputs, inputs, pubsub, subscriptions, listed } =
             others;
         state.iter().for_each(|store| self.state.add(store.clone()));
+        self.pubsub.add_all(pubsub);
+        self.subscriptions.extend(subscriptions.iter().cloned());
         self.secrets.add_all(secrets);
         self.configuration.add_all(configuration);
         self.locks.add_all(locks);
         self.outputs.add_all(outputs);
         self.inputs.add_all(inputs);
-        self.pubsub.add_all(pubsub);
-        self.subscriptions.extend(subscriptions.iter().cloned());
         self.listed.extend(listed.iter().cloned());
     }
 }

@@ -132,7 +132,7 @@ async fn the_app_gets_its_own_token_and_not_the_sidecars() {
     let caller = caller_of(&callee, &[]);
     let path = "/v1.0/invoke/callee/method/x";
     let answer = call(&callee, "GET", path, &[("dapr-api-token", "wrong")], "").await;
-    assert_eq!((answer.status.as_u16(), app.asked("").len()), (401, 0));
+    assert_eq!((answer.status.as_u16(), app.asked("/x").len()), (401, 0));
     for (sidecar, token) in [(&callee, "ours"), (&caller, "whatever")] {
         assert_eq!(call(sidecar, "GET", path, &[("dapr-api-token", token)], "").await.status, StatusCode::OK);
     }
