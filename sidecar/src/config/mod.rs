@@ -3,6 +3,7 @@
 mod access_control;
 mod api;
 mod features;
+mod logging;
 mod metric;
 mod name_resolution;
 mod secrets;
@@ -87,6 +88,8 @@ struct Spec {
     #[serde(default)]
     api: Option<api::Api>,
     #[serde(default)]
+    logging: Option<logging::Logging>,
+    #[serde(default)]
     metric: Option<metric::Metric>,
     #[serde(default)]
     metrics: Option<metric::Metric>,
@@ -111,6 +114,8 @@ pub struct Config {
     api: Option<Said<api::Api>>,
     /// `spec.metrics`, or `spec.metric`
     metric: Option<Said<metric::Metric>>,
+    /// `spec.logging`
+    logging: Option<Said<logging::Logging>>,
 }
 
 /// What a file says, and which file.
@@ -169,6 +174,10 @@ impl Config {
                 api.warn(file);
             }
             said(&mut self.api, file, spec.api);
+            if let Some(logging) = &spec.logging {
+                logging.warn(file);
+            }
+            said(&mut self.logging, file, spec.logging);
             let metric = spec.metrics.or(spec.metric);
             if let Some(metric) = &metric {
                 metric.warn(file);

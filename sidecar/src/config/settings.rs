@@ -1,6 +1,7 @@
 //! What the files come to for the blocks of the API.
 
 use super::api::Offered;
+use super::logging::LogOptions;
 use super::secrets::Scopes;
 use super::{Config, ConfigError, MetricOptions, Said, features};
 use crate::Flags;
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) cors: Option<Cors>,
     /// What is counted.
     pub(crate) metrics: MetricOptions,
+    /// Which requests are logged, and how.
+    pub(crate) logging: LogOptions,
     /// The namespace, for metrics: the variable `NAMESPACE`.
     pub(crate) namespace: String,
 }
@@ -31,6 +34,7 @@ impl Default for Settings {
             offered: None,
             cors: None,
             metrics: MetricOptions::default(),
+            logging: LogOptions::default(),
             namespace: String::new(),
         }
     }
@@ -49,6 +53,10 @@ impl Settings {
         if let Some(Said { file, value }) = &config.metric {
             settings.metrics = value.options(file)?;
         }
+        if let Some(Said { value, .. }) = &config.logging {
+            settings.logging = value.options();
+        }
+        settings.logging.enabled |= flags.enable_api_logging;
         settings.metrics.enabled &= flags.enable_metrics;
         if let Some(Said { file, value }) = &config.api {
             settings.offered = value.offered(file)?;

@@ -84,7 +84,12 @@ async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>
     if !sidecar.log_requests {
         return dispatch(sidecar, offer, request).await;
     }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), request.uri().path());
+    let (options, route) = (sidecar.settings.logging, Route::find(&method, path));
+    if options.without_health && route.is_health() {
+        return dispatch(sidecar, offer, request).await;
+    }
+    let path = if options.obfuscated { Name::of_route(&route).text() } else { path }.to_owned();
     let start = std::time::Instant::now();
     let response = dispatch(sidecar, offer, request).await;
     let took = start.elapsed();

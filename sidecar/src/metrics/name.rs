@@ -14,7 +14,7 @@ macro_rules! names {
         impl Name {
             pub(super) const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            pub(super) const fn text(self) -> &'static str {
+            pub(crate) const fn text(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name)),+
                 }

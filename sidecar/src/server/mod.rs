@@ -121,7 +121,7 @@ impl Server {
         sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
-        sidecar.log_requests = flags.enable_api_logging;
+        sidecar.log_requests = sidecar.settings.logging.enabled;
         if let Some(tracing) = tracing {
             sidecar.trace(tracing);
         }

@@ -24,6 +24,7 @@ mod invoke_names;
 mod life;
 mod limits;
 mod locks;
+mod logs;
 mod metrics;
 mod offered;
 mod outage;
