@@ -22,6 +22,7 @@ pub mod http;
 pub mod logging;
 mod metrics;
 pub mod server;
+mod shared_memory;
 mod sidecar;
 pub mod state;
 

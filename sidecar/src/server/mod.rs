@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::app::{self, App, AppAddressError};
 use crate::component::{self, ComponentError};
 use crate::config::{self, Config, ConfigError};
+use crate::shared_memory::SharedMemory;
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
 use serve::Protocol;
@@ -28,6 +29,7 @@ pub struct Server {
     connections: Arc<GracefulShutdown>,
     closing: watch::Sender<bool>,
     patience: Duration,
+    shared_memory: Option<SharedMemory>,
     /// Removed when the server goes.
     socket_files: Vec<SocketFile>,
 }
@@ -49,6 +51,8 @@ pub struct Ready {
     pub metrics: Option<String>,
     /// Address and port of health and metadata for anybody.
     pub public: Option<String>,
+    /// The name of the shared memory.
+    pub shared_memory: Option<String>,
     /// Whether it was built with optimization: a benchmark wants no other.
     pub release: bool,
 }
@@ -79,6 +83,9 @@ pub enum StartError {
         /// What is in the way, and the remedy.
         reason: String,
     },
+    /// Calls through shared memory cannot be taken.
+    #[error("--shared-memory: {0}")]
+    SharedMemory(String),
     /// No address was given.
     #[error("--dapr-listen-addresses names no address")]
     NoAddress,
@@ -140,6 +147,7 @@ impl Server {
             grpc_socket: None,
             metrics: None,
             public: None,
+            shared_memory: None,
             release: !cfg!(debug_assertions),
         };
         if let Some(folder) = &flags.unix_domain_socket {
@@ -171,8 +179,11 @@ impl Server {
             connections: Arc::default(),
             closing: watch::Sender::new(false),
             patience: flags.dapr_graceful_shutdown_seconds,
+            shared_memory: None,
             socket_files,
         };
+        server.shared_memory = SharedMemory::start(flags, &server.sidecar).await?;
+        server.ready.shared_memory = server.shared_memory.as_ref().and(flags.shared_memory.clone());
         for (protocol, listener) in listeners {
             server.accept(protocol, listener);
         }
@@ -194,7 +205,9 @@ impl Server {
             () = stop => {}
             () = self.sidecar.stopped() => {}
         }
-        let Self { sidecar, mut accepting, connections, closing, patience, socket_files, .. } = self;
+        let Self {
+            sidecar, mut accepting, connections, closing, patience, shared_memory, socket_files, ..
+        } = self;
         sidecar.set_serving(false);
         // While the listeners are there nobody else can have taken the sockets' names.
         drop(socket_files);
@@ -206,6 +219,9 @@ impl Server {
             && tokio::time::timeout(patience, connections.shutdown()).await.is_err()
         {
             tracing::warn!("requests that are still under way after {patience:?} are given up");
+        }
+        if let Some(shared_memory) = shared_memory {
+            shared_memory.end(patience).await;
         }
         if let Some(tracing) = &sidecar.tracing {
             tracing.clone().close(LAST_SPANS).await;
