@@ -86,7 +86,7 @@ pub struct Flags {
     /// A folder of component files, or several, separated by commas or each with the flag
     #[arg(long, value_name = "FOLDER", value_delimiter = ',', alias = "components-path")]
     pub resources_path: Vec<PathBuf>,
-    /// A file with Dapr's Configuration, or several, each with the flag: what it says about traces takes effect
+    /// A file with Dapr's Configuration, or several, each with the flag
     #[arg(long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
     /// The longest request body over either protocol, as 4Mi, 500Ki or a number of bytes

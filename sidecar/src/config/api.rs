@@ -119,6 +119,16 @@ impl Offered {
         name == "healthz" || self.http.has(&part(version, name))
     }
 
+    /// Whether apps may be called over HTTP, by whatever path or header.
+    pub(crate) fn has_invoke_over_http(&self) -> bool {
+        self.http.has(&part("v1", INVOKE))
+    }
+
+    /// Whether apps may be called over gRPC, by whatever service.
+    pub(crate) fn has_invoke_over_grpc(&self) -> bool {
+        self.grpc.has(&part("v1", INVOKE))
+    }
+
     /// Whether a method of the service `Dapr` is offered.
     pub(crate) fn has_method(&self, method: &str) -> bool {
         let version = ["Alpha1", "Alpha2", "Beta1"].into_iter().find(|version| method.ends_with(version));
@@ -140,6 +150,9 @@ impl Rules {
     }
 }
 
+/// What calls of apps are called.
+const INVOKE: &str = "invoke";
+
 /// A part of the API, whichever way its version is written.
 fn part(version: &str, name: &str) -> String {
     format!("{}/{name}", version.replacen(".0", "", 1).replace('-', ""))
@@ -150,7 +163,7 @@ fn name(method: &str) -> &'static str {
     match method {
         "PublishEvent" | "BulkPublishEvent" | "BulkPublishEventAlpha1" => "publish",
         "SubscribeTopicEventsAlpha1" => "subscribe",
-        "InvokeService" => "invoke",
+        "InvokeService" => INVOKE,
         "InvokeBinding" => "bindings",
         "GetSecret" | "GetBulkSecret" => "secrets",
         "GetMetadata" | "SetMetadata" => "metadata",
@@ -211,6 +224,8 @@ mod tests {
             assert_eq!(offered.has_method(method), is, "{method}");
         }
         let denied = self::offered("denied: [{name: lock, version: v1.0-alpha1, protocol: grpc}]").unwrap();
+        assert!(!offered.has_invoke_over_http() && !offered.has_invoke_over_grpc());
+        assert!(denied.has_invoke_over_http() && denied.has_invoke_over_grpc());
         assert!(!denied.has_method("TryLockAlpha1") && denied.has_method("UnlockAlpha1"));
         assert!(denied.has_path("/v1.0-alpha1/lock/store"), "that is of the other protocol");
         assert!(self::offered("{}").is_none());

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::invoke::AccessSpec;
+pub(crate) use api::Offered;
 pub(crate) use metric::MetricOptions;
 pub(crate) use settings::Settings;
 

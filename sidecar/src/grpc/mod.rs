@@ -91,6 +91,9 @@ async fn perform(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response
                 false => not_offered(),
             };
         }
+        if sidecar.settings.offered.as_ref().is_some_and(|offered| !offered.has_invoke_over_grpc()) {
+            return not_offered();
+        }
         // Aside, so that calls of other kinds are not larger.
         return Box::pin(invoke::proxy(sidecar, request)).await;
     };

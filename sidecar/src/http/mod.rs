@@ -29,6 +29,7 @@ pub use path::{Call, Route};
 pub(crate) use request::{AppAnswer, into_save};
 
 use crate::body::Body;
+use crate::config::Offered;
 use crate::metrics::Name;
 use crate::{ApiError, Sidecar};
 
@@ -139,7 +140,7 @@ async fn perform_or_refuse(
             }
             Route::OtherMethod(allowed) => answer::method_not_allowed(allowed),
             // Aside, so that requests of other kinds are not larger.
-            Route::Unknown if offer == Offer::Whole => {
+            Route::Unknown if offer == Offer::Whole && may_invoke(sidecar) => {
                 if invoke::is_meant(&head) {
                     *name = Name::InvokeService;
                 }
@@ -152,6 +153,11 @@ async fn perform_or_refuse(
         true => refused,
         false => answer::last(refused),
     }
+}
+
+/// Whether apps may be called.
+fn may_invoke(sidecar: &Sidecar) -> bool {
+    sidecar.settings.offered.as_ref().is_none_or(Offered::has_invoke_over_http)
 }
 
 /// Performs a call. A body is read before anything else is looked at: a client that is still writing when its

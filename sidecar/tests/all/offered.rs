@@ -2,13 +2,17 @@
 
 use std::fs;
 
+use dapr::dapr::proto::runtime::v1::app_callback_client::AppCallbackClient;
 use dapr::dapr::proto::runtime::v1::{
     GetActorStateRequest, GetMetadataRequest, GetSecretRequest, GetStateRequest, GetWorkflowRequest,
-    TryLockRequest,
+    InvokeServiceRequest, TryLockRequest,
 };
+use http::StatusCode;
 use tempfile::TempDir;
 use tonic::Code;
+use tonic::transport::Endpoint;
 
+use crate::app::App;
 use crate::sidecar::{MEMORY, Sidecar, refused};
 use crate::wire;
 use crate::yaml::configuration;
@@ -187,4 +191,53 @@ async fn pages_of_allowed_origins_may_call() {
     let any = Sidecar::with(MEMORY, &["--allowed-origins=*"]);
     let answer = wire::call(&any.http(), "PUT", path, &[("origin", "https://a.example")], "[]").await;
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+}
+
+/// No form of a path, and no header, goes around a list.
+#[tokio::test]
+async fn nothing_goes_around_a_list() {
+    let app = App::start(|_| (StatusCode::OK, String::new())).await;
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("config.yaml");
+    let deny = |protocol: &str| {
+        ["invoke", "state", "metadata"]
+            .map(|name| format!("    - {{name: {name}, version: v1, protocol: {protocol}}}\n"))
+    };
+    let spec = format!("  api:\n    denied:\n{}{}", deny("http").concat(), deny("grpc").concat());
+    fs::write(&config, configuration(&spec)).unwrap();
+    let port = app.port.to_string();
+    let arguments = ["--config", config.to_str().unwrap(), "--app-port", &port];
+    let sidecar = Sidecar::with(MEMORY, &arguments);
+    app.until_asked("/dapr/subscribe", 1).await;
+    let before = app.asked("").len();
+    for path in [
+        "/v1.0/invoke/app/method/x",
+        "/v1.0/invoke/app/method/../../../../v1.0/secrets/y",
+        "/v1.0/secrets/../invoke/app/method/x",
+        "//v1.0//invoke//app//method//x",
+        "/v1.0/./state/store/k",
+        "/v1.0/secrets/../state/store/k",
+        "/x/../v1.0/state/store/k",
+        "/v1.0/%73tate/store/k",
+        "/v1.0/metadata/",
+        "/anything",
+    ] {
+        for headers in [&[][..], &[("dapr-app-id", "app")]] {
+            let answer = wire::call(&sidecar.http(), "GET", path, headers, "").await;
+            answer.failed(404, "ERR_DIRECT_INVOKE");
+        }
+    }
+    let mut client = wire::grpc(&sidecar.grpc()).await;
+    let request = InvokeServiceRequest { id: "app".to_owned(), ..Default::default() };
+    assert_eq!(client.invoke_service(request).await.unwrap_err().code(), Code::Unimplemented);
+    let endpoint = Endpoint::try_from(format!("http://{}", sidecar.text("grpc"))).unwrap();
+    let mut other = AppCallbackClient::new(endpoint.connect().await.unwrap());
+    let mut request = tonic::Request::new(());
+    request.metadata_mut().insert("dapr-app-id", "app".parse().unwrap());
+    let status = other.list_input_bindings(request).await.unwrap_err();
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unimplemented, "requested endpoint is not available")
+    );
+    assert_eq!((sidecar.reached(None).await, app.asked("").len()), (0, before));
 }
