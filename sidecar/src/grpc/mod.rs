@@ -48,10 +48,11 @@ pub async fn answer(
     sidecar: &Arc<Sidecar>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    // What is asked of few sidecars is aside, so that requests to others are not larger.
     Ok(match &sidecar.tracing {
-        None => logged(sidecar, request).await,
-        // Aside, so that requests without it are not larger.
         Some(tracing) => Box::pin(traced::answer(tracing, sidecar, request)).await,
+        None if sidecar.log_requests => Box::pin(logged(sidecar, request)).await,
+        None => dispatch(sidecar, request).await,
     })
 }
 

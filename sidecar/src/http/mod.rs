@@ -51,10 +51,19 @@ pub async fn answer(
     offer: Offer,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    if let Some(cors) = &sidecar.settings.cors {
-        return Ok(Box::pin(crossing(cors, sidecar, offer, request)).await);
+    // What is asked of few sidecars is aside, so that requests to others are not larger: a connection has room for one.
+    if sidecar.settings.cors.is_some() || sidecar.tracing.is_some() || sidecar.log_requests {
+        return Ok(Box::pin(attended(sidecar, offer, request)).await);
     }
-    Ok(traced(sidecar, offer, request).await)
+    Ok(dispatch(sidecar, offer, request).await)
+}
+
+/// Answers a request of which something is to be told beside its answer.
+async fn attended(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
+    match &sidecar.settings.cors {
+        None => traced(sidecar, offer, request).await,
+        Some(cors) => crossing(cors, sidecar, offer, request).await,
+    }
 }
 
 /// Answers a request that may come from a page of another origin.
@@ -76,8 +85,7 @@ async fn crossing(
 async fn traced(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
     match &sidecar.tracing {
         None => logged(sidecar, offer, request).await,
-        // Aside, so that requests without it are not larger.
-        Some(tracing) => Box::pin(traced::answer(tracing, sidecar, offer, request)).await,
+        Some(tracing) => traced::answer(tracing, sidecar, offer, request).await,
     }
 }
 
@@ -99,24 +107,7 @@ async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>
 }
 
 async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
-    let mut name = Name::Other;
-    let Some(metrics) = &sidecar.metrics else {
-        return perform_or_refuse(sidecar, offer, request, &mut name).await;
-    };
-    let (begun, received) = (Instant::now(), request.body().size_hint().lower());
-    let response = perform_or_refuse(sidecar, offer, request, &mut name).await;
-    let sent = response.body().size_hint().lower();
-    metrics.count_http(name, response.status(), received, sent, begun.elapsed());
-    response
-}
-
-/// Answers a request, and tells what it was.
-async fn perform_or_refuse(
-    sidecar: &Arc<Sidecar>,
-    offer: Offer,
-    request: Request<Incoming>,
-    name: &mut Name,
-) -> Response<Body> {
+    let begun = sidecar.metrics.as_ref().map(|_| (Instant::now(), request.body().size_hint().lower()));
     let (head, body) = request.into_parts();
     let route = match &sidecar.settings.offered {
         Some(offered) if !offered.has_path(head.uri.path()) => Route::Unknown,
@@ -126,33 +117,41 @@ async fn perform_or_refuse(
         Offer::Whole => (route, route.is_health()),
         Offer::Public => (route.public(), true),
     };
-    *name = Name::of_route(&route);
-    let refused = if !open && !sidecar.admits(&head.headers) {
-        answer::text(StatusCode::UNAUTHORIZED, "invalid api token")
-    } else {
-        match route {
-            Route::Found(call) => {
-                let outcome = perform(sidecar, call, &head, body).await;
-                return outcome.unwrap_or_else(|error| {
-                    sidecar.count_error(&error);
-                    answer::error(&error)
-                });
-            }
-            Route::OtherMethod(allowed) => answer::method_not_allowed(allowed),
-            // Aside, so that requests of other kinds are not larger.
-            Route::Unknown if offer == Offer::Whole && may_invoke(sidecar) => {
-                if invoke::is_meant(&head) {
-                    *name = Name::InvokeService;
+    let mut name = Name::of_route(&route);
+    let response = 'answered: {
+        let refused = if !open && !sidecar.admits(&head.headers) {
+            answer::text(StatusCode::UNAUTHORIZED, "invalid api token")
+        } else {
+            match route {
+                Route::Found(call) => {
+                    let outcome = perform(sidecar, call, &head, body).await;
+                    break 'answered outcome.unwrap_or_else(|error| {
+                        sidecar.count_error(&error);
+                        answer::error(&error)
+                    });
                 }
-                return Box::pin(invoke::answer(sidecar, head, body)).await;
+                Route::OtherMethod(allowed) => answer::method_not_allowed(allowed),
+                // Aside, so that requests of other kinds are not larger.
+                Route::Unknown if offer == Offer::Whole && may_invoke(sidecar) => {
+                    if invoke::is_meant(&head) {
+                        name = Name::InvokeService;
+                    }
+                    break 'answered Box::pin(invoke::answer(sidecar, head, body)).await;
+                }
+                Route::Unknown => answer::error(&invoke::no_app_id()),
             }
-            Route::Unknown => answer::error(&invoke::no_app_id()),
+        };
+        // Aside as well.
+        match Box::pin(body::discard(&head.headers, body, sidecar.max_body_size)).await {
+            true => refused,
+            false => answer::last(refused),
         }
     };
-    match body::discard(&head.headers, body, sidecar.max_body_size).await {
-        true => refused,
-        false => answer::last(refused),
+    if let (Some(metrics), Some((begun, received))) = (&sidecar.metrics, begun) {
+        let sent = response.body().size_hint().lower();
+        metrics.count_http(name, response.status(), received, sent, begun.elapsed());
     }
+    response
 }
 
 /// Whether apps may be called.
