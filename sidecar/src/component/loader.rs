@@ -1,6 +1,6 @@
 //! What opens the components, and opens those anew whose files changed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pillion_capabilities::trace::Tracing;
@@ -173,7 +173,7 @@ impl Loader {
     async fn take(
         &self,
         old: Option<Opened>,
-        file: &PathBuf,
+        file: &Path,
         manifest: &Manifest,
         stores: &Named<SecretStore>,
         changes: &mut Changes,
@@ -187,9 +187,9 @@ impl Loader {
         };
         if let Some(old) = old {
             if old.resolved == values {
-                return Some(Opened { file: file.clone(), manifest: manifest.clone(), ..old });
+                return Some(Opened { file: file.to_owned(), manifest: manifest.clone(), ..old });
             }
-            return match self.open_resolved(file.clone(), manifest.clone(), values).await {
+            return match self.open_resolved(file.to_owned(), manifest.clone(), values).await {
                 Ok(one) => {
                     changes.opened.push(manifest.name.clone());
                     Some(one)
@@ -200,7 +200,7 @@ impl Loader {
                 }
             };
         }
-        match self.open_resolved(file.clone(), manifest.clone(), values).await {
+        match self.open_resolved(file.to_owned(), manifest.clone(), values).await {
             Ok(one) => {
                 changes.opened.push(manifest.name.clone());
                 Some(one)
@@ -265,6 +265,6 @@ fn is_secret_store(manifest: &Manifest) -> bool {
     manifest.building_block() == Some(SECRETS)
 }
 
-fn duplicate(manifest: &Manifest, first: &std::path::Path, second: PathBuf) -> ComponentError {
+fn duplicate(manifest: &Manifest, first: &Path, second: PathBuf) -> ComponentError {
     ComponentError::Duplicate { name: manifest.name.clone(), first: first.to_owned(), second }
 }

@@ -9,8 +9,11 @@ use super::histogram::{Bounds, Histogram};
 #[derive(Debug)]
 pub(crate) struct Meter {
     bounds: Bounds,
-    operations: Box<[(&'static str, [OnceLock<Box<Histogram>>; 2])]>,
+    operations: Box<[(&'static str, Outcomes)]>,
 }
+
+/// What did not go well, and what did.
+type Outcomes = [OnceLock<Box<Histogram>>; 2];
 
 // === impl Meter ===
 

@@ -225,7 +225,7 @@ async fn no_value_is_ever_logged() {
     let file = folder.path().join("vault.json");
     fs::write(&file, r#"{"url": "hush-hush-secret", "fine": "hush-hush-secret"}"#).unwrap();
     let vault = component("vault", "secretstores.local.file", &[("secretsFile", file.to_str().unwrap())]);
-    let broken = component("broken", "bindings.http", &[]).replace("metadata:\n  -", "metadata:\n  -")
+    let broken = component("broken", "bindings.http", &[])
         + "  - name: url\n    secretKeyRef: {name: url}\n  ignoreErrors: true\nauth: {secretStore: vault}\n";
     let resources = folder.path().join("resources");
     fs::create_dir(&resources).unwrap();
