@@ -125,9 +125,9 @@ impl Runner {
             under_way.spawn(async move { this.deliver(deliveries, turn).await });
             while under_way.try_join_next().is_some() {}
         }
-        // What is under way can be settled only while there is a subscription.
-        while under_way.join_next().await.is_some() {}
-        drop(source);
+        // What was fetched ahead is for others, also while events are with the app.
+        let settled = async { while under_way.join_next().await.is_some() {} };
+        futures_util::join!(source.close(), settled);
     }
 
     /// Waits until the app wants events: it listens, and is well.
