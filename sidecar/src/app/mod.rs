@@ -24,7 +24,7 @@ use tonic::transport::{Channel, Endpoint};
 
 pub(crate) use attach::attach;
 pub(crate) use callbacks::{AlphaCallbacks, Callbacks};
-pub(crate) use health::{Health, watch_health};
+pub(crate) use health::{Health, go_duration, watch_health};
 pub use protocol::Protocol;
 pub(crate) use turns::{Answer, Turn};
 

@@ -1,7 +1,9 @@
 //! Dapr's `Configuration` files: what is said of the sidecar as a whole, as `--config` names them.
 
 mod access_control;
+mod api;
 mod features;
+mod metric;
 mod name_resolution;
 mod secrets;
 mod settings;
@@ -15,6 +17,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::invoke::AccessSpec;
+pub(crate) use metric::MetricOptions;
 pub(crate) use settings::Settings;
 
 pub(crate) use name_resolution::invoker;
@@ -77,9 +80,16 @@ struct Spec {
     secrets: Option<secrets::Secrets>,
     #[serde(default)]
     features: Option<Vec<features::Feature>>,
+    #[serde(default)]
     name_resolution: Option<name_resolution::NameResolution>,
     #[serde(default)]
     access_control: Option<AccessSpec>,
+    #[serde(default)]
+    api: Option<api::Api>,
+    #[serde(default)]
+    metric: Option<metric::Metric>,
+    #[serde(default)]
+    metrics: Option<metric::Metric>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -97,6 +107,10 @@ pub struct Config {
     pub(crate) name_resolution: Option<Said<name_resolution::NameResolution>>,
     /// `spec.accessControl`
     pub(crate) access_control: Option<Said<AccessSpec>>,
+    /// `spec.api`
+    api: Option<Said<api::Api>>,
+    /// `spec.metrics`, or `spec.metric`
+    metric: Option<Said<metric::Metric>>,
 }
 
 /// What a file says, and which file.
@@ -151,6 +165,15 @@ impl Config {
             said(&mut self.features, file, spec.features);
             said(&mut self.name_resolution, file, spec.name_resolution);
             said(&mut self.access_control, file, spec.access_control);
+            if let Some(api) = &spec.api {
+                api.warn(file);
+            }
+            said(&mut self.api, file, spec.api);
+            let metric = spec.metrics.or(spec.metric);
+            if let Some(metric) = &metric {
+                metric.warn(file);
+            }
+            said(&mut self.metric, file, metric);
         }
         Ok(())
     }

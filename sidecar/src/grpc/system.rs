@@ -1,11 +1,12 @@
 //! Metadata and shutdown over gRPC.
 
 use dapr::dapr::proto::runtime::v1::{
-    GetMetadataRequest, GetMetadataResponse, PubsubSubscription, PubsubSubscriptionRule,
-    PubsubSubscriptionRules, PubsubSubscriptionType, RegisteredComponents, SetMetadataRequest,
-    ShutdownRequest,
+    AppConnectionHealthProperties, AppConnectionProperties, GetMetadataRequest, GetMetadataResponse,
+    PubsubSubscription, PubsubSubscriptionRule, PubsubSubscriptionRules, PubsubSubscriptionType,
+    RegisteredComponents, SetMetadataRequest, ShutdownRequest,
 };
 
+use crate::app::go_duration;
 use crate::pubsub::{Kind, Rule, Subscription};
 use crate::sidecar::RUNTIME_VERSION;
 use crate::{ApiError, Sidecar};
@@ -27,7 +28,25 @@ pub(super) async fn metadata(
         registered_components: components.collect(),
         extended_metadata: sidecar.extended().into_iter().collect(),
         runtime_version: RUNTIME_VERSION.to_owned(),
+        app_connection_properties: app_properties(sidecar),
         ..GetMetadataResponse::default()
+    })
+}
+
+fn app_properties(sidecar: &Sidecar) -> Option<AppConnectionProperties> {
+    let app = sidecar.app.as_ref()?;
+    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    Some(AppConnectionProperties {
+        port: app.authority.port_u16().unwrap_or_default().into(),
+        protocol: app.protocol.name().to_owned(),
+        channel_address: app.authority.host().to_owned(),
+        max_concurrency: app.max_concurrency().map_or(0, count),
+        health: app.health.probe.as_ref().map(|probe| AppConnectionHealthProperties {
+            health_check_path: if app.protocol.is_grpc() { String::new() } else { probe.path.clone() },
+            health_probe_interval: go_duration(probe.interval),
+            health_probe_timeout: go_duration(probe.timeout),
+            health_threshold: i32::try_from(probe.threshold).unwrap_or(i32::MAX),
+        }),
     })
 }
 

@@ -10,7 +10,7 @@ use pillion_capabilities::trace::{
 use tonic::Code;
 
 use super::access::{Asked, Verb};
-use super::{Refused, dapr, grpc_target, headers, local};
+use super::{Refused, daprd, grpc_target, headers, local};
 use crate::Sidecar;
 use crate::body::{Body, streamed};
 
@@ -52,8 +52,8 @@ async fn dispatch(sidecar: &Arc<Sidecar>, mut request: Request<Incoming>) -> Res
         *response.status_mut() = http::StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return response;
     }
-    if let Some(method) = request.uri().path().strip_prefix(dapr::SERVICE).map(str::to_owned) {
-        return dapr::answer(sidecar, &method, request).await;
+    if let Some(method) = request.uri().path().strip_prefix(daprd::SERVICE).map(str::to_owned) {
+        return daprd::answer(sidecar, &method, request).await;
     }
     match grpc(sidecar, request).await {
         Ok(response) => response,

@@ -12,11 +12,12 @@
 
 mod access;
 mod address;
-mod dapr;
+mod daprd;
 mod external;
 mod headers;
 mod internal;
 mod local;
+mod message;
 mod names;
 mod oninvoke;
 mod refused;
@@ -24,10 +25,11 @@ mod remote;
 mod service;
 mod spans;
 mod target;
+mod whole;
 
 pub(crate) use access::{Access, AccessSpec};
 pub(crate) use internal::answer as answer_internal;
-pub(crate) use names::{AddressError, Dns, Names};
+pub(crate) use names::{Dns, Names};
 pub(crate) use refused::Refused;
 pub(crate) use service::invoke as invoke_service;
 pub(crate) use target::{Target, cleaned};

@@ -9,7 +9,8 @@ use crate::app::AppError;
 use crate::body::{Body, whole};
 
 /// Why, as gRPC tells it: Dapr's sidecars talk by gRPC.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub(crate) struct Refused {
     pub(crate) code: Code,
     pub(crate) message: String,

@@ -1,7 +1,9 @@
 //! The listeners and the life of the process.
 
 mod listen;
+mod patience;
 mod serve;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,9 +18,10 @@ use tokio::task::JoinSet;
 use crate::app::{self, App, AppAddressError};
 use crate::component::{self, ComponentError, Loader};
 use crate::config::{self, Config, ConfigError, Settings};
+use crate::metrics::Metrics;
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
-use serve::Protocol;
+use serve::{Protocol, Service};
 
 /// A sidecar that listens.
 pub struct Server {
@@ -86,6 +89,8 @@ pub enum StartError {
     NoAddress,
 }
 
+/// What Go's server takes of a head beyond its limit, in bytes.
+const HEAD_SLACK: usize = 4 << 10;
 /// How long the export of the last spans may take.
 const LAST_SPANS: Duration = Duration::from_secs(3);
 
@@ -104,13 +109,15 @@ impl Server {
         let tracing = config::tracing(flags, &config)?;
         let tracing =
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
-        let settings = Settings::new(&config)?;
-        let mut loader = Loader::new(flags, tracing.clone());
+        let settings = Settings::new(flags, &config)?;
+        let metrics = settings.metrics.enabled.then(|| Arc::new(Metrics::new(&settings.metrics)));
+        let mut loader = Loader::new(flags, tracing.clone(), metrics.clone());
         let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
         sidecar.set_components(components);
         sidecar.app = App::new(flags)?;
         sidecar.settings = settings;
+        sidecar.metrics = metrics;
         sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
@@ -165,7 +172,8 @@ impl Server {
                 socket_files.push(file);
             }
         }
-        let metrics = flags.enable_metrics.then_some((flags.metrics_listen_address, flags.metrics_port));
+        let enabled = flags.enable_metrics && sidecar.settings.metrics.enabled;
+        let metrics = enabled.then_some((flags.metrics_listen_address, flags.metrics_port));
         let public = flags.dapr_public_port.map(|port| (flags.dapr_public_listen_address, port));
         for (protocol, address, place) in
             [(Protocol::Metrics, metrics, &mut ready.metrics), (Protocol::Public, public, &mut ready.public)]
@@ -185,8 +193,10 @@ impl Server {
             patience: flags.dapr_graceful_shutdown_seconds,
             socket_files,
         };
+        let max_head = flags.read_buffer_size.saturating_add(HEAD_SLACK);
         for (protocol, listener) in listeners {
-            server.accept(protocol, listener);
+            let (sidecar, closing) = (Arc::clone(&server.sidecar), server.closing.subscribe());
+            server.accept(Service { protocol, sidecar, max_head, closing }, listener);
         }
         server.sidecar.set_serving(true);
         server.attach();
@@ -214,7 +224,6 @@ impl Server {
             tracing::warn!("events that are still with the app after {patience:?} are given up");
         }
         let patience = patience.saturating_sub(begun.elapsed());
-        sidecar.end();
         // While the listeners are there nobody else can have taken the sockets' names.
         drop(socket_files);
         closing.send_replace(true);
@@ -273,9 +282,8 @@ impl Server {
         });
     }
 
-    fn accept(&mut self, protocol: Protocol, listener: Listener) {
+    fn accept(&mut self, service: Service, listener: Listener) {
         let mut closing = self.closing.subscribe();
-        let sidecar = Arc::clone(&self.sidecar);
         let connections = Arc::clone(&self.connections);
         self.accepting.spawn(async move {
             loop {
@@ -283,7 +291,7 @@ impl Server {
                     biased;
                     _ = closing.changed() => break,
                     stream = listener.accept() => match stream {
-                        Ok(stream) => serve::spawn(protocol, stream, Arc::clone(&sidecar), connections.watcher()),
+                        Ok(stream) => serve::spawn(&service, stream, connections.watcher()),
                         Err(error) => listen::pause_after(&error).await,
                     },
                 }

@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod app_health;
 mod attach;
 mod bindings;
 mod clients;
@@ -14,11 +15,17 @@ mod components;
 mod concurrency;
 mod configuration;
 mod grpc;
+mod hostile;
 mod http;
+mod inputs;
+mod invoke_grpc;
 mod invoke_http;
+mod invoke_names;
 mod life;
 mod limits;
 mod locks;
+mod metrics;
+mod offered;
 mod outage;
 mod process;
 mod pubsub;
