@@ -1,5 +1,4 @@
 //! What is counted of messages.
-#![allow(dead_code, reason = "counted by whoever publishes and delivers")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -23,7 +23,6 @@ pub(super) use verdict::{Verdict, settle};
 use super::PubSub;
 use super::envelope::of_raw;
 use super::event::Event;
-use super::measure::{self, Processed};
 use super::rules::route;
 use super::subscription::Subscription;
 use crate::Sidecar;
@@ -210,12 +209,17 @@ impl Runner {
     }
 
     fn measured(&self, verdict: Verdict, start: Instant) -> Verdict {
-        let processed = match &verdict {
-            Verdict::Success => Processed::Success,
-            Verdict::Ignored(_) | Verdict::Dropped(_) => Processed::Drop,
-            Verdict::Failed(_) | Verdict::Unreachable(_) => Processed::Retry,
+        let Some(metrics) = &self.sidecar.metrics else { return verdict };
+        let status = match &verdict {
+            Verdict::Success => "success",
+            Verdict::Ignored(_) | Verdict::Dropped(_) => "drop",
+            Verdict::Failed(_) | Verdict::Unreachable(_) => "retry",
         };
-        measure::ingress(&self.subscription.pubsub, &self.subscription.topic, processed, start.elapsed());
+        let (Subscription { pubsub, topic, bulk, .. }, took) = (&*self.subscription, start.elapsed());
+        match bulk {
+            Some(_) => metrics.pubsub.bulk_ingress(pubsub, topic, status, took),
+            None => metrics.pubsub.ingress(pubsub, topic, status, took),
+        }
         verdict
     }
 
