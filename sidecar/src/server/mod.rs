@@ -19,6 +19,7 @@ use crate::app::{self, App, AppAddressError};
 use crate::component::{self, ComponentError, Loader};
 use crate::config::{self, Config, ConfigError, Settings};
 use crate::metrics::Metrics;
+use crate::shared_memory::SharedMemory;
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
 use serve::{Protocol, Service};
@@ -31,6 +32,7 @@ pub struct Server {
     connections: Arc<GracefulShutdown>,
     closing: watch::Sender<bool>,
     patience: Duration,
+    shared_memory: Option<SharedMemory>,
     /// Removed when the server goes.
     socket_files: Vec<SocketFile>,
 }
@@ -54,6 +56,8 @@ pub struct Ready {
     pub internal: String,
     /// Address and port of health and metadata for anybody.
     pub public: Option<String>,
+    /// The name of the shared memory.
+    pub shared_memory: Option<String>,
     /// Whether it was built with optimization: a benchmark wants no other.
     pub release: bool,
 }
@@ -84,6 +88,9 @@ pub enum StartError {
         /// What is in the way, and the remedy.
         reason: String,
     },
+    /// Calls through shared memory cannot be taken.
+    #[error("--shared-memory: {0}")]
+    SharedMemory(String),
     /// No address was given.
     #[error("--dapr-listen-addresses names no address")]
     NoAddress,
@@ -158,6 +165,7 @@ impl Server {
             metrics: None,
             internal: internal.address(),
             public: None,
+            shared_memory: None,
             release: !cfg!(debug_assertions),
         };
         listeners.push((Protocol::Internal, internal));
@@ -191,9 +199,12 @@ impl Server {
             connections: Arc::default(),
             closing: watch::Sender::new(false),
             patience: flags.dapr_graceful_shutdown_seconds,
+            shared_memory: None,
             socket_files,
         };
         let max_head = flags.read_buffer_size.saturating_add(HEAD_SLACK);
+        server.shared_memory = SharedMemory::start(flags, &server.sidecar).await?;
+        server.ready.shared_memory = server.shared_memory.as_ref().and(flags.shared_memory.clone());
         for (protocol, listener) in listeners {
             let (sidecar, closing) = (Arc::clone(&server.sidecar), server.closing.subscribe());
             server.accept(Service { protocol, sidecar, max_head, closing }, listener);
@@ -216,7 +227,9 @@ impl Server {
             () = stop => {}
             () = self.sidecar.stopped() => {}
         }
-        let Self { sidecar, mut accepting, connections, closing, patience, socket_files, .. } = self;
+        let Self {
+            sidecar, mut accepting, connections, closing, patience, shared_memory, socket_files, ..
+        } = self;
         sidecar.set_serving(false);
         // An app may need the sidecar for what it was sent, so that the listeners stay meanwhile.
         let begun = Instant::now();
@@ -234,6 +247,9 @@ impl Server {
             && tokio::time::timeout(patience, connections.shutdown()).await.is_err()
         {
             tracing::warn!("requests that are still under way after {patience:?} are given up");
+        }
+        if let Some(shared_memory) = shared_memory {
+            shared_memory.end(patience).await;
         }
         if let Some(tracing) = &sidecar.tracing {
             tracing.clone().close(LAST_SPANS).await;
