@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use futures_util::stream::poll_fn;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::{CountOutcomes, Delivery, Settle, Subscription, Ticket};
 
@@ -14,6 +14,8 @@ pub(crate) struct Outlet<R> {
     deliveries: mpsc::Sender<Delivery<R>>,
     permits: Arc<Semaphore>,
     counters: Arc<dyn CountOutcomes>,
+    /// Dropped when the task has ended.
+    _ended: oneshot::Sender<()>,
 }
 
 // === impl Outlet ===
@@ -22,9 +24,11 @@ impl<R: Send + 'static> Outlet<R> {
     /// Both sides of a subscription.
     pub(crate) fn new(concurrency: usize, counters: Arc<dyn CountOutcomes>) -> (Self, Subscription<R>) {
         // Each delivery in the channel holds a permit, so that it never is full.
-        let (deliveries, mut received) = mpsc::channel(concurrency);
-        let outlet = Self { deliveries, permits: Arc::new(Semaphore::new(concurrency)), counters };
-        (outlet, Subscription::new(poll_fn(move |context| received.poll_recv(context))))
+        let (deliveries, received) = mpsc::channel(concurrency);
+        let (ended, ending) = oneshot::channel();
+        let outlet =
+            Self { deliveries, permits: Arc::new(Semaphore::new(concurrency)), counters, _ended: ended };
+        (outlet, Subscription::of_task(received, ending))
     }
 
     /// Does something unless and until the subscription is dropped; then answers `None`.
@@ -51,10 +55,14 @@ impl<R: Send + 'static> Outlet<R> {
         Some(permit)
     }
 
-    /// Hands over a delivery. If the subscription was dropped, what arrived goes back.
-    pub(crate) fn deliver(&self, permit: OwnedSemaphorePermit, received: R, settle: Box<dyn Settle>) {
+    /// Hands over a delivery. If the subscription has ended, what arrived goes back.
+    pub(crate) async fn deliver(&self, permit: OwnedSemaphorePermit, received: R, settle: Box<dyn Settle>) {
         let ticket = Ticket::new(Arc::clone(&self.counters), settle).holding(permit);
-        // What cannot be sent comes back in the error; dropping it has it delivered again.
-        let _ = self.deliveries.try_send(Delivery { received, ticket });
+        if let Err(TrySendError::Full(delivery) | TrySendError::Closed(delivery)) =
+            self.deliveries.try_send(Delivery { received, ticket })
+            && let Err(error) = delivery.redeliver().wait().await
+        {
+            tracing::debug!(%error, "a delivery that nobody wants any more could not go back");
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Delivery, Outcome};
 use crate::messaging::Received;
@@ -16,7 +17,17 @@ use crate::messaging::Received;
 /// the group, where the provider can.
 #[must_use = "dropping a subscription ends it"]
 pub struct Subscription<R> {
-    deliveries: Pin<Box<dyn Stream<Item = Delivery<R>> + Send>>,
+    source: Source<R>,
+}
+
+/// Where deliveries come from.
+enum Source<R> {
+    Stream(Pin<Box<dyn Stream<Item = Delivery<R>> + Send>>),
+    /// A task, which has the other ends of both.
+    Task {
+        deliveries: mpsc::Receiver<Delivery<R>>,
+        ended: oneshot::Receiver<()>,
+    },
 }
 
 // === impl Subscription ===
@@ -24,14 +35,40 @@ pub struct Subscription<R> {
 impl<R> Subscription<R> {
     /// A subscription whose deliveries come from a stream. Dropping the stream has to end it.
     pub fn new(deliveries: impl Stream<Item = Delivery<R>> + Send + 'static) -> Self {
-        Self { deliveries: Box::pin(deliveries) }
+        Self { source: Source::Stream(Box::pin(deliveries)) }
+    }
+
+    /// A subscription whose deliveries come from a task, which ends when the channel is closed.
+    pub(super) fn of_task(deliveries: mpsc::Receiver<Delivery<R>>, ended: oneshot::Receiver<()>) -> Self {
+        Self { source: Source::Task { deliveries, ended } }
+    }
+
+    /// Ends the subscription, and waits until what it had fetched went back to its group: dropping it has the same
+    /// done by and by. What is settled afterwards is settled, where the group is there without it.
+    pub async fn close(self) {
+        let Source::Task { mut deliveries, ended } = self.source else { return };
+        deliveries.close();
+        while let Some(delivery) = deliveries.recv().await {
+            if let Err(error) = delivery.redeliver().wait().await {
+                tracing::debug!(%error, "a delivery that nobody wants any more could not go back");
+            }
+        }
+        // It sends nothing.
+        let _ = ended.await;
     }
 
     /// The next delivery. Waits while there is none, and while as many are unsettled as may be at a time. May be
     /// dropped before it is done; nothing is lost then. `None` if the runtime that the subscription was made in has
     /// ended.
     pub async fn next(&mut self) -> Option<Delivery<R>> {
-        poll_fn(|context| self.deliveries.as_mut().poll_next(context)).await
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery<R>>> {
+        match &mut self.source {
+            Source::Stream(deliveries) => deliveries.as_mut().poll_next(context),
+            Source::Task { deliveries, .. } => deliveries.poll_recv(context),
+        }
     }
 }
 
@@ -61,7 +98,7 @@ impl<R> Stream for Subscription<R> {
     type Item = Delivery<R>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery<R>>> {
-        self.deliveries.as_mut().poll_next(context)
+        self.poll(context)
     }
 }
 

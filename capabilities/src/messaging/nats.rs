@@ -137,7 +137,7 @@ impl Messaging for Nats {
                     let reply_to = message.reply.map(|subject| subject.as_str().to_owned());
                     if let Some(message) = wire::decode(message.payload, message.headers.as_ref(), reply_to) {
                         let received = Received { topic, message: Arc::new(message), attempt: 1 };
-                        outlet.deliver(permit, received, Box::new(Unkept));
+                        outlet.deliver(permit, received, Box::new(Unkept)).await;
                     }
                 }
             });

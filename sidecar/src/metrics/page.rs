@@ -47,6 +47,9 @@ impl Page<'_> {
         for store in components.state.iter() {
             self.calls(&store.name, store.provider.name(), store.provider.counters());
         }
+        for (name, pubsub) in components.pubsub.iter() {
+            self.calls(name, pubsub.provider.name(), pubsub.provider.counters());
+        }
         for (name, store) in components.secrets.iter() {
             self.calls(name, store.provider.name(), store.provider.counters());
         }

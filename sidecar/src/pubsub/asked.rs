@@ -15,6 +15,14 @@ use super::subscription::{Kind, Said, SaidBulk, Subscription};
 use crate::app::App;
 use crate::body::whole;
 
+/// Why there is no answer that counts.
+enum NoAnswer {
+    /// The app was not reached: it may have gone again.
+    Unreachable(String),
+    /// It answered that it failed.
+    Failed(String),
+}
+
 /// Between two questions, where there is no answer.
 const PAUSE: Duration = Duration::from_millis(200);
 /// As often an app that answers and fails is asked again.
@@ -25,26 +33,31 @@ const ATTEMPTS: u32 = 10;
 /// What the app subscribes to. One that does not answer is asked until it does.
 pub(super) async fn ask(app: &App) -> Vec<Arc<Subscription>> {
     let by_path = !app.protocol.is_grpc();
-    for attempt in 1.. {
+    let mut failures = 0;
+    loop {
         let asked = match by_path {
             true => over_http(app).await,
             false => over_grpc(app).await,
         };
         match asked {
             Ok(said) => return said.into_iter().filter_map(|said| made(said, by_path)).collect(),
-            Err(reason) if attempt < ATTEMPTS => {
+            Err(NoAnswer::Unreachable(reason)) => {
                 tracing::debug!("the app cannot be asked for its subscriptions yet: {reason}");
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(reason) => {
+            Err(NoAnswer::Failed(reason)) if failures < ATTEMPTS => {
+                failures += 1;
+                tracing::debug!("the app could not tell its subscriptions: {reason}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(NoAnswer::Failed(reason)) => {
                 tracing::error!(
                     "the app cannot be asked for its subscriptions, and is taken to have none: {reason}"
                 );
-                break;
+                return Vec::new();
             }
         }
     }
-    Vec::new()
 }
 
 fn made(said: Said, by_path: bool) -> Option<Arc<Subscription>> {
@@ -60,23 +73,25 @@ fn made(said: Said, by_path: bool) -> Option<Arc<Subscription>> {
     }
 }
 
-async fn over_http(app: &App) -> Result<Vec<Said>, String> {
+async fn over_http(app: &App) -> Result<Vec<Said>, NoAnswer> {
     let request = Request::builder()
         .method(Method::GET)
         .uri("/dapr/subscribe")
         .header(header::CONTENT_TYPE, "application/json")
         .body(whole(Bytes::new()))
-        .map_err(|error| error.to_string())?;
-    let response = app.send(request).await.map_err(|error| error.to_string())?;
+        .map_err(|error| NoAnswer::Failed(error.to_string()))?;
+    let response = app.send(request).await.map_err(|error| NoAnswer::Unreachable(error.to_string()))?;
     let (head, body) = response.into_parts();
-    let body = body.collect().await.map_err(|error| format!("its answer broke off: {error}"))?.to_bytes();
+    let body = body.collect().await;
+    let body =
+        body.map_err(|error| NoAnswer::Unreachable(format!("its answer broke off: {error}")))?.to_bytes();
     match head.status {
         StatusCode::OK => Ok(list(&body)),
         StatusCode::NOT_FOUND => {
             tracing::debug!("the app has no subscriptions");
             Ok(Vec::new())
         }
-        status if status.is_server_error() => Err(format!("it answered {status}")),
+        status if status.is_server_error() => Err(NoAnswer::Failed(format!("it answered {status}"))),
         status => {
             tracing::error!("app returned http status code {} from subscription endpoint", status.as_u16());
             Ok(Vec::new())
@@ -154,7 +169,7 @@ fn as_text(value: &Value) -> Option<String> {
     }
 }
 
-async fn over_grpc(app: &App) -> Result<Vec<Said>, String> {
+async fn over_grpc(app: &App) -> Result<Vec<Said>, NoAnswer> {
     let turn = app.turn().await;
     let listed = app.callbacks().list_topic_subscriptions(()).await;
     drop(turn);
@@ -164,7 +179,11 @@ async fn over_grpc(app: &App) -> Result<Vec<Said>, String> {
             tracing::debug!("the app has no subscriptions");
             Ok(Vec::new())
         }
-        Err(status) => Err(format!("{:?}: {}", status.code(), status.message())),
+        Err(status) => {
+            let reason = format!("{:?}: {}", status.code(), status.message());
+            let away = status.code() == Code::Unavailable;
+            Err(if away { NoAnswer::Unreachable(reason) } else { NoAnswer::Failed(reason) })
+        }
     }
 }
 

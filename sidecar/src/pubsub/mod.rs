@@ -10,7 +10,6 @@ mod delivery;
 mod envelope;
 mod error;
 mod event;
-mod measure;
 mod publish;
 mod rules;
 mod scopes;

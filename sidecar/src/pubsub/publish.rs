@@ -7,7 +7,7 @@ use pillion_capabilities::messaging::Message;
 use pillion_capabilities::trace::{self as spans, Context, FutureExt as _, KeyValue, SpanKind};
 
 use super::envelope::{Parts, envelope};
-use super::{PubSub, Trace, error, measure};
+use super::{PubSub, Trace, error};
 use crate::component::Components;
 use crate::state::Metadata;
 use crate::{ApiError, Sidecar};
@@ -75,7 +75,9 @@ pub(crate) async fn publish(
     permitted(sidecar, pubsub, topic)?;
     let start = Instant::now();
     let published = traced(pubsub, "publish", topic, pubsub.provider.publish(topic, message).wait()).await;
-    measure::egress(sidecar, &pubsub.name, topic, published.is_ok(), start.elapsed());
+    if let Some(metrics) = &sidecar.metrics {
+        metrics.pubsub.egress(&pubsub.name, topic, published.is_ok(), start.elapsed());
+    }
     published.map_err(|error| error::failed_to_publish(&pubsub.name, topic, &error))
 }
 
@@ -123,7 +125,9 @@ pub(crate) async fn publish_many(
             ids.into_iter().map(|id| Failed { id, error: error.clone() }).collect()
         }
     };
-    measure::bulk_egress(sidecar, &pubsub.name, topic, failed.is_empty(), start.elapsed());
+    if let Some(metrics) = &sidecar.metrics {
+        metrics.pubsub.bulk_egress(&pubsub.name, topic, failed.is_empty(), start.elapsed());
+    }
     Ok(failed)
 }
 

@@ -145,7 +145,7 @@ impl Stream {
         // What the client has said nothing of is delivered again.
         self.unsettled.clear();
         while self.settling.join_next().await.is_some() {}
-        drop(source);
+        source.close().await;
     }
 
     /// Sends an event to the client.

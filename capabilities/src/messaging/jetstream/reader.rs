@@ -159,7 +159,7 @@ impl Reader {
             }
             return Ok(());
         }
-        self.outlet.deliver(permit, received, Box::new(settlement));
+        self.outlet.deliver(permit, received, Box::new(settlement)).await;
         Ok(())
     }
 

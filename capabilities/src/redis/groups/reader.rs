@@ -203,7 +203,7 @@ impl<E: Entries> Reader<E> {
             Some(received) => {
                 // The server never gives more than were asked for.
                 if let Some(permit) = permits.split(1) {
-                    self.outlet.deliver(permit, received, Box::new(settlement));
+                    self.outlet.deliver(permit, received, Box::new(settlement)).await;
                 }
                 return;
             }

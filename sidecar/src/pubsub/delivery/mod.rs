@@ -23,7 +23,6 @@ pub(super) use verdict::{Verdict, settle};
 use super::PubSub;
 use super::envelope::of_raw;
 use super::event::Event;
-use super::measure::{self, Processed};
 use super::rules::route;
 use super::subscription::Subscription;
 use crate::Sidecar;
@@ -125,9 +124,9 @@ impl Runner {
             under_way.spawn(async move { this.deliver(deliveries, turn).await });
             while under_way.try_join_next().is_some() {}
         }
-        // What is under way can be settled only while there is a subscription.
-        while under_way.join_next().await.is_some() {}
-        drop(source);
+        // What was fetched ahead is for others, also while events are with the app.
+        let settled = async { while under_way.join_next().await.is_some() {} };
+        futures_util::join!(source.close(), settled);
     }
 
     /// Waits until the app wants events: it listens, and is well.
@@ -210,13 +209,17 @@ impl Runner {
     }
 
     fn measured(&self, verdict: Verdict, start: Instant) -> Verdict {
-        let processed = match &verdict {
-            Verdict::Success => Processed::Success,
-            Verdict::Ignored(_) | Verdict::Dropped(_) => Processed::Drop,
-            Verdict::Failed(_) | Verdict::Unreachable(_) => Processed::Retry,
+        let Some(metrics) = &self.sidecar.metrics else { return verdict };
+        let status = match &verdict {
+            Verdict::Success => "success",
+            Verdict::Ignored(_) | Verdict::Dropped(_) => "drop",
+            Verdict::Failed(_) | Verdict::Unreachable(_) => "retry",
         };
-        let Subscription { pubsub, topic, .. } = &*self.subscription;
-        measure::ingress(&self.sidecar, pubsub, topic, processed, start.elapsed());
+        let (Subscription { pubsub, topic, bulk, .. }, took) = (&*self.subscription, start.elapsed());
+        match bulk {
+            Some(_) => metrics.pubsub.bulk_ingress(pubsub, topic, status, took),
+            None => metrics.pubsub.ingress(pubsub, topic, status, took),
+        }
         verdict
     }
 

@@ -52,7 +52,12 @@ pub(super) struct GrpcApp {
 
 impl GrpcApp {
     pub(super) async fn start(says: impl Says) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(0, says).await
+    }
+
+    /// Starts it on this port.
+    pub(super) async fn start_at(port: u16, says: impl Says) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sent, says) = (Arc::new(watch::Sender::new(Vec::new())), Arc::new(says));
         let remembered = Arc::clone(&sent);

@@ -148,3 +148,42 @@ async fn an_event_that_has_expired_is_not_delivered() {
     sidecar.call("POST", "/v1.0/publish/bus/t?metadata.ttlInSeconds=600", "x").await.is_empty();
     assert!(app.until_asked("/on", 1).await[0].json()["expiration"].is_string());
 }
+
+#[tokio::test]
+async fn metrics_count_what_is_published_and_delivered() {
+    let subscriptions = json!([
+        { "pubsubname": "bus", "topic": "t", "route": "/on", "deadLetterTopic": "dead" },
+        { "pubsubname": "bus", "topic": "many", "route": "/many", "bulkSubscribe": {"enabled": true, "maxMessagesCount": 2} },
+    ]);
+    let app = subscriber(subscriptions, |asked| match (asked.path.as_str(), asked.json()["data"].as_str()) {
+        ("/on", Some("drop")) => (200, "{\"status\":\"DROP\"}"),
+        ("/on", Some("fail")) => (500, ""),
+        ("/many", _) => (404, ""),
+        _ => (200, ""),
+    })
+    .await;
+    let sidecar = beside(&app, BUS, 2).await;
+    for data in ["good", "good", "drop", "fail"] {
+        sidecar.call("POST", "/v1.0/publish/bus/t", data).await.is_empty();
+    }
+    let entries = r#"[{"entryId":"a","event":"x"},{"entryId":"b","event":"y"}]"#;
+    sidecar.call("POST", "/v1.0/publish/bulk/bus/many", entries).await.is_empty();
+    let mut missing = vec![
+        ("dapr_component_pubsub_egress_count", "success=\"true\",topic=\"t\"", "4"),
+        ("dapr_component_pubsub_egress_bulk_count", "success=\"true\",topic=\"many\"", "1"),
+        ("dapr_component_pubsub_ingress_count", "process_status=\"success\",topic=\"t\"", "2"),
+        ("dapr_component_pubsub_ingress_count", "process_status=\"drop\",topic=\"t\"", "1"),
+        ("dapr_component_pubsub_ingress_count", "process_status=\"retry\",topic=\"t\"", "1"),
+        ("dapr_component_bulk_pubsub_ingress_count", "process_status=\"drop\",topic=\"many\"", "2"),
+    ];
+    while !missing.is_empty() {
+        let at = crate::wire::At::Tcp(sidecar.text("metrics"));
+        let answer = crate::wire::call(&at, "GET", "/metrics", &[], "").await;
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        missing.retain(|(name, labels, count)| {
+            !text.lines().any(|line| {
+                line.starts_with(name) && line.contains(labels) && line.ends_with(&format!(" {count}"))
+            })
+        });
+    }
+}

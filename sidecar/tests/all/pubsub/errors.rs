@@ -229,3 +229,44 @@ async fn over_grpc() {
     let answer = client.bulk_publish_event(bulk(vec![entry("1"), entry("2")], "mine")).await.unwrap();
     assert_eq!(answer.into_inner().failed_entries, []);
 }
+
+#[tokio::test]
+async fn who_may_not_publish_never_reaches_the_provider() {
+    let scoped = format!("{BUS}  metadata:\n  - name: publishingScopes\n    value: app=mine\n");
+    let sidecar = Sidecar::with_environment(&scoped, &[], &[("DAPR_API_TOKEN", "secret")]);
+    let token = [("dapr-api-token", "secret")];
+    for path in [
+        "/v1.0/publish/bus/theirs",
+        "/v1.0/publish/bus/mine/../theirs",
+        "/v1.0/publish/bus/mine/./../theirs/",
+        "/v1.0/publish/bus/%6Dine%2F..%2Ftheirs",
+        "/v1.0/publish/bus/mine%00",
+        "/v1.0/publish/bus/Mine",
+        "/v1.0/state/../publish/bus/a/b/c/d/e/f/g/../h",
+    ] {
+        wire::call(&sidecar.http(), "POST", path, &token, "x").await.failed(403, "ERR_PUBSUB_FORBIDDEN");
+    }
+    for token in ["", "wrong"] {
+        let answer =
+            wire::call(&sidecar.http(), "POST", "/v1.0/publish/bus/mine", &[("dapr-api-token", token)], "x")
+                .await;
+        assert_eq!(answer.status.as_u16(), 401);
+    }
+    wire::call(&sidecar.http(), "POST", "/v1.0/publish/bus/%ff", &token, "x")
+        .await
+        .failed(400, "ERR_MALFORMED_REQUEST");
+    assert_eq!(published(&sidecar).await, 0);
+    // The same topic, however it is written.
+    for path in
+        ["/v1.0/publish/bus/mine", "/v1.0//publish/./bus/theirs/..//mine/", "/v1.0/publish/bus/%6Dine?"]
+    {
+        wire::call(&sidecar.http(), "POST", path, &token, "x").await.is_empty();
+    }
+    assert_eq!(published(&sidecar).await, 3);
+}
+
+/// How often something was published.
+async fn published(sidecar: &Sidecar) -> u64 {
+    let answer = wire::call(&wire::At::Tcp(sidecar.text("metrics")), "GET", "/metrics", &[], "").await;
+    crate::process::calls(std::str::from_utf8(&answer.body).unwrap(), "bus", Some("publish"))
+}

@@ -170,3 +170,20 @@ async fn rules_and_metadata() {
     assert_eq!(subscription("deadly").dead_letter_topic, "dead");
     assert_eq!(subscription("raw").metadata["rawPayload"], "true");
 }
+
+#[tokio::test]
+async fn an_app_that_is_away_makes_no_event_dead() {
+    let (app, sidecar) = start().await;
+    publish(&sidecar, "deadly", "", b"0", &[]).await;
+    app.until_events(1).await;
+    let port = app.port;
+    drop(app);
+    for data in [b"1", b"2", b"3"] {
+        publish(&sidecar, "deadly", "", data, &[]).await;
+    }
+    let app = GrpcApp::start_at(port, App::default()).await;
+    let mut events = app.until_events(3).await;
+    events.sort_by(|left, right| left.data.cmp(&right.data));
+    let met: Vec<_> = events.iter().map(|event| (event.topic.as_str(), &event.data[..])).collect();
+    assert_eq!(met, [("deadly", &b"1"[..]), ("deadly", b"2"), ("deadly", b"3")]);
+}

@@ -9,6 +9,7 @@ mod grpc;
 mod publish;
 mod reliability;
 mod servers;
+mod spans;
 mod streams;
 
 use http::StatusCode;
