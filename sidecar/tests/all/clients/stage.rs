@@ -1,12 +1,14 @@
 //! What the official clients' programs run beside: a sidecar with every building block, and room for an app.
 
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Instant;
 
 use http::StatusCode;
 use pillion_capabilities::testing::RedisServer;
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::program::PATIENCE;
 use crate::app::App;
 use crate::sidecar::{MEMORY, Sidecar};
 use crate::wire;
@@ -30,7 +32,7 @@ impl Stage {
     pub(super) fn for_app(protocol: &str) -> Self {
         let app_port = free_port();
         let port = app_port.to_string();
-        let components = MEMORY.to_owned();
+        let components = MEMORY.to_owned() + &component("pubsub", "pubsub.in-memory", &[]);
         let sidecar = Sidecar::with(&components, &["--app-port", &port, "--app-protocol", protocol]);
         Self { sidecar, app_port, redis: None, _web: None, _files: TempDir::new().unwrap() }
     }
@@ -98,7 +100,9 @@ impl Stage {
 
     /// Waits until the sidecar has seen its app.
     pub(super) async fn until_open(&self) {
+        let start = Instant::now();
         while !wire::call(&self.sidecar.http(), "GET", "/v1.0/healthz", &[], "").await.status.is_success() {
+            assert!(start.elapsed() < PATIENCE, "the app does not listen");
             tokio::task::yield_now().await;
         }
     }
@@ -106,11 +110,14 @@ impl Stage {
     /// Waits until the sidecar has seen its app and subscribed for it, so many times.
     pub(super) async fn until_subscribed(&self, subscriptions: usize) {
         self.until_open().await;
+        let start = Instant::now();
         loop {
             let metadata = self.sidecar.call("GET", "/v1.0/metadata", "").await.json();
-            if metadata["subscriptions"].as_array().unwrap().len() == subscriptions {
+            let found = &metadata["subscriptions"];
+            if found.as_array().unwrap().len() == subscriptions {
                 return;
             }
+            assert!(start.elapsed() < PATIENCE, "not {subscriptions}: {found}");
             tokio::task::yield_now().await;
         }
     }
