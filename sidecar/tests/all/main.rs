@@ -24,6 +24,7 @@ mod life;
 mod limits;
 mod locks;
 mod offered;
+mod openapi;
 mod outage;
 mod process;
 mod pubsub;

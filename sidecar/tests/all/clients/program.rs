@@ -12,7 +12,7 @@ use super::stage::Stage;
 
 /// A language that Dapr has published a client for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Language {
+pub(crate) enum Language {
     Python,
     JavaScript,
 }
@@ -24,13 +24,13 @@ pub(super) struct Running {
 }
 
 /// A test that waits so long for something has failed.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 // === impl Language ===
 
 impl Language {
     /// Whether its client is there. Where nobody would read that it is not, in CI, that is a failure.
-    pub(super) fn is_there(self) -> bool {
+    pub(crate) fn is_there(self) -> bool {
         let there = self.interpreter().is_some();
         if !there {
             let missing = format!("{self:?} with Dapr's client is not there; scripts/test brings it");
@@ -76,7 +76,8 @@ impl Language {
         command
     }
 
-    fn interpreter(self) -> Option<Command> {
+    /// The interpreter, beside which its tools are.
+    pub(crate) fn interpreter(self) -> Option<Command> {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
         let named = |variable: &str, otherwise: &str| {
             std::env::var_os(variable).map_or(target.join(otherwise), PathBuf::from)
