@@ -30,6 +30,7 @@ mod outside;
 mod pubsub;
 mod secrets;
 pub mod server;
+mod shared_memory;
 mod sidecar;
 pub mod state;
 

@@ -10,6 +10,7 @@ use super::secret_refs::resolved;
 use super::watch::Watch;
 use super::{ComponentError, Components, Manifest, Named, open};
 use crate::Flags;
+use crate::metrics::Metrics;
 use crate::pubsub::Subscription;
 use crate::secrets::SecretStore;
 
@@ -17,6 +18,7 @@ use crate::secrets::SecretStore;
 pub(crate) struct Loader {
     flags: Flags,
     tracing: Option<Tracing>,
+    metrics: Option<Arc<Metrics>>,
     opened: Vec<Opened>,
     /// What each file says that the app subscribes to.
     subscriptions: Vec<(PathBuf, Vec<Arc<Subscription>>)>,
@@ -55,9 +57,9 @@ const SECRETS: &str = "secretstores";
 
 impl Loader {
     /// Nothing is open yet.
-    pub(crate) fn new(flags: &Flags, tracing: Option<Tracing>) -> Self {
+    pub(crate) fn new(flags: &Flags, tracing: Option<Tracing>, metrics: Option<Arc<Metrics>>) -> Self {
         let watch = Watch::new(&flags.resources_path);
-        Self { flags: flags.clone(), tracing, opened: Vec::new(), subscriptions: Vec::new(), watch }
+        Self { flags: flags.clone(), tracing, metrics, opened: Vec::new(), subscriptions: Vec::new(), watch }
     }
 
     /// Opens every component that the files under `--resources-path` define for this app.
@@ -227,7 +229,12 @@ impl Loader {
         resolved: Manifest,
     ) -> Result<Opened, ComponentError> {
         let mut part = Components::of_stores(&self.flags.app_id, Vec::new());
-        open::component(&resolved, &file, &self.flags, self.tracing.as_ref(), &mut part).await?;
+        let opened = open::component(&resolved, &file, &self.flags, self.tracing.as_ref(), &mut part).await;
+        if let Some(metrics) = &self.metrics {
+            metrics.count_opened(&manifest.kind, opened.is_ok());
+            part.measure(metrics.times());
+        }
+        opened?;
         Ok(Opened { file, manifest, resolved, part })
     }
 

@@ -3,6 +3,7 @@
 mod access_control;
 mod api;
 mod features;
+mod metric;
 mod name_resolution;
 mod secrets;
 mod settings;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::invoke::AccessSpec;
+pub(crate) use metric::MetricOptions;
 pub(crate) use settings::Settings;
 
 pub(crate) use name_resolution::invoker;
@@ -84,6 +86,10 @@ struct Spec {
     access_control: Option<AccessSpec>,
     #[serde(default)]
     api: Option<api::Api>,
+    #[serde(default)]
+    metric: Option<metric::Metric>,
+    #[serde(default)]
+    metrics: Option<metric::Metric>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -103,6 +109,8 @@ pub struct Config {
     pub(crate) access_control: Option<Said<AccessSpec>>,
     /// `spec.api`
     api: Option<Said<api::Api>>,
+    /// `spec.metrics`, or `spec.metric`
+    metric: Option<Said<metric::Metric>>,
 }
 
 /// What a file says, and which file.
@@ -161,6 +169,11 @@ impl Config {
                 api.warn(file);
             }
             said(&mut self.api, file, spec.api);
+            let metric = spec.metrics.or(spec.metric);
+            if let Some(metric) = &metric {
+                metric.warn(file);
+            }
+            said(&mut self.metric, file, metric);
         }
         Ok(())
     }

@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 use crate::app::{self, App, AppAddressError};
 use crate::component::{self, ComponentError, Loader};
 use crate::config::{self, Config, ConfigError, Settings};
+use crate::metrics::Metrics;
+use crate::shared_memory::SharedMemory;
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
 use serve::{Protocol, Service};
@@ -30,6 +32,7 @@ pub struct Server {
     connections: Arc<GracefulShutdown>,
     closing: watch::Sender<bool>,
     patience: Duration,
+    shared_memory: Option<SharedMemory>,
     /// Removed when the server goes.
     socket_files: Vec<SocketFile>,
 }
@@ -53,6 +56,8 @@ pub struct Ready {
     pub internal: String,
     /// Address and port of health and metadata for anybody.
     pub public: Option<String>,
+    /// The name of the shared memory.
+    pub shared_memory: Option<String>,
     /// Whether it was built with optimization: a benchmark wants no other.
     pub release: bool,
 }
@@ -83,6 +88,9 @@ pub enum StartError {
         /// What is in the way, and the remedy.
         reason: String,
     },
+    /// Calls through shared memory cannot be taken.
+    #[error("--shared-memory: {0}")]
+    SharedMemory(String),
     /// No address was given.
     #[error("--dapr-listen-addresses names no address")]
     NoAddress,
@@ -109,12 +117,14 @@ impl Server {
         let tracing =
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
         let settings = Settings::new(flags, &config)?;
-        let mut loader = Loader::new(flags, tracing.clone());
+        let metrics = settings.metrics.enabled.then(|| Arc::new(Metrics::new(&settings.metrics)));
+        let mut loader = Loader::new(flags, tracing.clone(), metrics.clone());
         let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
         sidecar.set_components(components);
         sidecar.app = App::new(flags)?;
         sidecar.settings = settings;
+        sidecar.metrics = metrics;
         sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
@@ -155,6 +165,7 @@ impl Server {
             metrics: None,
             internal: internal.address(),
             public: None,
+            shared_memory: None,
             release: !cfg!(debug_assertions),
         };
         listeners.push((Protocol::Internal, internal));
@@ -169,7 +180,8 @@ impl Server {
                 socket_files.push(file);
             }
         }
-        let metrics = flags.enable_metrics.then_some((flags.metrics_listen_address, flags.metrics_port));
+        let enabled = flags.enable_metrics && sidecar.settings.metrics.enabled;
+        let metrics = enabled.then_some((flags.metrics_listen_address, flags.metrics_port));
         let public = flags.dapr_public_port.map(|port| (flags.dapr_public_listen_address, port));
         for (protocol, address, place) in
             [(Protocol::Metrics, metrics, &mut ready.metrics), (Protocol::Public, public, &mut ready.public)]
@@ -187,9 +199,12 @@ impl Server {
             connections: Arc::default(),
             closing: watch::Sender::new(false),
             patience: flags.dapr_graceful_shutdown_seconds,
+            shared_memory: None,
             socket_files,
         };
         let max_head = flags.read_buffer_size.saturating_add(HEAD_SLACK);
+        server.shared_memory = SharedMemory::start(flags, &server.sidecar).await?;
+        server.ready.shared_memory = server.shared_memory.as_ref().and(flags.shared_memory.clone());
         for (protocol, listener) in listeners {
             let (sidecar, closing) = (Arc::clone(&server.sidecar), server.closing.subscribe());
             server.accept(Service { protocol, sidecar, max_head, closing }, listener);
@@ -212,7 +227,9 @@ impl Server {
             () = stop => {}
             () = self.sidecar.stopped() => {}
         }
-        let Self { sidecar, mut accepting, connections, closing, patience, socket_files, .. } = self;
+        let Self {
+            sidecar, mut accepting, connections, closing, patience, shared_memory, socket_files, ..
+        } = self;
         sidecar.set_serving(false);
         // An app may need the sidecar for what it was sent, so that the listeners stay meanwhile.
         let begun = Instant::now();
@@ -220,7 +237,6 @@ impl Server {
             tracing::warn!("events that are still with the app after {patience:?} are given up");
         }
         let patience = patience.saturating_sub(begun.elapsed());
-        sidecar.end();
         // While the listeners are there nobody else can have taken the sockets' names.
         drop(socket_files);
         closing.send_replace(true);
@@ -231,6 +247,9 @@ impl Server {
             && tokio::time::timeout(patience, connections.shutdown()).await.is_err()
         {
             tracing::warn!("requests that are still under way after {patience:?} are given up");
+        }
+        if let Some(shared_memory) = shared_memory {
+            shared_memory.end(patience).await;
         }
         if let Some(tracing) = &sidecar.tracing {
             tracing.clone().close(LAST_SPANS).await;

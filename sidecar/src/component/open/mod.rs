@@ -46,7 +46,7 @@ pub(super) async fn component(
         }
         Some("configuration") => {
             let provider = configuration::store(&opening).await?;
-            components.configuration.add(&manifest.name, Arc::new(ConfigurationStore { provider }));
+            components.configuration.add(&manifest.name, Arc::new(ConfigurationStore::new(provider)));
             components.listed.push(Listed::of(manifest, &[]));
         }
         Some("lock") => {
