@@ -38,5 +38,7 @@ pub use app::{AppAddressError, Protocol as AppProtocol};
 pub use busy::spin as busy_poll;
 pub use error::{ApiError, Detail};
 pub use flags::Flags;
+#[doc(hidden)]
+pub use pubsub::{published, understood};
 pub use server::{Ready, Server, StartError};
 pub use sidecar::Sidecar;

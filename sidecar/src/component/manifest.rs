@@ -166,6 +166,14 @@ impl Manifest {
 pub fn read(file: &Path) -> Result<Vec<Manifest>, ComponentError> {
     let text = std::fs::read_to_string(file)
         .map_err(|source| ComponentError::Read { file: file.to_owned(), source })?;
+    parse(&text, file)
+}
+
+/// Reads the components of a file's text.
+///
+/// # Errors
+/// As [`read`], but for a file that cannot be read.
+pub fn parse(text: &str, file: &Path) -> Result<Vec<Manifest>, ComponentError> {
     let syntax = |error: serde_norway::Error| ComponentError::Syntax {
         file: file.to_owned(),
         line: error.location().map(|location| location.line()),
@@ -174,7 +182,7 @@ pub fn read(file: &Path) -> Result<Vec<Manifest>, ComponentError> {
     let mut manifests = Vec::new();
     // Each document is read twice: as anything, to see what it is, and as a component, whose errors have lines.
     let documents =
-        serde_norway::Deserializer::from_str(&text).zip(serde_norway::Deserializer::from_str(&text));
+        serde_norway::Deserializer::from_str(text).zip(serde_norway::Deserializer::from_str(text));
     for (look, document) in documents {
         let value = Value::deserialize(look).map_err(syntax)?;
         if value.is_null() {

@@ -11,7 +11,7 @@ mod watch;
 
 pub use error::ComponentError;
 pub(crate) use loader::Loader;
-pub use manifest::{Manifest, SecretRef, read};
+pub use manifest::{Manifest, SecretRef, parse, read};
 pub use registry::Components;
 pub(crate) use registry::{Listed, Named};
 pub(crate) use watch::watch;

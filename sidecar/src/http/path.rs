@@ -76,6 +76,8 @@ impl<'a> Route<'a> {
                 }
                 ["state", store, "bulk"] if post => Self::Found(Call::BulkGet { store }),
                 ["state", store, "transaction"] if post => Self::Found(Call::Transact { store }),
+                // A key may be called so.
+                ["state", _, "bulk" | "transaction"] => Self::OtherMethod("GET, DELETE, POST, PUT"),
                 ["state", _, _] => Self::OtherMethod("GET, DELETE"),
                 ["state", store] if post => Self::Found(Call::SaveState { store }),
                 ["state", _] => Self::OtherMethod("POST, PUT"),

@@ -4,6 +4,7 @@
 //! [`Subscriptions`], which has each event delivered to the app or to who holds a stream.
 
 mod asked;
+mod check;
 mod component;
 mod declared;
 mod delivery;
@@ -18,6 +19,7 @@ mod subscription;
 mod subscriptions;
 mod trace;
 
+pub use check::{published, understood};
 pub(crate) use component::{Parts, PubSub, Terms};
 pub(crate) use declared::read as declared;
 pub(crate) use error::{bulk_forbidden, bulk_unreadable, entry_without_id};

@@ -27,6 +27,7 @@ mod locks;
 mod logs;
 mod metrics;
 mod offered;
+mod openapi;
 mod outage;
 mod process;
 mod pubsub;

@@ -5,3 +5,6 @@ mod program;
 mod python;
 mod rust;
 mod stage;
+
+pub(crate) use program::Language;
+pub(crate) use stage::Stage;

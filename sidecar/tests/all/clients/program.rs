@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -11,7 +12,7 @@ use super::stage::Stage;
 
 /// A language that Dapr has published a client for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Language {
+pub(crate) enum Language {
     Python,
     JavaScript,
 }
@@ -22,11 +23,14 @@ pub(super) struct Running {
     _child: Child,
 }
 
+/// A test that waits so long for something has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 // === impl Language ===
 
 impl Language {
     /// Whether its client is there. Where nobody would read that it is not, in CI, that is a failure.
-    pub(super) fn is_there(self) -> bool {
+    pub(crate) fn is_there(self) -> bool {
         let there = self.interpreter().is_some();
         if !there {
             let missing = format!("{self:?} with Dapr's client is not there; scripts/test brings it");
@@ -38,7 +42,10 @@ impl Language {
 
     /// Runs a program to its end, which must be a good one, and answers what it printed.
     pub(super) async fn run(self, program: &str, stage: &Stage, arguments: &[&str]) -> String {
-        let output = self.command(program, stage).args(arguments).output().await.unwrap();
+        let mut command = self.command(program, stage);
+        let output = command.args(arguments).kill_on_drop(true).output();
+        let output = tokio::time::timeout(PATIENCE, output).await;
+        let output = output.unwrap_or_else(|_| panic!("{program} {arguments:?} does not end")).unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{program} {arguments:?}: {said}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -69,7 +76,8 @@ impl Language {
         command
     }
 
-    fn interpreter(self) -> Option<Command> {
+    /// The interpreter, beside which its tools are.
+    pub(crate) fn interpreter(self) -> Option<Command> {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
         let named = |variable: &str, otherwise: &str| {
             std::env::var_os(variable).map_or(target.join(otherwise), PathBuf::from)
@@ -106,9 +114,10 @@ impl Running {
 
     /// The next things that the app tells, in the order of their texts: events have none of their own.
     pub(super) async fn next_of(&mut self, count: usize) -> Vec<Value> {
-        let mut told = Vec::new();
-        for _ in 0..count {
-            told.push(self.next().await);
+        let mut told: Vec<Value> = Vec::new();
+        while told.len() < count {
+            let next = tokio::time::timeout(PATIENCE, self.next()).await;
+            told.push(next.unwrap_or_else(|_| panic!("{} of {count} came: {told:#?}", told.len())));
         }
         told.sort_by_key(Value::to_string);
         told

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use dapr::appcallback::{AppCallbackService, Handler, HandlerMethod};
 use dapr::client::{ClientOptions, DaprInterface};
 use dapr::dapr::proto::common::v1::{InvokeRequest, InvokeResponse, StateItem};
 use dapr::dapr::proto::runtime::v1::app_callback_server::{AppCallback, AppCallbackServer};
@@ -181,4 +182,40 @@ async fn serve<A: AppCallback>(port: u16, callbacks: AppCallbackServer<A>) -> to
 async fn client(sidecar: &Sidecar) -> dapr::Client<impl DaprInterface> {
     let options = ClientOptions::new().with_address(format!("http://{}", sidecar.text("grpc")));
     dapr::Client::from_options(options).await.unwrap()
+}
+
+/// Events, as the crate's own service hands them on.
+struct Heard(tokio::sync::mpsc::UnboundedSender<TopicEventRequest>);
+
+#[tonic::async_trait]
+impl HandlerMethod for Heard {
+    async fn handler(&self, event: TopicEventRequest) -> Result<Response<TopicEventResponse>, Status> {
+        self.0.send(event).unwrap();
+        Ok(Response::new(TopicEventResponse::default()))
+    }
+}
+
+#[tokio::test]
+async fn publish_and_subscribe() {
+    let stage = Stage::for_app("grpc");
+    let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let mut callbacks = AppCallbackService::new();
+    let topic = "plain".to_owned();
+    callbacks.add_handler(Handler {
+        pub_sub_name: "pubsub".to_owned(),
+        topic,
+        handler: Box::new(Heard(sender)),
+    });
+    let _app = serve(stage.app_port, AppCallbackServer::new(callbacks)).await;
+    stage.until_subscribed(1).await;
+    let mut client = client(&stage.sidecar).await;
+    let named = HashMap::from([("cloudevent.id".to_owned(), "named".to_owned())]);
+    client.publish_event("pubsub", "plain", "text/plain", b"hello".to_vec(), Some(named)).await.unwrap();
+    let event = heard.recv().await.unwrap();
+    assert_eq!(
+        (&*event.id, &event.data[..], &*event.data_content_type),
+        ("named", &b"hello"[..], "text/plain")
+    );
+    assert_eq!((&*event.pubsub_name, &*event.topic, &*event.source), ("pubsub", "plain", "app"));
+    client.publish_event("nowhere", "plain", "text/plain", Vec::new(), None).await.unwrap_err();
 }

@@ -1,25 +1,27 @@
 //! What the official clients' programs run beside: a sidecar with every building block, and room for an app.
 
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Instant;
 
 use http::StatusCode;
 use pillion_capabilities::testing::RedisServer;
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::program::PATIENCE;
 use crate::app::App;
 use crate::sidecar::{MEMORY, Sidecar};
 use crate::wire;
 use crate::yaml::component;
 
 /// A sidecar of the app `app`, which listens on a port that is known before it is there.
-pub(super) struct Stage {
-    pub(super) sidecar: Sidecar,
+pub(crate) struct Stage {
+    pub(crate) sidecar: Sidecar,
     pub(super) app_port: u16,
     /// What the configuration and the locks are in.
     redis: Option<RedisServer>,
-    /// What the binding `web` asks.
-    _web: Option<App>,
+    /// The app of a whole stage, and what the binding `web` asks.
+    web: Option<App>,
     _files: TempDir,
 }
 
@@ -30,9 +32,9 @@ impl Stage {
     pub(super) fn for_app(protocol: &str) -> Self {
         let app_port = free_port();
         let port = app_port.to_string();
-        let components = MEMORY.to_owned();
+        let components = MEMORY.to_owned() + &component("pubsub", "pubsub.in-memory", &[]);
         let sidecar = Sidecar::with(&components, &["--app-port", &port, "--app-protocol", protocol]);
-        Self { sidecar, app_port, redis: None, _web: None, _files: TempDir::new().unwrap() }
+        Self { sidecar, app_port, redis: None, web: None, _files: TempDir::new().unwrap() }
     }
 
     /// A sidecar without an app, with a state store alone.
@@ -41,21 +43,25 @@ impl Stage {
             sidecar: Sidecar::memory(),
             app_port: 0,
             redis: None,
-            _web: None,
+            web: None,
             _files: TempDir::new().unwrap(),
         }
     }
 
     /// A sidecar with secrets, a configuration, bindings and locks; none without a Redis.
     pub(super) async fn with_blocks() -> Option<Self> {
+        Self::whole(&[], "").await
+    }
+
+    /// A sidecar with every block and an app that says yes to everything, which asks for a token, if there is one; none
+    /// without a Redis.
+    pub(crate) async fn whole(arguments: &[&str], token: &str) -> Option<Self> {
         let redis = RedisServer::start_or_skip().unwrap()?;
         let address = redis.address().to_string();
         let web = App::start(|asked| {
             let body = String::from_utf8_lossy(&asked.body);
-            (
-                StatusCode::OK,
-                json!({ "method": asked.method.as_str(), "path": asked.path, "body": body }).to_string(),
-            )
+            let said = json!({ "method": asked.method.as_str(), "path": asked.path, "body": body });
+            (StatusCode::OK, said.to_string())
         })
         .await;
         let files = TempDir::new().unwrap();
@@ -64,6 +70,8 @@ impl Stage {
         let folder = files.path().join("files");
         std::fs::create_dir(&folder).unwrap();
         let components = [
+            MEMORY.to_owned(),
+            component("pubsub", "pubsub.in-memory", &[]),
             component("secrets", "secretstores.local.file", &[("secretsFile", secrets.to_str().unwrap())]),
             component("env", "secretstores.local.env", &[]),
             component("configuration", "configuration.redis", &[("redisHost", &address)]),
@@ -71,9 +79,16 @@ impl Stage {
             component("files", "bindings.localstorage", &[("rootPath", folder.to_str().unwrap())]),
             component("web", "bindings.http", &[("url", &format!("http://127.0.0.1:{}/base", web.port))]),
         ];
-        let environment = [("TEST_SECRET_1", "secret_val_1")];
-        let sidecar = Sidecar::with_environment(&components.concat(), &[], &environment);
-        Some(Self { sidecar, app_port: 0, redis: Some(redis), _web: Some(web), _files: files })
+        let environment = [("TEST_SECRET_1", "secret_val_1"), ("DAPR_API_TOKEN", token)];
+        let port = web.port.to_string();
+        let arguments = [&["--app-port", port.as_str()], arguments].concat();
+        let sidecar = Sidecar::with_environment(&components.concat(), &arguments, &environment);
+        Some(Self { sidecar, app_port: web.port, redis: Some(redis), web: Some(web), _files: files })
+    }
+
+    /// The app of a whole stage.
+    pub(crate) fn app(&self) -> &App {
+        self.web.as_ref().unwrap()
     }
 
     /// The variables by which Dapr's clients find the sidecar, and apps their port.
@@ -98,7 +113,9 @@ impl Stage {
 
     /// Waits until the sidecar has seen its app.
     pub(super) async fn until_open(&self) {
+        let start = Instant::now();
         while !wire::call(&self.sidecar.http(), "GET", "/v1.0/healthz", &[], "").await.status.is_success() {
+            assert!(start.elapsed() < PATIENCE, "the app does not listen");
             tokio::task::yield_now().await;
         }
     }
@@ -106,11 +123,14 @@ impl Stage {
     /// Waits until the sidecar has seen its app and subscribed for it, so many times.
     pub(super) async fn until_subscribed(&self, subscriptions: usize) {
         self.until_open().await;
+        let start = Instant::now();
         loop {
             let metadata = self.sidecar.call("GET", "/v1.0/metadata", "").await.json();
-            if metadata["subscriptions"].as_array().unwrap().len() == subscriptions {
+            let found = &metadata["subscriptions"];
+            if found.as_array().unwrap().len() == subscriptions {
                 return;
             }
+            assert!(start.elapsed() < PATIENCE, "not {subscriptions}: {found}");
             tokio::task::yield_now().await;
         }
     }

@@ -6,3 +6,4 @@ mod http2;
 mod listening;
 mod messages;
 mod raw;
+mod tokens;

@@ -16,7 +16,7 @@ let retries = 0;
 
 async function start() {
   await server.pubsub.subscribe("pubsub", "plain", tell("plain"));
-  await server.pubsub.subscribe("pubsub", "raw", tell("raw"), undefined, { rawPayload: "true" });
+  await server.pubsub.subscribe("pubsub", "raw", tell("raw"), undefined, { rawPayload: true });
   await server.pubsub.subscribeWithOptions("pubsub", "ruled", {
     route: {
       default: "by-default",
@@ -30,11 +30,14 @@ async function start() {
     callback: async (data) => {
       await tell("answered")(data);
       if (data === "drop") return DaprPubSubStatusEnum.DROP;
-      if (data === "retry" && (retries += 1) < 3) return DaprPubSubStatusEnum.RETRY;
       return DaprPubSubStatusEnum.SUCCESS;
     },
   });
   await server.pubsub.subscribe("pubsub", "dead", tell("dead"));
+  await server.pubsub.subscribe("pubsub", "retried", async (data) => {
+    await tell("retried")(data);
+    return (retries += 1) < 3 ? DaprPubSubStatusEnum.RETRY : DaprPubSubStatusEnum.SUCCESS;
+  });
   if (!grpc) {
     const bulk = { maxMessagesCount: 10, maxAwaitDurationMs: 50 };
     await server.pubsub.subscribeBulk("pubsub", "bulk", tell("bulk"), bulk);

@@ -32,11 +32,12 @@ steps({
     await publish("second", "other");
   },
   async answers(client) {
-    for (const data of ["take", "retry", "drop"]) await client.pubsub.publish("pubsub", "answered", data);
+    for (const data of ["take", "drop"]) await client.pubsub.publish("pubsub", "answered", data);
+    await client.pubsub.publish("pubsub", "retried", "again");
   },
   async bulk(client) {
     const messages = ["one", { two: 2 }, { entryID: "three", event: "three", contentType: "text/plain" }];
-    const topic = grpc ? "plain" : "bulk";
+    const topic = process.argv[3] === "grpc" ? "plain" : "bulk";
     assert.deepEqual(await client.pubsub.publishBulk("pubsub", topic, messages), { failedMessages: [] });
   },
   async failure(client) {

@@ -1,19 +1,15 @@
 """An app that subscribes, and is called, by Dapr's extension for FastAPI. It tells each event as a line of JSON."""
 
-import json
 import os
 
 import uvicorn
 from dapr.ext.fastapi import DaprApp
 from fastapi import Body, FastAPI, Request, Response
+from telling import tell
 
 app = FastAPI()
 dapr = DaprApp(app)
 attempts = {}
-
-
-def tell(**what):
-    print(json.dumps(what), flush=True)
 
 
 @dapr.subscribe(pubsub="pubsub", topic="plain")
@@ -24,11 +20,14 @@ def plain(event=Body()):
 @dapr.subscribe(pubsub="pubsub", topic="routed", route="/somewhere", dead_letter_topic="dead")
 def routed(event=Body()):
     tell(topic="routed", event=event)
-    status = event["data"]
-    if status == "RETRY":
-        attempts[event["id"]] = attempts.get(event["id"], 0) + 1
-        status = "RETRY" if attempts[event["id"]] < 3 else "SUCCESS"
-    return {"status": status}
+    return {"status": event["data"]}
+
+
+@dapr.subscribe(pubsub="pubsub", topic="retried")
+def retried(event=Body()):
+    tell(topic="retried", event=event)
+    attempts[event["id"]] = attempts.get(event["id"], 0) + 1
+    return {"status": "RETRY" if attempts[event["id"]] < 3 else "SUCCESS"}
 
 
 @dapr.subscribe(pubsub="pubsub", topic="dead")

@@ -6,6 +6,7 @@ import os
 
 from dapr.ext.flask import DaprApp
 from flask import Flask, request
+from telling import tell
 
 app = Flask("app")
 dapr = DaprApp(app)
@@ -15,7 +16,7 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)
 @dapr.subscribe(pubsub="pubsub", topic="plain")
 def plain():
     assert request.content_type == "application/cloudevents+json", request.content_type
-    print(json.dumps({"topic": "plain", "event": json.loads(request.data)}), flush=True)
+    tell(topic="plain", event=json.loads(request.data))
     return {"status": "SUCCESS"}
 
 

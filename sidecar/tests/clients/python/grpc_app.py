@@ -4,7 +4,7 @@ JSON."""
 import json
 import os
 
-import grpc
+import telling
 from dapr.clients.grpc._response import TopicEventResponse
 from dapr.ext.grpc import App, InvokeMethodRequest, InvokeMethodResponse, Rule, SubscriptionMessage
 
@@ -25,7 +25,7 @@ def tell(topic, event):
     }
     if isinstance(what["data"], bytes):
         what["data"] = what["data"].decode()
-    print(json.dumps({"topic": topic, "event": what}), flush=True)
+    telling.tell(topic=topic, event=what)
 
 
 @app.subscribe(pubsub_name="pubsub", topic="plain")
@@ -36,22 +36,20 @@ def plain(event: SubscriptionMessage) -> None:
 @app.subscribe(pubsub_name="pubsub", topic="routed", dead_letter_topic="dead")
 def routed(event: SubscriptionMessage) -> TopicEventResponse:
     tell("routed", event)
-    status = event.data().lower()
-    if status == "retry":
-        attempts[event.id()] = attempts.get(event.id(), 0) + 1
-        status = "retry" if attempts[event.id()] < 3 else "success"
-    return TopicEventResponse(status)
+    return TopicEventResponse(event.data().lower())
+
+
+@app.subscribe(pubsub_name="pubsub", topic="retried")
+def retried(event: SubscriptionMessage) -> TopicEventResponse:
+    tell("retried", event)
+    attempts[event.id()] = attempts.get(event.id(), 0) + 1
+    return TopicEventResponse("retry" if attempts[event.id()] < 3 else "success")
 
 
 @app.subscribe(pubsub_name="pubsub", topic="dead")
 def dead(event: SubscriptionMessage) -> TopicEventResponse:
     tell("dead", event)
     return TopicEventResponse("success")
-
-
-@app.subscribe(pubsub_name="pubsub", topic="ruled")
-def ruled(event: SubscriptionMessage) -> None:
-    tell("by default", event)
 
 
 @app.subscribe(pubsub_name="pubsub", topic="ruled", rule=Rule('event.type == "important"', 1))

@@ -5,6 +5,14 @@ import json
 from dapr.clients import DaprClient
 
 done = []
+cloud_event = {
+    "specversion": "1.0",
+    "id": "my-id",
+    "type": "com.foo.bar",
+    "source": "here",
+    "datacontenttype": "application/json",
+    "data": {"id": 2},
+}
 
 with DaprClient() as client:
     client.publish_event("pubsub", "plain", "Hello, world!", data_content_type="text/plain")
@@ -12,7 +20,7 @@ with DaprClient() as client:
     client.publish_event(
         "pubsub",
         "plain",
-        json.dumps({"specversion": "1.0", "id": "my-id", "type": "com.foo.bar", "source": "here", "data": {"id": 2}}),
+        json.dumps(cloud_event),
         data_content_type="application/cloudevents+json",
     )
     client.publish_event(
