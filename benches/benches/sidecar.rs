@@ -5,7 +5,9 @@
 //! around the same memory provider. Either server is a thread with a current-thread runtime of its own, the client
 //! another; the client is the same for both. All threads share one processor, as waking an idle one would cost more
 //! than what is compared. At the end the `ratio` lines are printed: see the module `ratio`. `half/*` are the parts of
-//! either side that need no socket: of the sidecar, and of the shipped clients of `pillion-native`.
+//! either side that need no socket: of the sidecar, and of the shipped clients of `pillion-native`. `invoke` is a call of
+//! another app by its id, from sidecar to sidecar, which is three hops; it is held against two calls of that app without
+//! any sidecar, one after the other.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run ends")]
 
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
@@ -58,7 +60,7 @@ enum At {
 
 /// A connected client.
 enum Client {
-    Http(hyper::client::conn::http1::SendRequest<Empty<Bytes>>),
+    Http(hyper::client::conn::http1::SendRequest<Empty<Bytes>>, String),
     Grpc(DaprClient<Channel>),
 }
 
@@ -77,6 +79,10 @@ struct Lane {
 
 impl Client {
     async fn http(at: &At) -> Self {
+        Self::http_at(at, format!("/v1.0/state/store/{KEY}")).await
+    }
+
+    async fn http_at(at: &At, path: String) -> Self {
         let sender = match at {
             At::Tcp(address) => {
                 let stream = TcpStream::connect(address).await.expect("connect");
@@ -85,7 +91,7 @@ impl Client {
             }
             At::Unix(path) => Self::handshake(UnixStream::connect(path).await.expect("connect")).await,
         };
-        Self::Http(sender)
+        Self::Http(sender, path)
     }
 
     async fn handshake<S>(stream: S) -> hyper::client::conn::http1::SendRequest<Empty<Bytes>>
@@ -109,8 +115,9 @@ impl Client {
     /// One get, checked.
     async fn get(&mut self) {
         match self {
-            Self::Http(sender) => {
-                let answer = sender.send_request(http_request()).await.expect("answer");
+            Self::Http(sender, path) => {
+                let request = Request::get(&**path).header("host", "localhost").body(Empty::new());
+                let answer = sender.send_request(request.expect("a request")).await.expect("answer");
                 let body = answer.into_body().collect().await.expect("body").to_bytes();
                 assert_eq!(&body[..], VALUE);
             }
@@ -190,6 +197,37 @@ fn main() {
         let [mut sidecar, mut bare] = lane.ways(&runtime);
         lines.ratio(&group, Goal::AtMost(1.25), [&mut sidecar, &mut bare]);
     }
+    let [mut invoked, mut direct] = runtime.block_on(invocation(folder.path()));
+    let mut over = Way::batched("two-sidecars", |times| {
+        runtime.block_on(async {
+            for _ in 0..times {
+                invoked.get().await;
+            }
+        });
+    });
+    let mut under = Way::batched("two-bare-hops", |times| {
+        runtime.block_on(async {
+            for _ in 0..2 * times {
+                direct.get().await;
+            }
+        });
+    });
+    lines.ratio("invoke", Goal::AtMost(3.0), [&mut over, &mut under]);
+}
+
+/// A call of another app through two sidecars, and of that app itself.
+async fn invocation(folder: &Path) -> [Client; 2] {
+    let bare = start_bare("app-tcp", folder, true);
+    let At::Tcp(address) = &bare else { unreachable!("it listens over TCP") };
+    let port = address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let mut flags = Flags::local("callee");
+    flags.app_port = port;
+    let callee = start(flags, None);
+    let mut flags = Flags::local("caller");
+    flags.app_address = vec![("callee".to_owned(), callee.internal)];
+    let caller = start(flags, None);
+    let path = format!("/v1.0/invoke/callee/method/{KEY}");
+    [Client::http_at(&At::Tcp(caller.http), path).await, Client::http_at(&bare, format!("/{KEY}")).await]
 }
 
 /// All lanes, and the shipped client of the sidecar.
@@ -218,16 +256,24 @@ async fn lanes(folder: &Path) -> (Vec<Lane>, GrpcSidecar) {
 fn start_sidecar(folder: &Path) -> (PathBuf, PathBuf, pillion_sidecar::Ready) {
     let mut flags = Flags::local("app");
     flags.unix_domain_socket = Some(folder.to_owned());
-    let sidecar = Arc::new(Sidecar::new("app", vec![store()]));
+    let ready = start(flags, Some(Sidecar::new("app", vec![store()])));
+    let socket = |path: &Option<PathBuf>| path.clone().expect("a socket");
+    (socket(&ready.http_socket), socket(&ready.grpc_socket), ready)
+}
+
+/// Starts a sidecar, or lets one listen that is made already.
+fn start(flags: Flags, sidecar: Option<Sidecar>) -> pillion_sidecar::Ready {
     let (tell, told) = mpsc::channel();
     serve(async move {
-        let server = Server::listen(&flags, sidecar).await.expect("listen");
+        let server = match sidecar {
+            Some(sidecar) => Server::listen(&flags, Arc::new(sidecar)).await,
+            None => Server::start(&flags).await,
+        };
+        let server = server.expect("listen");
         tell.send(server.ready().clone()).expect("somebody waits");
         server.run(std::future::pending()).await;
     });
-    let ready = told.recv().expect("ready");
-    let socket = |path: &Option<PathBuf>| path.clone().expect("a socket");
-    (socket(&ready.http_socket), socket(&ready.grpc_socket), ready)
+    told.recv().expect("ready")
 }
 
 fn start_bare(name: &str, folder: &Path, is_http: bool) -> At {
@@ -327,11 +373,6 @@ fn halves(criterion: &mut Criterion, client: &GrpcSidecar) {
         });
     });
     group.finish();
-}
-
-fn http_request() -> Request<Empty<Bytes>> {
-    let request = Request::get("/v1.0/state/store/key").header("host", "localhost");
-    request.body(Empty::new()).expect("a request")
 }
 
 fn grpc_request() -> GetStateRequest {

@@ -10,17 +10,25 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod bindings;
 pub mod body;
 mod busy;
 mod calls;
 pub mod component;
 pub mod config;
+mod configuration;
 mod error;
 pub mod flags;
 pub mod grpc;
 pub mod http;
+mod invoke;
+mod link;
+mod lock;
 pub mod logging;
 mod metrics;
+mod outside;
+mod pubsub;
+mod secrets;
 pub mod server;
 mod shared_memory;
 mod sidecar;

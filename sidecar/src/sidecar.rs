@@ -9,8 +9,13 @@ use http::{HeaderMap, HeaderName};
 use pillion_capabilities::trace::Tracing;
 use tokio::sync::{Notify, watch};
 
+use crate::ApiError;
 use crate::app::App;
 use crate::component::Components;
+use crate::config::Settings;
+use crate::invoke::Invoker;
+use crate::metrics::Metrics;
+use crate::pubsub::Subscriptions;
 use crate::state::Store;
 
 /// The version that clients are told: the release of Dapr whose API this is.
@@ -27,6 +32,10 @@ pub struct Sidecar {
     components: ArcSwap<Components>,
     /// The app, if there is one to call.
     pub(crate) app: Option<App>,
+    /// What calls other apps.
+    pub(crate) invoker: Invoker,
+    /// What the app subscribes to.
+    pub(crate) subscriptions: Subscriptions,
     /// The token every request must carry, if there is one.
     pub(crate) api_token: Option<String>,
     /// The longest request body, in bytes.
@@ -35,11 +44,19 @@ pub struct Sidecar {
     pub(crate) log_requests: bool,
     /// What makes a span of each request.
     pub(crate) tracing: Option<Tracing>,
+    /// What is counted, if anything is.
+    pub(crate) metrics: Option<Arc<Metrics>>,
+    /// What its Configuration says of blocks.
+    pub(crate) settings: Settings,
     /// Metadata that apps have set.
     extended: RwLock<BTreeMap<String, String>>,
     serving: AtomicBool,
     closing: watch::Sender<bool>,
     stop: Notify,
+    /// Asked to look at the components' files.
+    reload: Notify,
+    /// Tells whoever follows the components that they are others.
+    changed: watch::Sender<()>,
 }
 
 // === impl Sidecar ===
@@ -53,6 +70,8 @@ impl Sidecar {
             components: ArcSwap::from_pointee(Components::of_stores(&app_id, stores)),
             app_id,
             app: None,
+            invoker: Invoker::default(),
+            subscriptions: Subscriptions::default(),
             api_token: None,
             max_body_size: 4 << 20,
             log_requests: false,
@@ -61,6 +80,10 @@ impl Sidecar {
             serving: AtomicBool::new(false),
             closing: watch::Sender::new(false),
             stop: Notify::new(),
+            metrics: None,
+            settings: Settings::default(),
+            reload: Notify::new(),
+            changed: watch::Sender::new(()),
         }
     }
 
@@ -77,6 +100,23 @@ impl Sidecar {
     /// Replaces the components; requests under way keep those that they met.
     pub(crate) fn set_components(&self, components: Components) {
         self.components.store(Arc::new(components));
+        self.changed.send_replace(());
+    }
+
+    /// Tells of each change of the components, from now on. What is begun by them, as a subscription, is looked at again
+    /// then.
+    pub(crate) fn component_changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Has the components' files looked at anew.
+    pub fn reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Completes when somebody has asked for that.
+    pub(crate) async fn reload_asked(&self) {
+        self.reload.notified().await;
     }
 
     /// Asks the sidecar to stop, as a request for shutdown does.
@@ -120,6 +160,13 @@ impl Sidecar {
         let mut extended = self.extended.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         extended.insert("daprRuntimeVersion".to_owned(), RUNTIME_VERSION.to_owned());
         extended
+    }
+
+    /// Counts a failure, if failures are counted.
+    pub(crate) fn count_error(&self, error: &ApiError) {
+        if let Some(metrics) = &self.metrics {
+            metrics.count_error(error.error_code);
+        }
     }
 
     /// Whether a request with these headers may pass: it carries the token, if there is one.

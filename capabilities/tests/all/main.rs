@@ -13,6 +13,7 @@ mod eventstreams;
 mod expiry;
 mod extras;
 mod httpclient;
+mod lock;
 mod log;
 mod logging;
 mod messaging;

@@ -2,27 +2,37 @@
 
 mod attach;
 mod callbacks;
+mod health;
 mod protocol;
+mod tls;
+mod turns;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::watch;
+use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
 pub(crate) use attach::attach;
-pub(crate) use callbacks::Callbacks;
+pub(crate) use callbacks::{AlphaCallbacks, Callbacks};
+pub(crate) use health::{Health, go_duration, watch_health};
 pub use protocol::Protocol;
+pub(crate) use turns::{Answer, Turn};
 
 use crate::Flags;
 use crate::body::Body;
+use crate::link::{Link, LinkError, innermost};
 use crate::sidecar::API_TOKEN;
+use turns::Turns;
 
 /// The app: where it listens, what it speaks, and how much it wants at a time.
 #[derive(Debug)]
@@ -33,8 +43,12 @@ pub(crate) struct App {
     /// Dapr's own token, by which the app knows the sidecar.
     token: Option<HeaderValue>,
     /// How many requests may be with it at a time; none is as many as come.
-    permits: Option<Semaphore>,
-    http: Client<HttpConnector, Body>,
+    turns: Option<Turns>,
+    /// Whether it is healthy.
+    pub(crate) health: Health,
+    http: Client<HttpsConnector<HttpConnector>, Body>,
+    /// HTTP/2, for one that speaks it without being asked.
+    link: Arc<Link>,
     grpc: Channel,
     open: watch::Sender<bool>,
 }
@@ -49,6 +63,19 @@ pub(crate) enum AppError {
         address: String,
         /// What the system said.
         reason: String,
+    },
+    /// It said itself that it is not well.
+    #[error("app is not in a healthy state")]
+    Unhealthy,
+    /// It serves as many as it wants, and too many wait already.
+    #[error(
+        "the app serves {limit} requests at a time (--app-max-concurrency), and {waiting} more wait for it; try later"
+    )]
+    Busy {
+        /// How many it serves at a time.
+        limit: usize,
+        /// How many wait.
+        waiting: usize,
     },
 }
 
@@ -66,6 +93,8 @@ pub struct AppAddressError {
 const LOOK: Duration = Duration::from_millis(100);
 /// How long an unused connection to the app is kept.
 const IDLE: Duration = Duration::from_secs(90);
+/// How long connecting to the app may take.
+const CONNECT: Duration = Duration::from_secs(5);
 
 // === impl App ===
 
@@ -87,20 +116,38 @@ impl App {
             format!("{host}:{}", flags.app_port).parse().map_err(|error| wrong(format!("{error}")))?;
         let token = flags.app_token.as_deref().map(HeaderValue::try_from).transpose();
         let token = token.map_err(|_| wrong("APP_API_TOKEN is no value of a header".to_owned()))?;
+        let mut tls = tls::config().map_err(|error| wrong(error.to_string()))?;
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT));
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
-        builder.http2_only(flags.app_protocol == Protocol::H2c);
+        let protocol = flags.app_protocol;
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let tls = (protocol == Protocol::Grpcs).then(|| TlsConnector::from(Arc::new(tls)));
+        let link = Arc::new(Link::new(authority.clone(), tls));
         let endpoint = Endpoint::try_from(format!("http://{authority}"));
-        let endpoint = endpoint.map_err(|error| wrong(error.to_string()))?.tcp_nodelay(true);
+        let endpoint = endpoint.map_err(|error| wrong(error.to_string()))?;
+        let dialled = Arc::clone(&link);
+        let grpc = endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
+            let link = Arc::clone(&dialled);
+            async move { link.dial().await.map(TokioIo::new) }
+        }));
         Ok(Some(Self {
-            protocol: flags.app_protocol,
+            protocol,
             authority,
             token,
-            permits: (flags.app_max_concurrency > 0).then(|| Semaphore::new(flags.app_max_concurrency)),
+            turns: (flags.app_max_concurrency > 0).then(|| Turns::new(flags.app_max_concurrency)),
+            health: Health::new(flags),
             http: builder.build(connector),
-            grpc: endpoint.connect_lazy(),
+            link,
+            grpc,
             open: watch::Sender::new(false),
         }))
     }
@@ -110,7 +157,7 @@ impl App {
         *self.open.borrow()
     }
 
-    /// Waits until the app listens.
+    /// Waits until the app listens, by looking.
     pub(crate) async fn opened(&self) {
         while TcpStream::connect(self.authority.as_str()).await.is_err() {
             tokio::time::sleep(LOOK).await;
@@ -118,22 +165,73 @@ impl App {
         self.open.send_replace(true);
     }
 
-    /// Waits for a turn, if the app wants only so many requests at a time.
-    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // Never closed.
-        self.permits.as_ref()?.acquire().await.ok()
+    /// Waits until the app was seen to listen.
+    pub(crate) async fn until_open(&self) {
+        // Its sender is here.
+        let _ = self.open.subscribe().wait_for(|open| *open).await;
     }
 
-    /// Sends a request over HTTP. Its URI has a path and a query; where the app is, is put before them.
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, AppError> {
-        let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        parts.scheme = Some(Scheme::HTTP);
-        parts.authority = Some(self.authority.clone());
-        *request.uri_mut() = Uri::from_parts(parts).map_err(|error| self.unreachable(&error))?;
+    /// Whether the app is healthy, now and from now on: always, if it is not to be asked.
+    pub(crate) fn healthy(&self) -> watch::Receiver<bool> {
+        self.health.subscribe()
+    }
+
+    /// How many requests the app wants at a time, if it said so.
+    pub(crate) fn max_concurrency(&self) -> Option<usize> {
+        self.turns.as_ref().map(Turns::limit)
+    }
+
+    /// Waits for a turn, if the app wants only so many requests at a time.
+    pub(crate) async fn turn(&self) -> Option<Turn> {
+        match &self.turns {
+            Some(turns) => Some(turns.wait().await),
+            None => None,
+        }
+    }
+
+    /// A turn for a request that may be refused: when the app is not well, or too many wait already.
+    pub(crate) async fn admit(&self) -> Result<Option<Turn>, AppError> {
+        if !self.health.is_healthy() {
+            return Err(AppError::Unhealthy);
+        }
+        let Some(turns) = &self.turns else { return Ok(None) };
+        let turn = turns.wait_or_refuse().await;
+        turn.map(Some).map_err(|waiting| AppError::Busy { limit: turns.limit(), waiting })
+    }
+
+    /// Sends a request over HTTP. Its URI has a path and a query; where the app is, is put before them. It waits for its
+    /// turn, which it has until the answer was read.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Answer>, AppError> {
+        let turn = self.turn().await;
+        Ok(self.exchange(request).await?.map(|body| Answer::new(body, turn)))
+    }
+
+    /// As [`App::send`], but may be refused instead of waiting for ever.
+    pub(crate) async fn forward(&self, request: Request<Body>) -> Result<Response<Answer>, AppError> {
+        let turn = self.admit().await?;
+        Ok(self.exchange(request).await?.map(|body| Answer::new(body, turn)))
+    }
+
+    /// Sends a request without a turn.
+    async fn exchange(&self, mut request: Request<Body>) -> Result<Response<Incoming>, AppError> {
         if let Some(token) = &self.token {
             request.headers_mut().insert(API_TOKEN, token.clone());
         }
-        let _turn = self.turn().await;
+        let scheme = match self.protocol {
+            Protocol::Http => Scheme::HTTP,
+            Protocol::Https => Scheme::HTTPS,
+            Protocol::H2c | Protocol::Grpc | Protocol::Grpcs => {
+                let sent = self.link.send(request).await;
+                return sent.map_err(|(LinkError::Unsent { reason, .. } | LinkError::Broken(reason))| {
+                    AppError::Unreachable { address: self.authority.to_string(), reason }
+                });
+            }
+        };
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(scheme);
+        parts.authority = Some(self.authority.clone());
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|error| self.unreachable(&error))?;
+        *request.version_mut() = http::Version::HTTP_11;
         self.http.request(request).await.map_err(|error| self.unreachable(&error))
     }
 
@@ -142,12 +240,12 @@ impl App {
         callbacks::client(self.grpc.clone(), self.token.as_ref())
     }
 
+    /// As [`App::callbacks`], of an older time.
+    pub(crate) fn alpha_callbacks(&self) -> AlphaCallbacks {
+        callbacks::alpha_client(self.grpc.clone(), self.token.as_ref())
+    }
+
     fn unreachable(&self, error: &dyn std::error::Error) -> AppError {
-        // What hyper says itself is vague; the innermost reason tells.
-        let mut innermost = error;
-        while let Some(source) = innermost.source() {
-            innermost = source;
-        }
-        AppError::Unreachable { address: self.authority.to_string(), reason: innermost.to_string() }
+        AppError::Unreachable { address: self.authority.to_string(), reason: innermost(error) }
     }
 }

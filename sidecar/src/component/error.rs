@@ -2,6 +2,28 @@
 
 use std::path::PathBuf;
 
+/// The types of components that there are providers for.
+const KNOWN: &[&str] = &[
+    "state.in-memory",
+    "state.redis",
+    "state.redb",
+    "pubsub.in-memory",
+    "pubsub.redis",
+    "pubsub.jetstream",
+    "secretstores.local.env",
+    "secretstores.local.file",
+    "configuration.redis",
+    "configuration.local.file",
+    "lock.redis",
+    "lock.in-memory",
+    "pubsub.in-memory",
+    "pubsub.redis",
+    "pubsub.jetstream",
+    "bindings.http",
+    "bindings.localstorage",
+    "bindings.cron",
+];
+
 /// Why a component cannot be used. Every message names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -26,8 +48,9 @@ pub enum ComponentError {
     },
     /// No provider is known for a component's type.
     #[error(
-        "{}: component {name} has type {kind}, which this sidecar does not know; it knows state.in-memory, \
-         state.redis and state.redb", file.display()
+        "{}: component {name} has type {kind}, which this sidecar does not know; it knows {}",
+        file.display(),
+        KNOWN.join(", ")
     )]
     UnknownType {
         /// The file.

@@ -10,7 +10,7 @@ use serde_norway::Value;
 use super::ComponentError;
 
 /// What a document of a component file says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// `metadata.name`
     pub name: String,
@@ -24,6 +24,21 @@ pub struct Manifest {
     pub scopes: Vec<String>,
     /// `spec.ignoreErrors`: whether the sidecar starts without it when it cannot be opened.
     pub ignore_errors: bool,
+    /// The settings whose values are secrets, which are not among the others before they are known.
+    pub secret_refs: Vec<SecretRef>,
+    /// `auth.secretStore`: where they are.
+    pub secret_store: String,
+}
+
+/// A setting whose value is a secret: `secretKeyRef`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretRef {
+    /// The setting.
+    pub setting: String,
+    /// The secret's name.
+    pub name: String,
+    /// Which of the secret's values; as its name, if it is empty.
+    pub key: String,
 }
 
 /// The part of a document that tells what it is.
@@ -42,8 +57,17 @@ struct Document {
     spec: Spec,
     #[serde(default)]
     scopes: Vec<String>,
+    #[serde(default)]
+    auth: Option<Auth>,
     #[serde(flatten)]
     rest: Rest,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Auth {
+    #[serde(default)]
+    secret_store: Option<String>,
 }
 
 /// Fields that have no effect.
@@ -75,9 +99,16 @@ struct Setting {
     #[serde(default)]
     value: Option<Value>,
     #[serde(default)]
-    secret_key_ref: Option<Value>,
+    secret_key_ref: Option<KeyRef>,
     #[serde(default)]
     env_ref: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct KeyRef {
+    name: String,
+    #[serde(default)]
+    key: String,
 }
 
 // === impl Manifest ===
@@ -150,6 +181,9 @@ pub fn read(file: &Path) -> Result<Vec<Manifest>, ComponentError> {
             continue;
         }
         let head: Head = serde_norway::from_value(value).map_err(syntax)?;
+        if head.kind == "Subscription" {
+            continue;
+        }
         if head.kind != "Component" {
             tracing::warn!("{}: passing over a document of kind {:?}", file.display(), head.kind);
             continue;
@@ -172,7 +206,7 @@ fn manifest(document: Document, file: &Path) -> Result<Manifest, ComponentError>
     for field in outer.cloned().chain(document.spec.rest.keys().map(|field| format!("spec.{field}"))) {
         tracing::warn!("{}: component {name}: {field} has no effect", file.display());
     }
-    let mut settings = Vec::new();
+    let (mut settings, mut secret_refs) = (Vec::new(), Vec::new());
     for setting in document.spec.metadata.unwrap_or_default() {
         let wrong = |message: String| ComponentError::Setting {
             file: file.to_owned(),
@@ -180,10 +214,13 @@ fn manifest(document: Document, file: &Path) -> Result<Manifest, ComponentError>
             message: format!("setting {}: {message}", setting.name),
         };
         let value = match (&setting.value, &setting.secret_key_ref, &setting.env_ref) {
-            (_, Some(_), _) => {
-                let remedy =
-                    "secretKeyRef is not supported, as there are no secret stores; give a value or an envRef";
-                return Err(wrong(remedy.to_owned()));
+            (_, Some(KeyRef { name, key }), _) => {
+                let (name, key) = (name.clone(), key.clone());
+                secret_refs.push(SecretRef { setting: setting.name, name, key });
+                continue;
+            }
+            (_, None, Some(variable)) if is_own(variable) => {
+                return Err(wrong(format!("envRef names {variable}, which is the sidecar's own")));
             }
             (_, None, Some(variable)) => std::env::var(variable)
                 .map_err(|_| wrong(format!("envRef names {variable}, which is not set")))?,
@@ -204,5 +241,20 @@ fn manifest(document: Document, file: &Path) -> Result<Manifest, ComponentError>
         settings,
         scopes: document.scopes,
         ignore_errors: document.spec.ignore_errors,
+        secret_refs,
+        secret_store: document.auth.and_then(|auth| auth.secret_store).unwrap_or_default(),
     })
+}
+
+/// Whether a variable is for the sidecar alone, as with Dapr.
+fn is_own(variable: &str) -> bool {
+    let variable = variable.to_ascii_uppercase();
+    variable == "APP_API_TOKEN" || variable.starts_with("DAPR_")
+}
+
+// Values may be secrets.
+impl std::fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Manifest").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
 }

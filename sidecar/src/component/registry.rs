@@ -2,6 +2,14 @@
 
 use std::sync::Arc;
 
+use super::Manifest;
+use crate::bindings::OutputBinding;
+use crate::bindings::input::{self, InputBinding};
+use crate::configuration::ConfigurationStore;
+use crate::lock::LockStore;
+use crate::metrics::{Bounds, Meter};
+use crate::pubsub::{PubSub, Subscription};
+use crate::secrets::SecretStore;
 use crate::state::{Store, Stores};
 
 /// Everything that requests find by a component's name. A reload replaces it as a whole; what did not change is the same
@@ -9,6 +17,14 @@ use crate::state::{Store, Stores};
 #[derive(Debug, Default)]
 pub struct Components {
     pub(crate) state: Stores,
+    pub(crate) secrets: Named<SecretStore>,
+    pub(crate) configuration: Named<ConfigurationStore>,
+    pub(crate) locks: Named<LockStore>,
+    pub(crate) pubsub: Named<PubSub>,
+    /// What files say that the app subscribes to.
+    pub(crate) subscriptions: Vec<Arc<Subscription>>,
+    pub(crate) outputs: Named<OutputBinding>,
+    pub(crate) inputs: Named<InputBinding>,
     /// Every component, as metadata tells it.
     pub(crate) listed: Vec<Listed>,
 }
@@ -27,13 +43,56 @@ pub(crate) struct Listed {
 #[derive(Debug)]
 pub(crate) struct Named<T>(Vec<(String, Arc<T>)>);
 
+// === impl Listed ===
+
+impl Listed {
+    /// A component by its file.
+    pub(crate) fn of(manifest: &Manifest, capabilities: &'static [&'static str]) -> Self {
+        let Manifest { name, kind, version, .. } = manifest;
+        Self { name: name.clone(), kind: kind.clone(), version: version.clone(), capabilities }
+    }
+}
+
 // === impl Components ===
 
 impl Components {
     /// The components of a sidecar that has state stores alone.
     pub(crate) fn of_stores(app_id: &str, stores: Vec<Store>) -> Self {
         let listed = stores.iter().map(Store::listed).collect();
-        Self { state: Stores::new(app_id, stores), listed }
+        Self { state: Stores::new(app_id, stores), listed, ..Self::default() }
+    }
+
+    /// Has each count its calls, if it is of a kind of which Dapr does.
+    pub(super) fn measure(&mut self, times: &Bounds) {
+        self.state.measure(|| Meter::new(times, crate::state::MEASURED));
+        for (_, store) in self.secrets.iter() {
+            store.meter.get_or_init(|| Meter::new(times, crate::secrets::MEASURED));
+        }
+        for (_, store) in self.configuration.iter() {
+            store.meter.get_or_init(|| Meter::new(times, crate::configuration::MEASURED));
+        }
+        for (_, binding) in self.inputs.iter() {
+            binding.meter.get_or_init(|| Meter::new(times, input::MEASURED));
+        }
+        for (_, binding) in self.outputs.iter() {
+            binding.meter.get_or_init(|| Meter::new(times, binding.output.operations()));
+        }
+    }
+
+    /// Adds what others have.
+    pub(super) fn add(&mut self, others: &Self) {
+        // By name, so that nothing is forgotten.
+        let Self { state, secrets, configuration, locks, outputs, inputs, pubsub, subscriptions, listed } =
+            others;
+        state.iter().for_each(|store| self.state.add(store.clone()));
+        self.pubsub.add_all(pubsub);
+        self.subscriptions.extend(subscriptions.iter().cloned());
+        self.secrets.add_all(secrets);
+        self.configuration.add_all(configuration);
+        self.locks.add_all(locks);
+        self.outputs.add_all(outputs);
+        self.inputs.add_all(inputs);
+        self.listed.extend(listed.iter().cloned());
     }
 }
 
@@ -42,6 +101,10 @@ impl Components {
 impl<T> Named<T> {
     pub(crate) fn add(&mut self, name: impl Into<String>, thing: Arc<T>) {
         self.0.push((name.into(), thing));
+    }
+
+    pub(crate) fn add_all(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().cloned());
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<T>> {

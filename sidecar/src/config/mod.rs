@@ -1,5 +1,12 @@
 //! Dapr's `Configuration` files: what is said of the sidecar as a whole, as `--config` names them.
 
+mod access_control;
+mod api;
+mod features;
+mod metric;
+mod name_resolution;
+mod secrets;
+mod settings;
 mod tracing;
 
 use std::collections::BTreeMap;
@@ -9,6 +16,11 @@ use pillion_capabilities::Error;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::invoke::AccessSpec;
+pub(crate) use metric::MetricOptions;
+pub(crate) use settings::Settings;
+
+pub(crate) use name_resolution::invoker;
 pub(crate) use tracing::options as tracing;
 
 /// Why a configuration cannot be used. Every message names the file, or the variable.
@@ -29,6 +41,14 @@ pub enum ConfigError {
         /// Which.
         file: PathBuf,
         /// What is wrong, and where.
+        message: String,
+    },
+    /// What is said about other apps is wrong.
+    #[error("{place}: {message}")]
+    Wrong {
+        /// A part of a file, or a flag.
+        place: String,
+        /// What is wrong, and the remedy.
         message: String,
     },
     /// What is said about traces is wrong.
@@ -56,6 +76,20 @@ struct Document {
 struct Spec {
     #[serde(default)]
     tracing: Option<tracing::Tracing>,
+    #[serde(default)]
+    secrets: Option<secrets::Secrets>,
+    #[serde(default)]
+    features: Option<Vec<features::Feature>>,
+    #[serde(default)]
+    name_resolution: Option<name_resolution::NameResolution>,
+    #[serde(default)]
+    access_control: Option<AccessSpec>,
+    #[serde(default)]
+    api: Option<api::Api>,
+    #[serde(default)]
+    metric: Option<metric::Metric>,
+    #[serde(default)]
+    metrics: Option<metric::Metric>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -65,6 +99,18 @@ struct Spec {
 pub struct Config {
     /// `spec.tracing`
     pub(crate) tracing: Option<Said<tracing::Tracing>>,
+    /// `spec.secrets`
+    secrets: Option<Said<secrets::Secrets>>,
+    /// `spec.features`
+    features: Option<Said<Vec<features::Feature>>>,
+    /// `spec.nameResolution`
+    pub(crate) name_resolution: Option<Said<name_resolution::NameResolution>>,
+    /// `spec.accessControl`
+    pub(crate) access_control: Option<Said<AccessSpec>>,
+    /// `spec.api`
+    api: Option<Said<api::Api>>,
+    /// `spec.metrics`, or `spec.metric`
+    metric: Option<Said<metric::Metric>>,
 }
 
 /// What a file says, and which file.
@@ -111,6 +157,23 @@ impl Config {
                 tracing.warn(file);
             }
             said(&mut self.tracing, file, spec.tracing);
+            if let Some(secrets) = &spec.secrets {
+                secrets.warn(file);
+            }
+            said(&mut self.secrets, file, spec.secrets);
+            spec.features.iter().flatten().for_each(|feature| feature.warn(file));
+            said(&mut self.features, file, spec.features);
+            said(&mut self.name_resolution, file, spec.name_resolution);
+            said(&mut self.access_control, file, spec.access_control);
+            if let Some(api) = &spec.api {
+                api.warn(file);
+            }
+            said(&mut self.api, file, spec.api);
+            let metric = spec.metrics.or(spec.metric);
+            if let Some(metric) = &metric {
+                metric.warn(file);
+            }
+            said(&mut self.metric, file, metric);
         }
         Ok(())
     }

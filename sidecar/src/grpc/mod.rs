@@ -3,7 +3,10 @@
 //! The generated service would ask for a hundred methods, most of them outside this sidecar's subset; tonic's
 //! [`Grpc`] is called by path instead, and whatever is not there is unimplemented by name.
 
+mod blocks;
+mod invoke;
 mod message;
+mod pubsub;
 pub(crate) mod state;
 mod status;
 mod stream;
@@ -13,6 +16,7 @@ mod traced;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use dapr::dapr::proto::runtime::v1 as proto;
 use http::{Request, Response};
@@ -24,13 +28,17 @@ use tonic_prost::ProstCodec;
 
 pub use message::GetStateResponse;
 pub use state::get_state_response;
+pub(crate) use state::into_save;
 pub use status::status;
 
+use crate::metrics::Name;
+use crate::outside::Outside;
+use crate::pubsub::Trace;
 use crate::sidecar::API_TOKEN;
-use crate::{ApiError, Sidecar};
+use crate::{ApiError, Sidecar, calls};
 
 /// The path of every method up to its name.
-const SERVICE: &str = "/dapr.proto.runtime.v1.Dapr/";
+pub(crate) const SERVICE: &str = "/dapr.proto.runtime.v1.Dapr/";
 
 /// Answers one request.
 ///
@@ -61,16 +69,36 @@ async fn logged(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<
 }
 
 async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<Body> {
+    let Some(metrics) = &sidecar.metrics else { return perform(sidecar, request).await };
+    let name = request.uri().path().strip_prefix(SERVICE).map_or(Name::Other, Name::of_method);
+    let begun = Instant::now();
+    let response = perform(sidecar, request).await;
+    // Only a failure is in the headers.
+    let code = response.headers().get(tonic::Status::GRPC_STATUS);
+    let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
+    metrics.count_grpc(name, code, begun.elapsed());
+    response
+}
+
+async fn perform(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<Body> {
     if let Some(refused) = refuse(sidecar, &request) {
         return refused;
     }
     let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
-        return if request.uri().path() == pillion_calls::STREAM {
-            stream::calls(sidecar, request).await
-        } else {
-            unimplemented(&request)
-        };
+        if request.uri().path() == pillion_calls::STREAM {
+            return match calls::is_offered(sidecar) {
+                true => stream::calls(sidecar, request).await,
+                false => not_offered(),
+            };
+        }
+        // Aside, so that calls of other kinds are not larger.
+        return Box::pin(invoke::proxy(sidecar, request)).await;
     };
+    if let Some(offered) = &sidecar.settings.offered
+        && !offered.has_method(method)
+    {
+        return not_offered();
+    }
     let components = sidecar.components();
     let stores = &components.state;
     match method {
@@ -81,10 +109,24 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
         "DeleteBulkState" => unary(sidecar, request, |r| state::delete_bulk(stores, r)).await,
         "ExecuteStateTransaction" => unary(sidecar, request, |r| state::transact(stores, r)).await,
         "QueryStateAlpha1" => unary(sidecar, request, |r| state::query(stores, r)).await,
+        "PublishEvent" => {
+            let trace = Trace::of(request.headers());
+            unary(sidecar, request, |r| pubsub::publish(sidecar, &components, &trace, r)).await
+        }
+        "BulkPublishEvent" | "BulkPublishEventAlpha1" => {
+            let trace = Trace::of(request.headers());
+            unary(sidecar, request, |r| pubsub::publish_bulk(sidecar, &components, &trace, r)).await
+        }
+        "SubscribeTopicEventsAlpha1" => pubsub::subscribe(sidecar, request).await,
         "GetMetadata" => unary(sidecar, request, |r| system::metadata(sidecar, r)).await,
         "SetMetadata" => unary(sidecar, request, |r| system::set_metadata(sidecar, r)).await,
+        "InvokeService" => Box::pin(invoke::service(sidecar, request)).await,
         "Shutdown" => unary(sidecar, request, |r| system::shutdown(sidecar, r)).await,
-        _ => unimplemented(&request),
+        // Aside, so that other requests are not larger.
+        method => {
+            let method = method.to_owned();
+            Box::pin(blocks::dispatch(sidecar, &components, request, &method)).await
+        }
     }
 }
 
@@ -101,12 +143,22 @@ where
 {
     let service = tower::service_fn(|request: tonic::Request<M>| {
         let answer = method(request.into_inner());
-        async move { answer.await.map(tonic::Response::new).map_err(|error| status(&error)) }
+        async move {
+            answer.await.map(tonic::Response::new).map_err(|error| {
+                sidecar.count_error(&error);
+                status(&error)
+            })
+        }
     });
     let response = Grpc::new(ProstCodec::<R, M>::default())
         .max_decoding_message_size(sidecar.max_body_size)
         .unary(service, request)
         .await;
+    longer_than_allowed(sidecar, response)
+}
+
+/// An answer, with Dapr's code where the message was too long.
+fn longer_than_allowed(sidecar: &Sidecar, response: Response<Body>) -> Response<Body> {
     // Of all answers only tonic's own refusal of a long message has this code; Dapr, as Go, gives another.
     if response.headers().get(tonic::Status::GRPC_STATUS).is_some_and(|code| code == "11") {
         return too_large(sidecar.max_body_size);
@@ -129,10 +181,27 @@ fn refuse(sidecar: &Arc<Sidecar>, request: &Request<Incoming>) -> Option<Respons
     Some(status(&error).into_http())
 }
 
+/// The answer to a call that the configuration does not offer.
+fn not_offered() -> Response<Body> {
+    tonic::Status::unimplemented("requested endpoint is not available").into_http()
+}
+
 fn unimplemented(request: &Request<Incoming>) -> Response<Body> {
     let path = request.uri().path();
     let message = match path.trim_start_matches('/').split_once('/') {
-        Some((service, method)) => format!("method {method} of service {service} is not implemented"),
+        Some((service, method)) => {
+            let said = format!("method {method} of service {service} is not implemented");
+            match Outside::of_method(method) {
+                _ if !path.starts_with(SERVICE) => {
+                    format!("{said}; metadata dapr-app-id names the app that has it")
+                }
+                Some(outside) => {
+                    let name = outside.name();
+                    format!("{said}: it is of a part of Dapr's API outside of this sidecar's subset, {name}")
+                }
+                None => said,
+            }
+        }
         None => format!("{path:?} is not the path of a method"),
     };
     tonic::Status::unimplemented(message).into_http()

@@ -1,8 +1,12 @@
 //! Dapr's API over HTTP.
 
 mod answer;
+mod blocks;
 mod body;
+mod cors;
+mod invoke;
 mod path;
+mod pubsub;
 mod query;
 mod request;
 mod state;
@@ -11,16 +15,21 @@ mod traced;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use answer::Answer;
 pub use answer::value as value_answer;
+pub use blocks::Block;
+pub(crate) use cors::Cors;
 pub use path::{Call, Route};
+pub(crate) use request::{AppAnswer, into_save};
 
 use crate::body::Body;
+use crate::metrics::Name;
 use crate::{ApiError, Sidecar};
 
 /// What a port offers.
@@ -41,11 +50,34 @@ pub async fn answer(
     offer: Offer,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    Ok(match &sidecar.tracing {
+    if let Some(cors) = &sidecar.settings.cors {
+        return Ok(Box::pin(crossing(cors, sidecar, offer, request)).await);
+    }
+    Ok(traced(sidecar, offer, request).await)
+}
+
+/// Answers a request that may come from a page of another origin.
+async fn crossing(
+    cors: &Cors,
+    sidecar: &Arc<Sidecar>,
+    offer: Offer,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    if let Some(answer) = cors.preflight(request.method(), request.headers()) {
+        return answer;
+    }
+    let origin = request.headers().get(http::header::ORIGIN).cloned();
+    let mut response = traced(sidecar, offer, request).await;
+    cors.tell(origin.as_ref(), &mut response);
+    response
+}
+
+async fn traced(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
+    match &sidecar.tracing {
         None => logged(sidecar, offer, request).await,
         // Aside, so that requests without it are not larger.
         Some(tracing) => Box::pin(traced::answer(tracing, sidecar, offer, request)).await,
-    })
+    }
 }
 
 async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
@@ -61,27 +93,54 @@ async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>
 }
 
 async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
+    let mut name = Name::Other;
+    let Some(metrics) = &sidecar.metrics else {
+        return perform_or_refuse(sidecar, offer, request, &mut name).await;
+    };
+    let (begun, received) = (Instant::now(), request.body().size_hint().lower());
+    let response = perform_or_refuse(sidecar, offer, request, &mut name).await;
+    let sent = response.body().size_hint().lower();
+    metrics.count_http(name, response.status(), received, sent, begun.elapsed());
+    response
+}
+
+/// Answers a request, and tells what it was.
+async fn perform_or_refuse(
+    sidecar: &Arc<Sidecar>,
+    offer: Offer,
+    request: Request<Incoming>,
+    name: &mut Name,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let route = Route::find(&head.method, head.uri.path());
+    let route = match &sidecar.settings.offered {
+        Some(offered) if !offered.has_path(head.uri.path()) => Route::Unknown,
+        _ => Route::find(&head.method, head.uri.path()),
+    };
     let (route, open) = match offer {
         Offer::Whole => (route, route.is_health()),
         Offer::Public => (route.public(), true),
     };
+    *name = Name::of_route(&route);
     let refused = if !open && !sidecar.admits(&head.headers) {
         answer::text(StatusCode::UNAUTHORIZED, "invalid api token")
     } else {
         match route {
             Route::Found(call) => {
                 let outcome = perform(sidecar, call, &head, body).await;
-                return outcome.unwrap_or_else(|error| answer::error(&error));
+                return outcome.unwrap_or_else(|error| {
+                    sidecar.count_error(&error);
+                    answer::error(&error)
+                });
             }
             Route::OtherMethod(allowed) => answer::method_not_allowed(allowed),
-            Route::Unknown => answer::error(&ApiError::new(
-                StatusCode::NOT_FOUND,
-                tonic::Code::NotFound,
-                "ERR_DIRECT_INVOKE",
-                "failed getting app id either from the URL path or the header dapr-app-id",
-            )),
+            // Aside, so that requests of other kinds are not larger.
+            Route::Unknown if offer == Offer::Whole => {
+                if invoke::is_meant(&head) {
+                    *name = Name::InvokeService;
+                }
+                return Box::pin(invoke::answer(sidecar, head, body)).await;
+            }
+            Route::Unknown => answer::error(&invoke::no_app_id()),
         }
     };
     match body::discard(&head.headers, body, sidecar.max_body_size).await {
@@ -112,10 +171,21 @@ async fn perform(
             read.await?;
             state::query(stores, store)
         }
+        // Aside, so that requests for state are not larger.
+        Call::Publish { pubsub, topic } => {
+            let data = read.await?;
+            Box::pin(pubsub::publish(sidecar, &components, (pubsub, topic), head, data)).await
+        }
+        Call::PublishBulk { pubsub, topic } => {
+            let data = read.await?;
+            Box::pin(pubsub::publish_bulk(sidecar, &components, (pubsub, topic), head, &data)).await
+        }
         Call::Health { outbound } => system::health(sidecar, query, outbound),
         Call::GetMetadata => Ok(system::metadata(sidecar)),
         Call::SetMetadata { key } => system::set_metadata(sidecar, key, &read.await?),
         Call::Shutdown => Ok(system::shutdown(sidecar)),
+        // Aside, so that other requests are not larger.
+        Call::Block(call) => Box::pin(blocks::perform(sidecar, &components, call, head, read)).await,
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use super::is_post;
+use super::{Block, is_post};
 use crate::ApiError;
 
 /// The most segments that a path of this API has, and some more to be sure that a longer one is not taken for it.
@@ -21,10 +21,13 @@ pub enum Call<'a> {
     BulkGet { store: &'a str },
     Transact { store: &'a str },
     QueryState { store: &'a str },
+    Publish { pubsub: &'a str, topic: &'a str },
+    PublishBulk { pubsub: &'a str, topic: &'a str },
     Health { outbound: bool },
     GetMetadata,
     SetMetadata { key: &'a str },
     Shutdown,
+    Block(Block<'a>),
 }
 
 /// What a method and a path lead to.
@@ -49,16 +52,23 @@ impl<'a> Route<'a> {
         for segment in path.split('/') {
             match segment {
                 "" | "." => continue,
+                // What is for an app must not become something else.
+                ".." if matches!(segments.get(..count.min(SEGMENTS)), Some(["v1.0", "invoke", ..])) => {
+                    return Self::Unknown;
+                }
                 ".." => count = count.saturating_sub(1),
                 _ => {
-                    let Some(place) = segments.get_mut(count) else { return Self::Unknown };
-                    *place = segment;
+                    if let Some(place) = segments.get_mut(count) {
+                        *place = segment;
+                    }
                     count += 1;
                 }
             }
         }
         let post = is_post(method);
-        match segments.get(..count).unwrap_or_default() {
+        // A path that is longer is none of those whose length is known.
+        let segments = segments.get(..count.min(SEGMENTS)).unwrap_or_default();
+        match segments {
             [version, rest @ ..] if *version == "v1.0" => match rest {
                 ["state", store, key] if *method == Method::GET => Self::Found(Call::GetState { store, key }),
                 ["state", store, key] if *method == Method::DELETE => {
@@ -69,6 +79,13 @@ impl<'a> Route<'a> {
                 ["state", _, _] => Self::OtherMethod("GET, DELETE"),
                 ["state", store] if post => Self::Found(Call::SaveState { store }),
                 ["state", _] => Self::OtherMethod("POST, PUT"),
+                ["publish", "bulk", pubsub, ..] if post => {
+                    Self::Found(Call::PublishBulk { pubsub, topic: from(path, segments, 4) })
+                }
+                ["publish", pubsub, ..] if post => {
+                    Self::Found(Call::Publish { pubsub, topic: from(path, segments, 3) })
+                }
+                ["publish", _, ..] => Self::OtherMethod("POST, PUT"),
                 ["healthz"] if *method == Method::GET => Self::Found(Call::Health { outbound: false }),
                 ["healthz", "outbound"] if *method == Method::GET => {
                     Self::Found(Call::Health { outbound: true })
@@ -79,11 +96,15 @@ impl<'a> Route<'a> {
                 ["metadata", _] => Self::OtherMethod("PUT"),
                 ["shutdown"] if *method == Method::POST => Self::Found(Call::Shutdown),
                 ["shutdown"] => Self::OtherMethod("POST"),
-                _ => Self::Unknown,
+                _ => Block::find(method, segments),
             },
             ["v1.0-alpha1", "state", store, "query"] if post => Self::Found(Call::QueryState { store }),
+            ["v1.0-alpha1", "publish", "bulk", pubsub, ..] if post => {
+                Self::Found(Call::PublishBulk { pubsub, topic: from(path, segments, 4) })
+            }
+            ["v1.0-alpha1", "publish", "bulk", _, ..] => Self::OtherMethod("POST, PUT"),
             ["v1.0-alpha1", "state", _, "query"] => Self::OtherMethod("POST, PUT"),
-            _ => Self::Unknown,
+            _ => Block::find(method, segments),
         }
     }
 
@@ -99,6 +120,13 @@ impl<'a> Route<'a> {
     pub(super) fn is_health(&self) -> bool {
         matches!(self, Self::Found(Call::Health { .. }))
     }
+}
+
+/// What a path has from one of its segments on.
+fn from<'a>(path: &'a str, segments: &[&'a str], place: usize) -> &'a str {
+    let Some(first) = segments.get(place) else { return "" };
+    // The segment is a part of the path.
+    path.get(first.as_ptr().addr() - path.as_ptr().addr()..).unwrap_or_default()
 }
 
 /// Reads a segment.

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::answer::{self, Answer};
 use super::path::decode;
 use super::query::parameter;
+use crate::app::go_duration;
+use crate::pubsub::{Rule, Subscription};
 use crate::sidecar::RUNTIME_VERSION;
 use crate::{ApiError, Sidecar};
 
@@ -45,20 +47,47 @@ pub(super) fn metadata(sidecar: &Sidecar) -> Answer {
         "actors": [],
         "components": components,
         "extended": sidecar.extended(),
-        "subscriptions": [],
+        "subscriptions": sidecar.subscriptions.list().iter().map(|it| subscription(it)).collect::<Vec<_>>(),
         "appConnectionProperties": app_properties(sidecar),
         "actorRuntime": { "runtimeStatus": "DISABLED", "hostReady": false, "placement": "" },
     });
     answer::json(body.to_string())
 }
 
+fn subscription(subscription: &Subscription) -> Value {
+    let rule = |rule: &Rule| json!({ "match": rule.condition(), "path": rule.path });
+    json!({
+        "pubsubname": subscription.pubsub,
+        "topic": subscription.topic,
+        "metadata": subscription.metadata,
+        "rules": subscription.rules.iter().map(rule).collect::<Vec<_>>(),
+        "deadLetterTopic": subscription.dead_letter.as_deref().unwrap_or_default(),
+        "type": subscription.kind.name(),
+    })
+}
+
 fn app_properties(sidecar: &Sidecar) -> Value {
     let Some(app) = &sidecar.app else { return json!({}) };
-    json!({
+    let mut properties = json!({
         "port": app.authority.port_u16(),
         "protocol": app.protocol.name(),
         "channelAddress": app.authority.host(),
-    })
+    });
+    // As with Dapr, what is not said is left out.
+    if let Some(limit) = app.max_concurrency() {
+        properties["maxConcurrency"] = json!(limit);
+    }
+    if let Some(probe) = &app.health.probe {
+        properties["health"] = json!({
+            "healthProbeInterval": go_duration(probe.interval),
+            "healthProbeTimeout": go_duration(probe.timeout),
+            "healthThreshold": probe.threshold,
+        });
+        if !app.protocol.is_grpc() {
+            properties["health"]["healthCheckPath"] = json!(probe.path);
+        }
+    }
+    properties
 }
 
 pub(super) fn set_metadata(sidecar: &Sidecar, key: &str, body: &[u8]) -> Result<Answer, ApiError> {

@@ -1,11 +1,13 @@
 //! The listeners and the life of the process.
 
 mod listen;
+mod patience;
 mod serve;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper_util::server::graceful::GracefulShutdown;
 use pillion_capabilities::trace::Tracing;
@@ -14,12 +16,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{self, App, AppAddressError};
-use crate::component::{self, ComponentError};
-use crate::config::{self, Config, ConfigError};
+use crate::component::{self, ComponentError, Loader};
+use crate::config::{self, Config, ConfigError, Settings};
+use crate::metrics::Metrics;
 use crate::shared_memory::SharedMemory;
 use crate::{Flags, Sidecar};
 use listen::{Listener, SocketFile};
-use serve::Protocol;
+use serve::{Protocol, Service};
 
 /// A sidecar that listens.
 pub struct Server {
@@ -49,6 +52,8 @@ pub struct Ready {
     pub grpc_socket: Option<PathBuf>,
     /// Address and port of the metrics.
     pub metrics: Option<String>,
+    /// Address and port for other sidecars.
+    pub internal: String,
     /// Address and port of health and metadata for anybody.
     pub public: Option<String>,
     /// The name of the shared memory.
@@ -91,6 +96,8 @@ pub enum StartError {
     NoAddress,
 }
 
+/// What Go's server takes of a head beyond its limit, in bytes.
+const HEAD_SLACK: usize = 4 << 10;
 /// How long the export of the last spans may take.
 const LAST_SPANS: Duration = Duration::from_secs(3);
 
@@ -109,17 +116,25 @@ impl Server {
         let tracing = config::tracing(flags, &config)?;
         let tracing =
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
-        let components = component::open(flags, tracing.as_ref()).await?;
+        let settings = Settings::new(flags, &config)?;
+        let metrics = settings.metrics.enabled.then(|| Arc::new(Metrics::new(&settings.metrics)));
+        let mut loader = Loader::new(flags, tracing.clone(), metrics.clone());
+        let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
         sidecar.set_components(components);
         sidecar.app = App::new(flags)?;
+        sidecar.settings = settings;
+        sidecar.metrics = metrics;
+        sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
         sidecar.log_requests = flags.enable_api_logging;
         if let Some(tracing) = tracing {
             sidecar.trace(tracing);
         }
-        Self::listen(flags, Arc::new(sidecar)).await
+        let mut server = Self::listen(flags, Arc::new(sidecar)).await?;
+        server.watch(loader);
+        Ok(server)
     }
 
     /// Listens for a sidecar that is made already.
@@ -139,6 +154,8 @@ impl Server {
             let found = listeners.iter().find(|(protocol, _)| *protocol == wanted);
             found.map(|(_, listener)| listener.address()).ok_or(StartError::NoAddress)
         };
+        let internal = (flags.dapr_internal_grpc_listen_address, flags.dapr_internal_grpc_port).into();
+        let internal = Listener::tcp(Protocol::Internal.name(), internal).await?;
         let mut ready = Ready {
             ready: true,
             http: first(http)?,
@@ -146,10 +163,12 @@ impl Server {
             http_socket: None,
             grpc_socket: None,
             metrics: None,
+            internal: internal.address(),
             public: None,
             shared_memory: None,
             release: !cfg!(debug_assertions),
         };
+        listeners.push((Protocol::Internal, internal));
         if let Some(folder) = &flags.unix_domain_socket {
             for (protocol, place) in
                 [(http, &mut ready.http_socket), (Protocol::Grpc, &mut ready.grpc_socket)]
@@ -161,7 +180,8 @@ impl Server {
                 socket_files.push(file);
             }
         }
-        let metrics = flags.enable_metrics.then_some((flags.metrics_listen_address, flags.metrics_port));
+        let enabled = flags.enable_metrics && sidecar.settings.metrics.enabled;
+        let metrics = enabled.then_some((flags.metrics_listen_address, flags.metrics_port));
         let public = flags.dapr_public_port.map(|port| (flags.dapr_public_listen_address, port));
         for (protocol, address, place) in
             [(Protocol::Metrics, metrics, &mut ready.metrics), (Protocol::Public, public, &mut ready.public)]
@@ -184,8 +204,10 @@ impl Server {
         };
         server.shared_memory = SharedMemory::start(flags, &server.sidecar).await?;
         server.ready.shared_memory = server.shared_memory.as_ref().and(flags.shared_memory.clone());
+        let max_head = flags.read_buffer_size.saturating_add(HEAD_SLACK);
         for (protocol, listener) in listeners {
-            server.accept(protocol, listener);
+            let (sidecar, closing) = (Arc::clone(&server.sidecar), server.closing.subscribe());
+            server.accept(Service { protocol, sidecar, max_head, closing }, listener);
         }
         server.sidecar.set_serving(true);
         server.attach();
@@ -209,6 +231,12 @@ impl Server {
             sidecar, mut accepting, connections, closing, patience, shared_memory, socket_files, ..
         } = self;
         sidecar.set_serving(false);
+        // An app may need the sidecar for what it was sent, so that the listeners stay meanwhile.
+        let begun = Instant::now();
+        if tokio::time::timeout(patience, sidecar.subscriptions.close()).await.is_err() {
+            tracing::warn!("events that are still with the app after {patience:?} are given up");
+        }
+        let patience = patience.saturating_sub(begun.elapsed());
         // While the listeners are there nobody else can have taken the sockets' names.
         drop(socket_files);
         closing.send_replace(true);
@@ -228,6 +256,26 @@ impl Server {
         }
     }
 
+    /// What all its connections share.
+    #[must_use]
+    pub fn sidecar(&self) -> &Arc<Sidecar> {
+        &self.sidecar
+    }
+
+    /// Begins to take changes of the components' files.
+    fn watch(&mut self, loader: Loader) {
+        let mut closing = self.closing.subscribe();
+        let sidecar = Arc::clone(&self.sidecar);
+        self.accepting.spawn(async move {
+            let hot = sidecar.settings.hot_reload;
+            tokio::select! {
+                biased;
+                _ = closing.changed() => {}
+                () = component::watch(&sidecar, loader, hot) => {}
+            }
+        });
+    }
+
     /// Begins what is for the app, which may not listen yet.
     fn attach(&mut self) {
         let mut closing = self.closing.subscribe();
@@ -239,11 +287,19 @@ impl Server {
                 () = app::attach(&sidecar) => {}
             }
         });
-    }
-
-    fn accept(&mut self, protocol: Protocol, listener: Listener) {
         let mut closing = self.closing.subscribe();
         let sidecar = Arc::clone(&self.sidecar);
+        self.accepting.spawn(async move {
+            tokio::select! {
+                biased;
+                _ = closing.changed() => {}
+                () = app::watch_health(&sidecar) => {}
+            }
+        });
+    }
+
+    fn accept(&mut self, service: Service, listener: Listener) {
+        let mut closing = self.closing.subscribe();
         let connections = Arc::clone(&self.connections);
         self.accepting.spawn(async move {
             loop {
@@ -251,7 +307,7 @@ impl Server {
                     biased;
                     _ = closing.changed() => break,
                     stream = listener.accept() => match stream {
-                        Ok(stream) => serve::spawn(protocol, stream, Arc::clone(&sidecar), connections.watcher()),
+                        Ok(stream) => serve::spawn(&service, stream, connections.watcher()),
                         Err(error) => listen::pause_after(&error).await,
                     },
                 }

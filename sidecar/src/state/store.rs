@@ -10,6 +10,7 @@ use super::KeyPrefix;
 use super::prefix::prefixed;
 use crate::ApiError;
 use crate::component::Listed;
+use crate::metrics::Meter;
 
 /// What keeps a store's values; each treats a foreign etag as Dapr's component of that type does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Store {
     pub provider: Arc<dyn KeyValue>,
     /// What makes a span of each call of the provider.
     pub(crate) tracing: Option<Tracing>,
+    /// What counts each call of the provider.
+    pub(crate) meter: Option<Arc<Meter>>,
     prefix: String,
 }
 
@@ -83,7 +86,7 @@ impl Store {
     ) -> Self {
         let name = name.into();
         let prefix = prefix.resolve(app_id, &name, namespace);
-        Self { name, backend, version: "v1".to_owned(), provider, tracing: None, prefix }
+        Self { name, backend, version: "v1".to_owned(), provider, tracing: None, meter: None, prefix }
     }
 
     /// The store as metadata tells it.
@@ -133,6 +136,11 @@ impl Stores {
                 ApiError::store_not_found(name, &self.app_id)
             }
         })
+    }
+
+    /// Has each count its calls.
+    pub(crate) fn measure(&mut self, meter: impl Fn() -> Meter) {
+        self.stores.iter_mut().for_each(|store| store.meter = Some(Arc::new(meter())));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Store> {

@@ -31,7 +31,7 @@ fn an_unknown_type_is_named_with_its_file() {
 
 #[tokio::test]
 async fn what_is_not_for_state_is_passed_over() {
-    let other = MEMORY.replace("name: store", "name: events").replace("state.in-memory", "pubsub.redis");
+    let other = MEMORY.replace("name: store", "name: events").replace("state.in-memory", "conversation.echo");
     let sidecar = Sidecar::with(&format!("{other}---\n{MEMORY}"), &[]);
     let components = sidecar.call("GET", "/v1.0/metadata", "").await.json()["components"].clone();
     assert_eq!(components.as_array().unwrap().len(), 1, "{components}");
@@ -55,13 +55,13 @@ async fn a_component_may_be_done_without() {
 fn fields_without_effect_are_warned_of() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("store.yaml");
-    std::fs::write(&file, format!("{MEMORY}  initTimeout: 5s\nauth:\n  secretStore: vault\n")).unwrap();
+    std::fs::write(&file, format!("{MEMORY}  initTimeout: 5s\nextra:\n  secretStore: vault\n")).unwrap();
     let free = ["--dapr-http-port=0", "--dapr-grpc-port=0", "--enable-metrics=false", "--resources-path"];
     let mut command = bare(free);
     let (child, _) = first_line(command.arg(folder.path()).stderr(Stdio::piped()));
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     let said = errors(child);
-    for field in ["spec.initTimeout", "auth"] {
+    for field in ["spec.initTimeout", "extra"] {
         assert!(said.contains(&format!("component store: {field} has no effect")), "{said}");
     }
     assert!(!said.contains("apiVersion"), "{said}");
@@ -93,7 +93,9 @@ fn settings_are_checked() {
     let said = refused(&with("    value: a||b\n"), &[]);
     assert!(said.contains("keyPrefix 'a||b' can't contain '||'"), "{said}");
     let said = refused(&with("    secretKeyRef: {name: a, key: b}\n"), &[]);
-    assert!(said.contains("secretKeyRef is not supported"), "{said}");
+    assert!(said.contains("setting keyPrefix: secretKeyRef needs a store"), "{said}");
+    let said = refused(&with("    envRef: DAPR_API_TOKEN\n"), &[]);
+    assert!(said.contains("DAPR_API_TOKEN, which is the sidecar's own"), "{said}");
     let said = refused(&with("    envRef: PILLION_NO_SUCH_VARIABLE\n"), &[]);
     assert!(said.contains("PILLION_NO_SUCH_VARIABLE, which is not set"), "{said}");
     let said = refused(&with("    value: [a]\n"), &[]);

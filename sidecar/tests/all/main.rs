@@ -7,16 +7,31 @@
 )]
 
 mod app;
+mod app_health;
 mod attach;
+mod bindings;
 mod clients;
 mod components;
 mod concurrency;
+mod configuration;
 mod grpc;
+mod hostile;
 mod http;
+mod inputs;
+mod invoke_grpc;
+mod invoke_http;
+mod invoke_names;
 mod life;
 mod limits;
+mod locks;
+mod metrics;
+mod offered;
 mod outage;
 mod process;
+mod pubsub;
+mod raw;
+mod reload;
+mod secrets;
 mod sidecar;
 mod spans;
 mod stores;
@@ -24,3 +39,4 @@ mod stream;
 mod system;
 mod token;
 mod wire;
+mod yaml;

@@ -42,8 +42,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            scopes: Vec::new(),
-            ignore_errors: false,
+            ..Manifest::default()
         })
     }
 

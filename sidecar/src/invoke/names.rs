@@ -1,0 +1,242 @@
+//! Where the sidecars of other apps are.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::uri::Authority;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tonic::Code;
+
+use super::Refused;
+use super::address::AppAddress;
+use crate::body::Body;
+use crate::link::{Link, LinkError};
+
+/// What stands for the sidecars of other apps.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// By app id, with the namespace where it is not this sidecar's.
+    fixed: HashMap<String, Arc<Place>>,
+    dns: Option<Dns>,
+}
+
+/// Names of hosts that are made of an app's id.
+#[derive(Debug)]
+pub(crate) struct Dns {
+    /// With `{{.ID}}`, `{{.Namespace}}` and `{{.Port}}`.
+    template: String,
+    port: u16,
+    found: Mutex<HashMap<AppKey, Arc<Found>>>,
+}
+
+type AppKey = (String, String);
+
+/// What a name stood for, and when that was asked.
+#[derive(Debug)]
+struct Found {
+    at: Instant,
+    place: Arc<Place>,
+}
+
+/// The sidecars of one app: each call goes to another of them.
+#[derive(Debug)]
+pub(crate) struct Place {
+    seats: Vec<Seat>,
+    next: AtomicUsize,
+}
+
+/// One sidecar, and until when it is passed over.
+#[derive(Debug)]
+struct Seat {
+    link: Link,
+    /// In milliseconds since [`start`].
+    down_until: AtomicU64,
+}
+
+/// A name of a host stands for the same addresses for so long.
+const FRESH: Duration = Duration::from_secs(5);
+/// More names than these are not remembered: ids are the callers' choice.
+const NAMES: usize = 1_024;
+/// A sidecar that cannot be connected to is passed over for so long, if there are others.
+const DOWN: Duration = Duration::from_secs(2);
+
+/// What is wrong with an address of an app's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no address of a sidecar; write it as HOST:PORT, with the port of its ready line's \"internal\""
+)]
+pub(crate) struct AddressError(pub(crate) String);
+
+// === impl Names ===
+
+impl Names {
+    /// Adds an address of an app's sidecar; an app may have several.
+    pub(crate) fn add(&mut self, id: &str, address: &str) -> Result<(), AddressError> {
+        let authority: Authority = address.parse().map_err(|_| AddressError(address.to_owned()))?;
+        if authority.port_u16().is_none() || address.contains('@') {
+            return Err(AddressError(address.to_owned()));
+        }
+        let place = self.fixed.entry(id.to_owned()).or_default();
+        // Nobody else has it before the sidecar serves.
+        if let Some(place) = Arc::get_mut(place) {
+            place.seats.push(Seat::new(authority));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_dns(&mut self, dns: Dns) {
+        self.dns = Some(dns);
+    }
+
+    pub(super) async fn find(&self, app: &AppAddress, own_namespace: &str) -> Result<Arc<Place>, Refused> {
+        let fixed = if app.namespace == own_namespace {
+            self.fixed.get(&app.id)
+        } else {
+            self.fixed.get(&format!("{}.{}", app.id, app.namespace))
+        };
+        if let Some(place) = fixed {
+            return Ok(Arc::clone(place));
+        }
+        match &self.dns {
+            Some(dns) => dns.find(app).await,
+            None => Err(Refused::new(
+                Code::Internal,
+                format!(
+                    "couldn't find service: {}; this sidecar has no mDNS: give --app-address {}=HOST:PORT, or \
+                     spec.nameResolution with the component static, structuredformat or dns",
+                    app.id, app.id
+                ),
+            )),
+        }
+    }
+}
+
+// === impl Dns ===
+
+impl Dns {
+    /// Dapr's own names, as Kubernetes has them.
+    pub(crate) const TEMPLATE: &str = "{{.ID}}-dapr.{{.Namespace}}.svc.cluster.local:{{.Port}}";
+
+    pub(crate) fn new(template: String, port: u16) -> Self {
+        Self { template, port, found: Mutex::default() }
+    }
+
+    /// The name and port for an app.
+    pub(crate) fn name(&self, id: &str, namespace: &str) -> String {
+        self.template
+            .replace("{{.ID}}", id)
+            .replace("{{.Namespace}}", namespace)
+            .replace("{{.Port}}", &self.port.to_string())
+    }
+
+    async fn find(&self, app: &AppAddress) -> Result<Arc<Place>, Refused> {
+        let key = (app.id.clone(), app.namespace.clone());
+        let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(found) = known.as_ref().filter(|found| found.at.elapsed() < FRESH) {
+            return Ok(Arc::clone(&found.place));
+        }
+        let name = self.name(&app.id, &app.namespace);
+        let failed = |reason: String| {
+            Refused::new(Code::Internal, format!("failed to resolve address for '{name}': {reason}"))
+        };
+        let addresses = match tokio::net::lookup_host(&name).await {
+            Ok(addresses) => addresses,
+            // What it stood for may still do.
+            Err(error) => match known {
+                Some(found) => return Ok(Arc::clone(&found.place)),
+                None => return Err(failed(error.to_string())),
+            },
+        };
+        let mut authorities: Vec<Authority> =
+            addresses.filter_map(|address| address.to_string().parse().ok()).collect();
+        authorities.sort_by(|left, right| left.as_str().cmp(right.as_str()));
+        authorities.dedup();
+        if authorities.is_empty() {
+            return Err(failed("it has no address".to_owned()));
+        }
+        // The same addresses keep their connections.
+        let same = known
+            .map(|found| Arc::clone(&found.place))
+            .filter(|place| place.seats.iter().map(|seat| seat.link.authority()).eq(authorities.iter()));
+        let place = same.unwrap_or_else(|| {
+            let seats = authorities.into_iter().map(Seat::new).collect();
+            Arc::new(Place { seats, next: AtomicUsize::new(0) })
+        });
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= NAMES && !all.contains_key(&key) {
+            all.retain(|_, found| found.at.elapsed() < FRESH);
+        }
+        if all.len() < NAMES || all.contains_key(&key) {
+            all.insert(key, Arc::new(Found { at: Instant::now(), place: Arc::clone(&place) }));
+        }
+        Ok(place)
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Sends a request to one of the sidecars; to another where one cannot be connected to.
+    pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, LinkError> {
+        let count = self.seats.len();
+        let first = if count > 1 { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        let mut last = String::from("there is no address");
+        // All that are not known to be down come first, then, for want of a better, the others.
+        for down in [false, true] {
+            for offset in 0..count {
+                let Some(seat) = self.seats.get((first + offset) % count) else { continue };
+                if count > 1 && seat.is_down() != down {
+                    continue;
+                }
+                match seat.link.send(request).await {
+                    Err(LinkError::Unsent { request: again, reason }) => {
+                        seat.set_down();
+                        last = format!("{}: {reason}", seat.link.authority());
+                        request = *again;
+                    }
+                    sent => {
+                        seat.down_until.store(0, Ordering::Relaxed);
+                        return sent;
+                    }
+                }
+            }
+            if count == 1 {
+                break;
+            }
+        }
+        Err(LinkError::Unsent { request: Box::new(request), reason: last })
+    }
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { seats: Vec::new(), next: AtomicUsize::new(0) }
+    }
+}
+
+// === impl Seat ===
+
+impl Seat {
+    fn new(authority: Authority) -> Self {
+        Self { link: Link::new(authority, None), down_until: AtomicU64::new(0) }
+    }
+
+    fn is_down(&self) -> bool {
+        let until = self.down_until.load(Ordering::Relaxed);
+        until != 0 && until > now()
+    }
+
+    fn set_down(&self) {
+        let down = u64::try_from(DOWN.as_millis()).unwrap_or(u64::MAX);
+        self.down_until.store(now().saturating_add(down), Ordering::Relaxed);
+    }
+}
+
+/// Milliseconds since this was asked first.
+fn now() -> u64 {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+}

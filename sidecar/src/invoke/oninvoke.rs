@@ -1,0 +1,185 @@
+//! Calls over HTTP of an app that speaks gRPC: `AppCallback.OnInvoke`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dapr::dapr::proto::common::v1::http_extension::Verb;
+use dapr::dapr::proto::common::v1::{HttpExtension, InvokeRequest, InvokeResponse};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use prost_types::Any;
+use serde_json::json;
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
+
+use super::{Refused, headers};
+use crate::Sidecar;
+use crate::app::App;
+use crate::body::{Body, whole};
+
+/// Fields of HTTP that in gRPC's metadata would be taken for its own, or for the sidecar's: there they have a prefix.
+const PERMANENT: [&str; 26] = [
+    "accept",
+    "accept-charset",
+    "accept-language",
+    "accept-ranges",
+    "authorization",
+    "cache-control",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "from",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-schedule-tag-match",
+    "if-unmodified-since",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "referer",
+    "user-agent",
+    "via",
+    "warning",
+    "content-length",
+    "te",
+];
+
+/// Has the app answer a request over HTTP, by its callback.
+pub(super) async fn http(
+    sidecar: &Arc<Sidecar>,
+    app: &App,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refused> {
+    let (head, body) = request.into_parts();
+    let body = read(body, sidecar.max_body_size).await?;
+    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let message = InvokeRequest {
+        method: head.uri.path().trim_start_matches('/').to_owned(),
+        data: Some(Any { type_url: String::new(), value: body.into() }),
+        content_type: content_type.unwrap_or_default().to_owned(),
+        http_extension: Some(HttpExtension {
+            verb: verb(&head.method)? as i32,
+            querystring: head.uri.query().unwrap_or_default().to_owned(),
+        }),
+    };
+    let answer = invoke(app, message, to_metadata(&head.headers)).await?;
+    Ok(match answer {
+        Ok(answer) => {
+            let (metadata, message, _) = answer.into_parts();
+            let mut response = Response::new(whole(message.data.unwrap_or_default().value));
+            let fields = response.headers_mut();
+            for (name, value) in metadata.into_headers().iter() {
+                // Binary values are no text, and what the message has of its own is not the body's.
+                let own = name == header::CONTENT_TYPE || name.as_str().starts_with("grpc-");
+                if !own && !name.as_str().ends_with("-bin") {
+                    fields.append(name.clone(), value.clone());
+                }
+            }
+            headers::clean(fields);
+            fields.remove(header::CONTENT_LENGTH);
+            fields.remove(header::DATE);
+            let content_type = Some(message.content_type).filter(|it| !it.is_empty());
+            let content_type = content_type.and_then(|content_type| HeaderValue::try_from(content_type).ok());
+            let json = HeaderValue::from_static("application/json");
+            fields.insert(header::CONTENT_TYPE, content_type.unwrap_or(json));
+            response
+        }
+        Err(status) => {
+            let body = json!({ "code": status.code() as i32, "message": status.message() });
+            let mut response = Response::new(whole(body.to_string()));
+            *response.status_mut() = http_status(status.code());
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            response
+        }
+    })
+}
+
+/// Calls the app's callback: its own refusal is an answer.
+pub(super) async fn invoke(
+    app: &App,
+    message: InvokeRequest,
+    metadata: HeaderMap,
+) -> Result<Result<tonic::Response<InvokeResponse>, Status>, Refused> {
+    let _turn = app.admit().await?;
+    let mut request = tonic::Request::new(message);
+    let mut metadata = MetadataMap::from_headers(metadata);
+    metadata.remove("dapr-api-token");
+    *request.metadata_mut() = metadata;
+    let mut callbacks = app.callbacks().max_decoding_message_size(usize::MAX);
+    Ok(callbacks.on_invoke(request).await)
+}
+
+/// A whole body; the callback takes no other.
+pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Refused> {
+    let body = Limited::new(body, limit).collect().await;
+    body.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            let message = format!(
+                "the app speaks gRPC, and gets no more than {limit} bytes at once; --max-body-size raises it"
+            );
+            Refused::new(Code::ResourceExhausted, message)
+        } else {
+            Refused::new(Code::Internal, format!("error reading the request body: {error}"))
+        }
+    })
+}
+
+/// Fields of HTTP as gRPC's metadata.
+pub(super) fn to_metadata(fields: &HeaderMap) -> HeaderMap {
+    let mut metadata = HeaderMap::with_capacity(fields.len());
+    for (name, value) in fields {
+        if PERMANENT.contains(&name.as_str()) {
+            if let Ok(name) = HeaderName::try_from(format!("dapr-{name}")) {
+                metadata.append(name, value.clone());
+            }
+        } else if !name.as_str().starts_with("grpc-") && !name.as_str().ends_with("-bin") {
+            metadata.append(name.clone(), value.clone());
+        }
+    }
+    metadata
+}
+
+fn verb(method: &Method) -> Result<Verb, Refused> {
+    let found = Verb::from_str_name(method.as_str()).filter(|verb| *verb != Verb::None);
+    found.ok_or_else(|| Refused::new(Code::InvalidArgument, "invalid HTTP verb"))
+}
+
+/// The status over HTTP for gRPC's code, as Dapr has it.
+pub(super) const fn http_status(code: Code) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::Cancelled => StatusCode::REQUEST_TIMEOUT,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// gRPC's code for a status over HTTP, as Dapr has it.
+pub(super) fn grpc_code(status: StatusCode) -> Code {
+    match status.as_u16() {
+        200..300 => Code::Ok,
+        408 => Code::Cancelled,
+        400 => Code::Internal,
+        504 => Code::DeadlineExceeded,
+        404 => Code::NotFound,
+        409 => Code::AlreadyExists,
+        403 => Code::PermissionDenied,
+        401 => Code::Unauthenticated,
+        429 => Code::ResourceExhausted,
+        501 => Code::Unimplemented,
+        503 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}

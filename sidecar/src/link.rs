@@ -1,0 +1,169 @@
+//! A connection over HTTP/2 to one place, shared by all that goes there: another sidecar, or an app that speaks it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use http::uri::{Authority, Scheme};
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio_rustls::TlsConnector;
+
+use crate::body::Body;
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// A place that has been silent for so long is asked whether it is still there, and has so long to answer.
+const SILENCE: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// One place. It is connected to when something is sent there first, and again when the connection is gone.
+pub(crate) struct Link {
+    authority: Authority,
+    tls: Option<TlsConnector>,
+    sender: ArcSwapOption<SendRequest<Body>>,
+    /// Held while connecting, so that many who want to send make one connection.
+    connecting: Mutex<()>,
+}
+
+/// Why something could not be sent, or got no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// There is no connection; nothing was sent, and here it is again.
+    #[error("{reason}")]
+    Unsent {
+        /// The request.
+        request: Box<Request<Body>>,
+        /// What the system said.
+        reason: String,
+    },
+    /// It broke off after something was sent.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// Anything that bytes go through both ways.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+// === impl Link ===
+
+impl Link {
+    pub(crate) fn new(authority: Authority, tls: Option<TlsConnector>) -> Self {
+        Self { authority, tls, sender: ArcSwapOption::empty(), connecting: Mutex::new(()) }
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Sends a request, whose URI has a path and a query; where it goes is put before them.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, LinkError> {
+        let scheme = if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(scheme);
+        parts.authority = Some(self.authority.clone());
+        match Uri::from_parts(parts) {
+            Ok(uri) => *request.uri_mut() = uri,
+            Err(error) => return Err(LinkError::Broken(error.to_string())),
+        }
+        *request.version_mut() = http::Version::HTTP_2;
+        // A connection that is gone says so when it is written to at the latest; a new one is made once.
+        let mut fresh = false;
+        loop {
+            let known = self.sender.load_full().filter(|sender| !sender.is_closed());
+            let sender = match known {
+                Some(sender) => sender,
+                None => match self.connect().await {
+                    Ok(sender) => {
+                        fresh = true;
+                        sender
+                    }
+                    Err(error) => {
+                        let reason = error.to_string();
+                        return Err(LinkError::Unsent { request: Box::new(request), reason });
+                    }
+                },
+            };
+            match SendRequest::clone(&sender).try_send_request(request).await {
+                Ok(response) => return Ok(response),
+                Err(mut error) => {
+                    let unsent = error.take_message();
+                    let reason = innermost(error.error());
+                    let Some(again) = unsent else { return Err(LinkError::Broken(reason)) };
+                    self.forget(&sender);
+                    if fresh {
+                        return Err(LinkError::Unsent { request: Box::new(again), reason });
+                    }
+                    request = again;
+                }
+            }
+        }
+    }
+
+    /// Connects, unless somebody else just has.
+    async fn connect(&self) -> io::Result<Arc<SendRequest<Body>>> {
+        let _one = self.connecting.lock().await;
+        if let Some(sender) = self.sender.load_full().filter(|sender| !sender.is_closed()) {
+            return Ok(sender);
+        }
+        let wire = tokio::time::timeout(CONNECT, self.dial()).await;
+        let wire = wire.map_err(|_| io::Error::other("no connection within 5 s"))??;
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
+        let (sender, connection) = builder
+            .handshake(TokioIo::new(wire))
+            .await
+            .map_err(|error| io::Error::other(innermost(&error)))?;
+        let authority = self.authority.clone();
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("a connection to {authority} ended: {error}");
+            }
+        });
+        let sender = Arc::new(sender);
+        self.sender.store(Some(Arc::clone(&sender)));
+        Ok(sender)
+    }
+
+    /// A connection to whichever address of the place answers.
+    pub(crate) async fn dial(&self) -> io::Result<Box<dyn Wire>> {
+        let stream = TcpStream::connect(self.authority.as_str()).await?;
+        stream.set_nodelay(true)?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let host = self.authority.host().trim_matches(['[', ']']);
+        let name = ServerName::try_from(host).map_err(io::Error::other)?.to_owned();
+        Ok(Box::new(tls.connect(name, stream).await?))
+    }
+
+    fn forget(&self, gone: &Arc<SendRequest<Body>>) {
+        let current = self.sender.load_full();
+        if current.is_some_and(|current| Arc::ptr_eq(&current, gone)) {
+            self.sender.store(None);
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("authority", &self.authority).finish_non_exhaustive()
+    }
+}
+
+/// The innermost reason: what hyper says itself is vague.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
