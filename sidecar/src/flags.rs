@@ -138,14 +138,14 @@ pub struct Flags {
     /// for a processor that is always busy
     #[arg(long, help_heading = "Ours")]
     pub busy_poll: bool,
-    /// Take calls through shared memory too, under this name (not one of daprd's, and no shipped sidecar does it). Whoever
-    /// waits for the other spins for 50 microseconds before it sleeps; with --busy-poll it never sleeps
-    #[arg(long, value_name = "NAME", help_heading = "Ours")]
-    pub shared_memory: Option<String>,
     /// Where the sidecar of another app is, as APP=HOST:PORT with the port that its ready line calls "internal" (not one
     /// of daprd's). May come again, also for several sidecars of one app
     #[arg(long, value_name = "APP=ADDRESS", value_parser = app_address, help_heading = "Ours")]
     pub app_address: Vec<(String, String)>,
+    /// Take calls through shared memory too, under this name (not one of daprd's, and no shipped sidecar does it). Whoever
+    /// waits for the other spins for 50 microseconds before it sleeps; with --busy-poll it never sleeps
+    #[arg(long, value_name = "NAME", help_heading = "Ours")]
+    pub shared_memory: Option<String>,
     /// The token that requests must carry in `dapr-api-token`
     #[arg(skip)]
     pub api_token: Option<String>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pillion_capabilities::trace::Tracing;
 
-use super::files::{Read, files, find};
+use super::files::{Read, find};
 use super::secret_refs::resolved;
 use super::watch::Watch;
 use super::{ComponentError, Components, Manifest, Named, open};

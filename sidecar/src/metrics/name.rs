@@ -82,6 +82,8 @@ impl Name {
             Call::GetMetadata => Self::GetMetadata,
             Call::SetMetadata { .. } => Self::SetMetadata,
             Call::Shutdown => Self::Shutdown,
+            Call::Publish { .. } => Self::PublishEvent,
+            Call::PublishBulk { .. } => Self::BulkPublishEvent,
             Call::Block(block) => Self::of_block(block),
         }
     }

@@ -202,9 +202,9 @@ impl Server {
             shared_memory: None,
             socket_files,
         };
+        let max_head = flags.read_buffer_size.saturating_add(HEAD_SLACK);
         server.shared_memory = SharedMemory::start(flags, &server.sidecar).await?;
         server.ready.shared_memory = server.shared_memory.as_ref().and(flags.shared_memory.clone());
-        let max_head = flags.read_buffer_size.saturating_add(HEAD_SLACK);
         for (protocol, listener) in listeners {
             let (sidecar, closing) = (Arc::clone(&server.sidecar), server.closing.subscribe());
             server.accept(Service { protocol, sidecar, max_head, closing }, listener);
