@@ -25,7 +25,8 @@ pub(crate) enum Verb {
         "  pillion compare --quick            a first look in about a minute; not for verdicts\n",
         "  pillion compare                    the full comparison, some 18 minutes\n",
         "  pillion compare --budget 40m       more rounds, narrower intervals\n",
-        "  pillion compare --lanes noop,direct,host,sidecar-grpc-uds\n\n",
+        "  pillion compare --lanes noop,direct,host,sidecar-grpc-uds\n",
+        "  pillion compare --lanes all --budget 1h   every form of the sidecar, not the core lanes alone\n\n",
         "The last line is the path of report.html. A run that is stopped goes on by `pillion resume DIR`."))]
     Compare(RunOptions),
     /// Measure, without a report

@@ -11,9 +11,16 @@ use crate::session::CLAIMS;
 use crate::tools::{binaries, root};
 
 pub(crate) fn list() -> Result<Exit> {
-    say!("Lanes");
-    for spec in Registry::built_in()?.lanes {
-        say!("  {:<22} {}", spec.lane.name, spec.lane.description);
+    let registry = Registry::built_in()?;
+    let (core, others): (Vec<_>, Vec<_>) = registry.lanes.iter().partition(|spec| spec.core);
+    for (heading, lanes) in [
+        ("Lanes that take part where none are named (core)", core),
+        ("\nMore lanes, by their names or `--lanes all`", others),
+    ] {
+        say!("{heading}");
+        for spec in lanes {
+            say!("  {:<24} {}", spec.lane.name, spec.lane.description);
+        }
     }
     say!("\nWorkloads");
     say!("  noop");

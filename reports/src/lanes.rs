@@ -14,6 +14,8 @@ pub(crate) struct Lanes<'a> {
     pub(crate) direct: Option<&'a Lane>,
     /// Native beside a sidecar that somebody could ship: each is a candidate for the best one.
     pub(crate) sidecars: Vec<&'a Lane>,
+    /// What nobody ships: shown beside the others, and judged by nothing.
+    pub(crate) limits: Vec<&'a Lane>,
     /// Native in process, native beside a sidecar, wasm in process, wasm beside a sidecar.
     pub(crate) corners: Option<[&'a Lane; 4]>,
 }
@@ -52,6 +54,7 @@ impl<'a> Lanes<'a> {
             host,
             direct,
             sidecars,
+            limits: right.iter().copied().filter(|lane| lane.limit).collect(),
             corners,
         }
     }

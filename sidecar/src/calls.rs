@@ -7,6 +7,17 @@ use pillion_calls::{Call, Failure, Outcome, Reply, Request};
 use crate::grpc::{state, status};
 use crate::{ApiError, Sidecar};
 
+/// Whether the configuration offers all that can be called by it, as the methods that do the same.
+pub(crate) fn is_offered(sidecar: &Sidecar) -> bool {
+    const SAME: [&str; 5] =
+        ["GetState", "GetBulkState", "SaveState", "DeleteState", "ExecuteStateTransaction"];
+    sidecar
+        .settings
+        .offered
+        .as_ref()
+        .is_none_or(|offered| SAME.iter().all(|method| offered.has_method(method)))
+}
+
 /// Answers one call.
 pub(crate) async fn answer(sidecar: &Arc<Sidecar>, call: Call) -> Reply {
     let Call { id, request } = call;

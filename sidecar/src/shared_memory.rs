@@ -19,6 +19,11 @@ impl SharedMemory {
 
         let Some(name) = flags.shared_memory.clone() else { return Ok(None) };
         let failed = |reason: String| StartError::SharedMemory(reason);
+        if !crate::calls::is_offered(sidecar) {
+            let reason =
+                "the configuration does not offer all of the state API (spec.api), which goes through it";
+            return Err(failed(reason.to_owned()));
+        }
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| failed(error.to_string()))?;
         let (opened, open) = oneshot::channel();

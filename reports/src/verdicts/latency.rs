@@ -46,7 +46,7 @@ pub(crate) fn judge(measured: &Measured<'_>, lanes: &Lanes<'_>, threshold: f64) 
         estimate: Some(worst.estimate),
         low: worst.low,
         high: worst.high,
-        finding: finding(worst, best, &parts, threshold),
+        finding: finding(worst, best, &parts, threshold) + &limit(measured, &host.name, lanes, threshold),
         reason: reason(&parts, threshold),
         parts,
     }
@@ -80,6 +80,25 @@ fn finding(worst: &Part, best: &Part, parts: &[Part], threshold: f64) -> String 
         all if all == parts.len() => format!("{range} Every cell falls short of {threshold} ×."),
         _ => format!("{range} Falling short of {threshold} ×: {}.", short.join("; ")),
     }
+}
+
+/// What the limit of the architecture would come to, if it was measured: it is not judged, and not to be hidden.
+fn limit(measured: &Measured<'_>, host: &str, lanes: &Lanes<'_>, threshold: f64) -> String {
+    let names: Vec<&str> = lanes.limits.iter().map(|lane| lane.name.as_str()).collect();
+    let (_, parts) = parts_of(measured, host, &names, threshold, Flagged::Keep);
+    let by_estimate = |a: &&Part, b: &&Part| a.estimate.total_cmp(&b.estimate);
+    let (Some(least), Some(most)) = (parts.iter().min_by(by_estimate), parts.iter().max_by(by_estimate))
+    else {
+        return String::new();
+    };
+    format!(
+        " Not judged, since no shipped sidecar does it: the limit of the architecture ({}), from {} ({}) to {} ({}).",
+        names.join(", "),
+        text(least),
+        least.name,
+        text(most),
+        most.name
+    )
 }
 
 /// The rule, how many cells clear, and which are open.

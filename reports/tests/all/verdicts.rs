@@ -29,6 +29,21 @@ fn some_cells_clear_a_decade_and_the_condition_says_which() {
 }
 
 #[test]
+fn the_limit_of_the_architecture_is_told_and_is_not_the_best_sidecar() {
+    let mut fixture = Fixture::good();
+    let limit = fixture.plan.lanes.iter_mut().find(|lane| lane.name == "sidecar-grpc-uds").unwrap();
+    limit.limit = true;
+    let found = verdict(&fixture, "c1-limit", "C1");
+    let best = found.parts.iter().find(|part| part.name == "kv-get 16 B, memory, same core").unwrap();
+    // Twice the time of the limit.
+    assert_eq!((best.against.as_str(), best.estimate), ("sidecar-http-uds", 40.0));
+    let (_, told) = found.finding.split_once(" Not judged, ").unwrap();
+    assert!(told.contains("(sidecar-grpc-uds), from 1.46"), "{told}");
+    let usual = verdict(&Fixture::good(), "c1-no-limit", "C1");
+    assert!(!usual.finding.contains("Not judged"), "{}", usual.finding);
+}
+
+#[test]
 fn a_chain_is_judged_at_its_least_number_of_calls() {
     let mut fixture = Fixture::good();
     fixture.blocks.retain(|block| block.cell.calls != Some(1));

@@ -35,7 +35,7 @@ use crate::metrics::Name;
 use crate::outside::Outside;
 use crate::pubsub::Trace;
 use crate::sidecar::API_TOKEN;
-use crate::{ApiError, Sidecar};
+use crate::{ApiError, Sidecar, calls};
 
 /// The path of every method up to its name.
 pub(crate) const SERVICE: &str = "/dapr.proto.runtime.v1.Dapr/";
@@ -87,7 +87,7 @@ async fn perform(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response
     }
     let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
         if request.uri().path() == pillion_calls::STREAM {
-            return match stream::is_offered(sidecar) {
+            return match calls::is_offered(sidecar) {
                 true => stream::calls(sidecar, request).await,
                 false => not_offered(),
             };

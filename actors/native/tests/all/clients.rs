@@ -11,7 +11,10 @@ use tokio::task::JoinSet;
 
 use crate::sidecar::Sidecar;
 
-async fn count_together<C: Capabilities + Send + Sync + 'static>(capabilities: C, key: &'static str) {
+pub(crate) async fn count_together<C: Capabilities + Send + Sync + 'static>(
+    capabilities: C,
+    key: &'static str,
+) {
     let capabilities = Arc::new(capabilities);
     let mut tasks = JoinSet::new();
     for _ in 0..16 {
@@ -162,7 +165,11 @@ fn addresses_are_read_and_written() {
 }
 
 /// Calls are under way without end when the sidecar is killed: each fails, none hangs, and the next sidecar is found.
-async fn outlives<C: Capabilities + Send + Sync + 'static>(client: C, sidecar: &mut Sidecar) {
+pub(crate) async fn outlives<C: Capabilities + Send + Sync + 'static>(
+    client: C,
+    sidecar: &mut Sidecar,
+    arguments: &[&str],
+) {
     let client = Arc::new(client);
     let mut callers = JoinSet::new();
     client.set("k", b"v").await.unwrap();
@@ -181,7 +188,7 @@ async fn outlives<C: Capabilities + Send + Sync + 'static>(client: C, sidecar: &
         let error = error.unwrap();
         assert!(error.contains("sidecar at"), "{error}");
     }
-    sidecar.again();
+    sidecar.again(arguments);
     client.set("k", b"again").await.unwrap();
     assert!(client.get("k").await.unwrap().is_some());
 }
@@ -190,8 +197,8 @@ async fn outlives<C: Capabilities + Send + Sync + 'static>(client: C, sidecar: &
 async fn a_sidecar_that_dies_under_calls_is_an_error_and_its_successor_is_found() {
     let mut sidecar = Sidecar::start();
     let ([_, http], [_, grpc]) = (sidecar.http(), sidecar.grpc());
-    outlives(HttpSidecar::new(http.clone(), "statestore"), &mut sidecar).await;
-    outlives(HttpSidecar::http2(http, "statestore"), &mut sidecar).await;
-    outlives(GrpcSidecar::connect(grpc.clone(), "statestore").await.unwrap(), &mut sidecar).await;
-    outlives(StreamSidecar::connect(grpc, "statestore").await.unwrap(), &mut sidecar).await;
+    outlives(HttpSidecar::new(http.clone(), "statestore"), &mut sidecar, &[]).await;
+    outlives(HttpSidecar::http2(http, "statestore"), &mut sidecar, &[]).await;
+    outlives(GrpcSidecar::connect(grpc.clone(), "statestore").await.unwrap(), &mut sidecar, &[]).await;
+    outlives(StreamSidecar::connect(grpc, "statestore").await.unwrap(), &mut sidecar, &[]).await;
 }

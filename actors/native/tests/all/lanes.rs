@@ -30,7 +30,7 @@ async fn preload<C: Capabilities + Sync>(capabilities: &C, suite: &Suite) {
 }
 
 /// All suites over a sidecar. An add is a get and a set there.
-async fn check_sidecar<C: Capabilities + Sync>(sidecar: &Sidecar, capabilities: &C) {
+pub(crate) async fn check_sidecar<C: Capabilities + Sync>(sidecar: &Sidecar, capabilities: &C) {
     for suite in every_suite() {
         preload(capabilities, &suite).await;
         let before = (sidecar.reached("get").await, sidecar.reached("set").await);

@@ -19,8 +19,12 @@ impl Sidecar {
     }
 
     pub(crate) fn with_environment(environment: &[(&str, &str)]) -> Self {
+        Self::with(&[], environment)
+    }
+
+    pub(crate) fn with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let component = MEMORY.replace("name: store", "name: statestore");
-        Self(Process::start(binary(), &component, &[], environment))
+        Self(Process::start(binary(), &component, arguments, environment))
     }
 
     pub(crate) fn http(&self) -> [Address; 2] {
@@ -38,14 +42,27 @@ impl Sidecar {
     }
 
     /// Starts it anew at its sockets, once it has ended.
-    pub(crate) fn again(&mut self) {
-        self.0.again(binary(), &[]);
+    pub(crate) fn again(&mut self, arguments: &[&str]) {
+        self.0.again(binary(), arguments);
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        let status = Command::new("kill").arg(self.0.child.id().to_string()).status();
+        assert!(status.unwrap().success() && self.0.child.wait().unwrap().success());
     }
 
     pub(crate) fn end(&mut self) {
         self.0.child.kill().unwrap();
         self.0.child.wait().unwrap();
     }
+}
+
+/// What a sidecar says that does not start.
+pub(crate) fn refusal(arguments: &[&str]) -> String {
+    let output = process::bare(binary(), arguments).output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "the sidecar started");
+    String::from_utf8(output.stderr).unwrap()
 }
 
 /// Status and text of a GET.
