@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::component::Components;
 use crate::config::Settings;
 use crate::invoke::Invoker;
+use crate::resiliency::Resiliency;
 use crate::state::Store;
 
 /// The version that clients are told: the release of Dapr whose API this is.
@@ -31,6 +32,8 @@ pub struct Sidecar {
     pub(crate) app: Option<App>,
     /// What calls other apps.
     pub(crate) invoker: Invoker,
+    /// What is done where calls fail, if anything is said.
+    pub(crate) resiliency: Option<Arc<Resiliency>>,
     /// The token every request must carry, if there is one.
     pub(crate) api_token: Option<String>,
     /// The longest request body, in bytes.
@@ -66,6 +69,7 @@ impl Sidecar {
             app_id,
             app: None,
             invoker: Invoker::default(),
+            resiliency: None,
             api_token: None,
             max_body_size: 4 << 20,
             log_requests: false,

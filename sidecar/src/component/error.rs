@@ -74,6 +74,16 @@ pub enum ComponentError {
         /// Which setting, and what is wrong with it.
         message: String,
     },
+    /// A policy is wrong.
+    #[error("{}: resiliency {name}: {message}", file.display())]
+    Resiliency {
+        /// The file.
+        file: PathBuf,
+        /// The resource.
+        name: String,
+        /// Which policy or target, and what is wrong with it.
+        message: String,
+    },
     /// The provider cannot be opened.
     #[error("{}: component {name} cannot be opened: {source}", file.display())]
     Open {

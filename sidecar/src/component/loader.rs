@@ -1,6 +1,7 @@
 //! What opens the components, and opens those anew whose files changed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pillion_capabilities::trace::Tracing;
 
@@ -9,12 +10,14 @@ use super::secret_refs::resolved;
 use super::watch::Watch;
 use super::{ComponentError, Components, Manifest, Named, open};
 use crate::Flags;
+use crate::resiliency::Resiliency;
 use crate::secrets::SecretStore;
 
 /// Opens components, and remembers what it opened.
 pub(crate) struct Loader {
     flags: Flags,
     tracing: Option<Tracing>,
+    resiliency: Option<Arc<Resiliency>>,
     opened: Vec<Opened>,
     /// The files, as they were when they were last read.
     pub(super) watch: Watch,
@@ -49,9 +52,9 @@ const SECRETS: &str = "secretstores";
 
 impl Loader {
     /// Nothing is open yet.
-    pub(crate) fn new(flags: &Flags, tracing: Option<Tracing>) -> Self {
+    pub(crate) fn new(flags: &Flags, tracing: Option<Tracing>, resiliency: Option<Arc<Resiliency>>) -> Self {
         let watch = Watch::new(&flags.resources_path);
-        Self { flags: flags.clone(), tracing, opened: Vec::new(), watch }
+        Self { flags: flags.clone(), tracing, resiliency, opened: Vec::new(), watch }
     }
 
     /// Opens every component that the files under `--resources-path` define for this app.
@@ -203,6 +206,9 @@ impl Loader {
     ) -> Result<Opened, ComponentError> {
         let mut part = Components::of_stores(&self.flags.app_id, Vec::new());
         open::component(&resolved, &file, &self.flags, self.tracing.as_ref(), &mut part).await?;
+        if let Some(resiliency) = &self.resiliency {
+            part.state.police(resiliency);
+        }
         Ok(Opened { file, manifest, resolved, part })
     }
 

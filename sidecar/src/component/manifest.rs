@@ -181,6 +181,9 @@ pub fn read(file: &Path) -> Result<Vec<Manifest>, ComponentError> {
             continue;
         }
         let head: Head = serde_norway::from_value(value).map_err(syntax)?;
+        if head.kind == crate::resiliency::KIND {
+            continue;
+        }
         if head.kind != "Component" {
             tracing::warn!("{}: passing over a document of kind {:?}", file.display(), head.kind);
             continue;

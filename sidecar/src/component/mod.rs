@@ -10,6 +10,7 @@ mod secret_refs;
 mod watch;
 
 pub use error::ComponentError;
+pub(crate) use files::files as yaml_files;
 pub(crate) use loader::Loader;
 pub use manifest::{Manifest, SecretRef, read};
 pub use registry::Components;

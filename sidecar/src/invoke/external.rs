@@ -61,7 +61,7 @@ impl Server {
 impl External {
     pub(super) async fn send(
         &self,
-        server: Server,
+        server: &Server,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Refused> {
         let failed = |reason: String| {

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::app::{self, App, AppAddressError};
 use crate::component::{self, ComponentError, Loader};
 use crate::config::{self, Config, ConfigError, Settings};
-use crate::{Flags, Sidecar};
+use crate::{Flags, Sidecar, resiliency};
 use listen::{Listener, SocketFile};
 use serve::Protocol;
 
@@ -105,11 +105,13 @@ impl Server {
         let tracing =
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
         let settings = Settings::new(&config)?;
-        let mut loader = Loader::new(flags, tracing.clone());
+        let resiliency = resiliency::read(flags)?.map(Arc::new);
+        let mut loader = Loader::new(flags, tracing.clone(), resiliency.clone());
         let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
         sidecar.set_components(components);
         sidecar.app = App::new(flags)?;
+        sidecar.resiliency = resiliency;
         sidecar.settings = settings;
         sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.api_token.clone_from(&flags.api_token);

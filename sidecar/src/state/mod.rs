@@ -4,6 +4,7 @@ mod expiry;
 mod item;
 mod operations;
 mod prefix;
+mod resilient;
 mod store;
 mod traced;
 

@@ -26,6 +26,7 @@ mod outage;
 mod process;
 mod raw;
 mod reload;
+mod resiliency;
 mod secrets;
 mod sidecar;
 mod spans;
