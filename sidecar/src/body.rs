@@ -40,6 +40,13 @@ where
     Body(Kind::Streamed(body.map_err(|error| BrokenOff(error.into())).boxed_unsync()))
 }
 
+impl Body {
+    /// Whether all of it is there.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.0, Kind::Whole(_))
+    }
+}
+
 impl hyper::body::Body for Body {
     type Data = Bytes;
     type Error = BrokenOff;

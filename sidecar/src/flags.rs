@@ -92,6 +92,10 @@ pub struct Flags {
     /// The longest request body over either protocol, as 4Mi, 500Ki or a number of bytes
     #[arg(long, value_name = "SIZE", default_value = "4Mi", value_parser = size)]
     pub max_body_size: usize,
+    /// The longest head of a request over either protocol, as 4Ki or a number of bytes. 4 KiB more are taken, as with
+    /// daprd
+    #[arg(long, value_name = "SIZE", default_value = "4Ki", value_parser = size)]
+    pub read_buffer_size: usize,
     /// How long requests under way may take after a signal to stop
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub dapr_graceful_shutdown_seconds: Duration,
@@ -107,6 +111,10 @@ pub struct Flags {
     /// The address for metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = listen_address)]
     pub metrics_listen_address: IpAddr,
+    /// The origins whose pages may call the sidecar, separated by commas, as https://example.com, https://*.example.com
+    /// or *; no page may by default
+    #[arg(long, value_name = "ORIGINS", default_value = "")]
+    pub allowed_origins: String,
     /// Log every request
     #[arg(
         long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, require_equals = true,
@@ -181,13 +189,9 @@ struct Outside {
     #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_mtls: Option<String>,
     #[arg(long, hide_short_help = true)]
-    read_buffer_size: Option<String>,
-    #[arg(long, hide_short_help = true)]
     dapr_http_max_request_size: Option<String>,
     #[arg(long, hide_short_help = true)]
     dapr_http_read_buffer_size: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    allowed_origins: Option<String>,
     #[arg(long, hide_short_help = true)]
     placement_host_address: Option<String>,
     #[arg(long, hide_short_help = true)]
@@ -244,10 +248,12 @@ impl Flags {
             resources_path: Vec::new(),
             config: Vec::new(),
             max_body_size: 4 << 20,
+            read_buffer_size: 4 << 10,
             dapr_graceful_shutdown_seconds: Duration::from_secs(5),
             enable_metrics: false,
             metrics_port: 0,
             metrics_listen_address: Ipv4Addr::LOCALHOST.into(),
+            allowed_origins: String::new(),
             enable_api_logging: false,
             log_level: "info".to_owned(),
             log_as_json: false,
@@ -424,10 +430,10 @@ mod tests {
         ("--profile-port", "7777", false),
         ("--profile-listen-address", "127.0.0.1", false),
         ("--config", "a.yaml", true),
-        ("--read-buffer-size", "4Ki", false),
+        ("--read-buffer-size", "16Ki", true),
         ("--dapr-http-max-request-size", "-1", false),
         ("--dapr-http-read-buffer-size", "-1", false),
-        ("--allowed-origins", "*", false),
+        ("--allowed-origins", "*", true),
         ("--placement-host-address", "localhost:50005", false),
         ("--scheduler-host-address", "localhost:50006", false),
         ("--sentry-address", "localhost:50007", false),
@@ -456,7 +462,7 @@ mod tests {
             (Some(3502), "::1".to_owned())
         );
         assert!(!flags.enable_metrics && flags.enable_api_logging && flags.log_as_json);
-        assert_eq!(flags.max_body_size, 10 << 20);
+        assert_eq!((flags.max_body_size, flags.read_buffer_size), (10 << 20, 16 << 10));
         assert_eq!(flags.dapr_graceful_shutdown_seconds, Duration::from_secs(7));
         let [first, second, third] = flags.dapr_listen_addresses[..] else { panic!("three addresses") };
         assert_eq!((first.to_string(), second.to_string()), ("::1".to_owned(), "127.0.0.1".to_owned()));
@@ -495,7 +501,7 @@ mod tests {
     fn defaults_are_those_of_daprd_but_for_the_address() {
         let (flags, outside) = parse(&[]);
         assert_eq!((flags.dapr_http_port, flags.dapr_grpc_port, flags.metrics_port), (3500, 50001, 9090));
-        assert_eq!(flags.max_body_size, 4 << 20);
+        assert_eq!((flags.max_body_size, flags.read_buffer_size), (4 << 20, 4 << 10));
         assert!(flags.enable_metrics && flags.dapr_public_port.is_none());
         assert!(flags.dapr_public_listen_address.is_loopback());
         assert!(flags.dapr_listen_addresses.iter().all(IpAddr::is_loopback));

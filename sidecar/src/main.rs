@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use pillion_sidecar::{Flags, Server, logging};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 fn main() -> anyhow::Result<()> {
     let flags = Flags::from_environment();
     logging::start(&flags.log_level, flags.log_as_json).map_err(anyhow::Error::msg)?;
+    raise_open_files();
     runtime(&flags).context("cannot start the executor")?.block_on(run(&flags))
 }
 
@@ -49,6 +51,16 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         given_up = signals => return given_up,
     }
     Ok(())
+}
+
+/// Takes as many files, and so connections, as the system allows, not the fewer that it gives to who does not ask: as
+/// daprd does, and every program in Go.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit.clone() };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!("no more than {:?} connections and files can be open: {error}", limit.current);
+    }
 }
 
 fn runtime(flags: &Flags) -> std::io::Result<Runtime> {

@@ -1,6 +1,7 @@
 //! Dapr's `Configuration` files: what is said of the sidecar as a whole, as `--config` names them.
 
 mod access_control;
+mod api;
 mod features;
 mod name_resolution;
 mod secrets;
@@ -77,9 +78,12 @@ struct Spec {
     secrets: Option<secrets::Secrets>,
     #[serde(default)]
     features: Option<Vec<features::Feature>>,
+    #[serde(default)]
     name_resolution: Option<name_resolution::NameResolution>,
     #[serde(default)]
     access_control: Option<AccessSpec>,
+    #[serde(default)]
+    api: Option<api::Api>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -97,6 +101,8 @@ pub struct Config {
     pub(crate) name_resolution: Option<Said<name_resolution::NameResolution>>,
     /// `spec.accessControl`
     pub(crate) access_control: Option<Said<AccessSpec>>,
+    /// `spec.api`
+    api: Option<Said<api::Api>>,
 }
 
 /// What a file says, and which file.
@@ -151,6 +157,10 @@ impl Config {
             said(&mut self.features, file, spec.features);
             said(&mut self.name_resolution, file, spec.name_resolution);
             said(&mut self.access_control, file, spec.access_control);
+            if let Some(api) = &spec.api {
+                api.warn(file);
+            }
+            said(&mut self.api, file, spec.api);
         }
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! What the files come to for the blocks of the API.
 
+use super::api::Offered;
 use super::secrets::Scopes;
 use super::{Config, ConfigError, Said, features};
+use crate::Flags;
+use crate::http::Cors;
 
 /// What a Configuration says of blocks, checked.
 #[derive(Debug)]
@@ -10,11 +13,15 @@ pub(crate) struct Settings {
     pub(crate) secret_scopes: Scopes,
     /// Whether changes of the components' files are looked for: the feature `HotReload`.
     pub(crate) hot_reload: bool,
+    /// Which parts of the API are offered, if not all are.
+    pub(crate) offered: Option<Offered>,
+    /// The origins whose pages may call the sidecar, if any may: the flag `--allowed-origins`.
+    pub(crate) cors: Option<Cors>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { secret_scopes: Scopes::default(), hot_reload: true }
+        Self { secret_scopes: Scopes::default(), hot_reload: true, offered: None, cors: None }
     }
 }
 
@@ -25,8 +32,11 @@ impl Settings {
     ///
     /// # Errors
     /// What cannot be meant.
-    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
-        let mut settings = Self::default();
+    pub(crate) fn new(flags: &Flags, config: &Config) -> Result<Self, ConfigError> {
+        let mut settings = Self { cors: Cors::parse(&flags.allowed_origins), ..Self::default() };
+        if let Some(Said { file, value }) = &config.api {
+            settings.offered = value.offered(file)?;
+        }
         if let Some(Said { file, value }) = config.secrets.clone() {
             settings.secret_scopes = value.scopes(&file)?;
         }

@@ -28,6 +28,7 @@ pub use message::GetStateResponse;
 pub use state::get_state_response;
 pub use status::status;
 
+use crate::outside::Outside;
 use crate::sidecar::API_TOKEN;
 use crate::{ApiError, Sidecar};
 
@@ -68,11 +69,19 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
     }
     let Some(method) = request.uri().path().strip_prefix(SERVICE) else {
         if request.uri().path() == pillion_calls::STREAM {
-            return stream::calls(sidecar, request).await;
+            return match stream::is_offered(sidecar) {
+                true => stream::calls(sidecar, request).await,
+                false => not_offered(),
+            };
         }
         // Aside, so that calls of other kinds are not larger.
         return Box::pin(invoke::proxy(sidecar, request)).await;
     };
+    if let Some(offered) = &sidecar.settings.offered
+        && !offered.has_method(method)
+    {
+        return not_offered();
+    }
     let components = sidecar.components();
     let stores = &components.state;
     match method {
@@ -141,16 +150,26 @@ fn refuse(sidecar: &Arc<Sidecar>, request: &Request<Incoming>) -> Option<Respons
     Some(status(&error).into_http())
 }
 
+/// The answer to a call that the configuration does not offer.
+fn not_offered() -> Response<Body> {
+    tonic::Status::unimplemented("requested endpoint is not available").into_http()
+}
+
 fn unimplemented(request: &Request<Incoming>) -> Response<Body> {
     let path = request.uri().path();
     let message = match path.trim_start_matches('/').split_once('/') {
         Some((service, method)) => {
-            let remedy = if path.starts_with(SERVICE) {
-                ""
-            } else {
-                "; metadata dapr-app-id names the app that has it"
-            };
-            format!("method {method} of service {service} is not implemented{remedy}")
+            let said = format!("method {method} of service {service} is not implemented");
+            match Outside::of_method(method) {
+                _ if !path.starts_with(SERVICE) => {
+                    format!("{said}; metadata dapr-app-id names the app that has it")
+                }
+                Some(outside) => {
+                    let name = outside.name();
+                    format!("{said}: it is of a part of Dapr's API outside of this sidecar's subset, {name}")
+                }
+                None => said,
+            }
         }
         None => format!("{path:?} is not the path of a method"),
     };

@@ -13,6 +13,17 @@ use tonic_prost::ProstCodec;
 
 use crate::{Sidecar, calls};
 
+/// Whether the configuration offers all that can be called by it, as the methods that do the same.
+pub(super) fn is_offered(sidecar: &Sidecar) -> bool {
+    const SAME: [&str; 5] =
+        ["GetState", "GetBulkState", "SaveState", "DeleteState", "ExecuteStateTransaction"];
+    sidecar
+        .settings
+        .offered
+        .as_ref()
+        .is_none_or(|offered| SAME.iter().all(|method| offered.has_method(method)))
+}
+
 /// Answers the calls of one stream until the client ends it, or the sidecar stops: no more calls are taken then, and
 /// those under way are answered.
 pub(super) async fn calls(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<Body> {

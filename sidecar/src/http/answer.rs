@@ -74,7 +74,7 @@ pub(super) fn error(error: &ApiError) -> Answer {
     }
     let mut response = self::json(body.to_string());
     *response.status_mut() = error.status;
-    if error.status == StatusCode::PAYLOAD_TOO_LARGE {
+    if matches!(error.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
         response = last(response);
     }
     response

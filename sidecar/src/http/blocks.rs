@@ -19,6 +19,7 @@ use crate::body::whole;
 use crate::component::Components;
 use crate::configuration::{self, Item};
 use crate::lock::{self, TryLock};
+use crate::outside::Outside;
 use crate::{ApiError, Sidecar, bindings, secrets};
 
 /// One call of these blocks. Names are as in the path, percent-encoded.
@@ -33,6 +34,7 @@ pub enum Block<'a> {
     InvokeBinding { name: &'a str },
     TryLock { store: &'a str },
     Unlock { store: &'a str },
+    Outside(Outside),
 }
 
 // === impl Block ===
@@ -58,7 +60,11 @@ impl<'a> Block<'a> {
             ("v1.0", ["bindings", name]) => (is_post(method), "POST, PUT", Self::InvokeBinding { name }),
             ("v1.0-alpha1", ["lock", store]) => (post, "POST", Self::TryLock { store }),
             ("v1.0-alpha1", ["unlock", store]) => (post, "POST", Self::Unlock { store }),
-            _ => return Route::Unknown,
+            (version, [block, ..]) => match Outside::of_path(version, block) {
+                Some(outside) => (true, "", Self::Outside(outside)),
+                None => return Route::Unknown,
+            },
+            (_, []) => return Route::Unknown,
         };
         match found {
             (true, _, call) => Route::Found(Call(call)),
@@ -112,6 +118,7 @@ pub(super) async fn perform(
                 }
             })
         }
+        Block::Outside(outside) => Err(outside.error(&head.method)),
         Block::InvokeBinding { name } => invoke(components, &decode(name)?, query, &body).await,
         Block::TryLock { store } => {
             let LockRequest { resource_id, lock_owner, expiry_in_seconds, .. } = read(&body)?;

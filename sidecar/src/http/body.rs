@@ -1,6 +1,9 @@
 //! Request bodies, up to a limit.
 
-use std::time::Duration;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
@@ -19,6 +22,10 @@ const REFUSED_TIME: Duration = Duration::from_secs(10);
 /// A client that sends nothing for so long is not heard out.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// A client that sends nothing of a body that is wanted for so long is given up. Over HTTP/2, where a request has a task
+/// of its own, hyper sees to it that the client is still there, and that is all.
+const WAITING: Duration = Duration::from_secs(20);
+
 /// Reads a body of at most `limit` bytes.
 pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, ApiError> {
     let announced = body.size_hint().lower();
@@ -29,7 +36,7 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) 
         }
         return Err(too_large(limit));
     }
-    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
+    let Some(first) = wait(&mut body).await? else { return Ok(Bytes::new()) };
     // Nearly every body is one frame, and that needs no copy.
     if body.is_end_stream() && first.len() <= limit {
         return Ok(first);
@@ -38,7 +45,7 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) 
     whole.extend_from_slice(&first);
     drop(first);
     while whole.len() <= limit {
-        match next(&mut body).await? {
+        match wait(&mut body).await? {
             Some(data) => whole.extend_from_slice(&data),
             None => return Ok(whole.freeze()),
         }
@@ -61,6 +68,19 @@ pub(super) async fn discard(headers: &HeaderMap, mut body: Incoming, limit: usiz
         return false;
     }
     drain(&mut body, limit, REFUSED_TIME).await
+}
+
+/// The next part of a body that is wanted. There is no clock of its own for it: a connection looks at itself every few
+/// seconds, and so at this.
+async fn wait(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
+    let mut next = pin!(next(body));
+    let mut since = None;
+    poll_fn(|cx| match next.as_mut().poll(cx) {
+        Poll::Ready(outcome) => Poll::Ready(outcome),
+        Poll::Pending if since.get_or_insert_with(Instant::now).elapsed() < WAITING => Poll::Pending,
+        Poll::Pending => Poll::Ready(Err(too_slow())),
+    })
+    .await
 }
 
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
@@ -92,6 +112,15 @@ async fn drain(body: &mut Incoming, most: usize, time: Duration) -> bool {
         }
     };
     tokio::time::timeout(time, reading).await.unwrap_or(false)
+}
+
+fn too_slow() -> ApiError {
+    ApiError::new(
+        StatusCode::REQUEST_TIMEOUT,
+        tonic::Code::DeadlineExceeded,
+        "ERR_MALFORMED_REQUEST",
+        format!("error reading the request body: nothing of it came for {WAITING:?}"),
+    )
 }
 
 pub(super) fn too_large(limit: usize) -> ApiError {

@@ -3,6 +3,7 @@
 mod answer;
 mod blocks;
 mod body;
+mod cors;
 mod invoke;
 mod path;
 mod query;
@@ -21,6 +22,7 @@ use hyper::body::Incoming;
 use answer::Answer;
 pub use answer::value as value_answer;
 pub use blocks::Block;
+pub(crate) use cors::Cors;
 pub use path::{Call, Route};
 
 use crate::body::Body;
@@ -44,11 +46,34 @@ pub async fn answer(
     offer: Offer,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    Ok(match &sidecar.tracing {
+    if let Some(cors) = &sidecar.settings.cors {
+        return Ok(Box::pin(crossing(cors, sidecar, offer, request)).await);
+    }
+    Ok(traced(sidecar, offer, request).await)
+}
+
+/// Answers a request that may come from a page of another origin.
+async fn crossing(
+    cors: &Cors,
+    sidecar: &Arc<Sidecar>,
+    offer: Offer,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    if let Some(answer) = cors.preflight(request.method(), request.headers()) {
+        return answer;
+    }
+    let origin = request.headers().get(http::header::ORIGIN).cloned();
+    let mut response = traced(sidecar, offer, request).await;
+    cors.tell(origin.as_ref(), &mut response);
+    response
+}
+
+async fn traced(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
+    match &sidecar.tracing {
         None => logged(sidecar, offer, request).await,
         // Aside, so that requests without it are not larger.
         Some(tracing) => Box::pin(traced::answer(tracing, sidecar, offer, request)).await,
-    })
+    }
 }
 
 async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
@@ -65,7 +90,10 @@ async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>
 
 async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let route = Route::find(&head.method, head.uri.path());
+    let route = match &sidecar.settings.offered {
+        Some(offered) if !offered.has_path(head.uri.path()) => Route::Unknown,
+        _ => Route::find(&head.method, head.uri.path()),
+    };
     let (route, open) = match offer {
         Offer::Whole => (route, route.is_health()),
         Offer::Public => (route.public(), true),

@@ -1,7 +1,9 @@
 //! The listeners and the life of the process.
 
 mod listen;
+mod patience;
 mod serve;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use crate::component::{self, ComponentError, Loader};
 use crate::config::{self, Config, ConfigError, Settings};
 use crate::{Flags, Sidecar, resiliency};
 use listen::{Listener, SocketFile};
-use serve::Protocol;
+use serve::{Protocol, Service};
 
 /// A sidecar that listens.
 pub struct Server {
@@ -86,6 +88,8 @@ pub enum StartError {
     NoAddress,
 }
 
+/// What Go's server takes of a head beyond its limit, in bytes.
+const HEAD_SLACK: usize = 4 << 10;
 /// How long the export of the last spans may take.
 const LAST_SPANS: Duration = Duration::from_secs(3);
 
@@ -104,7 +108,7 @@ impl Server {
         let tracing = config::tracing(flags, &config)?;
         let tracing =
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
-        let settings = Settings::new(&config)?;
+        let settings = Settings::new(flags, &config)?;
         let resiliency = resiliency::read(flags)?.map(Arc::new);
         let mut loader = Loader::new(flags, tracing.clone(), resiliency.clone());
         let components = loader.open().await?;
@@ -187,8 +191,10 @@ impl Server {
             patience: flags.dapr_graceful_shutdown_seconds,
             socket_files,
         };
+        let max_head = flags.read_buffer_size.saturating_add(HEAD_SLACK);
         for (protocol, listener) in listeners {
-            server.accept(protocol, listener);
+            let (sidecar, closing) = (Arc::clone(&server.sidecar), server.closing.subscribe());
+            server.accept(Service { protocol, sidecar, max_head, closing }, listener);
         }
         server.sidecar.set_serving(true);
         server.attach();
@@ -269,9 +275,8 @@ impl Server {
         });
     }
 
-    fn accept(&mut self, protocol: Protocol, listener: Listener) {
+    fn accept(&mut self, service: Service, listener: Listener) {
         let mut closing = self.closing.subscribe();
-        let sidecar = Arc::clone(&self.sidecar);
         let connections = Arc::clone(&self.connections);
         self.accepting.spawn(async move {
             loop {
@@ -279,7 +284,7 @@ impl Server {
                     biased;
                     _ = closing.changed() => break,
                     stream = listener.accept() => match stream {
-                        Ok(stream) => serve::spawn(protocol, stream, Arc::clone(&sidecar), connections.watcher()),
+                        Ok(stream) => serve::spawn(&service, stream, connections.watcher()),
                         Err(error) => listen::pause_after(&error).await,
                     },
                 }

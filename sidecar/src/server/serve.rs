@@ -2,16 +2,22 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::TryFutureExt as _;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::Watcher;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval_at};
 
 use super::listen::Stream;
+use super::patience::{LOOK, Patience, Progress};
+use super::wire::{Counted, Wire};
 use crate::http::Offer;
 use crate::{Sidecar, grpc, http, invoke, metrics};
 
@@ -65,87 +71,180 @@ impl Protocol {
     }
 }
 
+/// What is the same for all connections of a kind.
+#[derive(Clone)]
+pub(super) struct Service {
+    pub(super) protocol: Protocol,
+    pub(super) sidecar: Arc<Sidecar>,
+    /// The longest head of a request, in bytes.
+    pub(super) max_head: usize,
+    /// Told when the server is to end.
+    pub(super) closing: watch::Receiver<bool>,
+}
+
+/// What the requests of one connection share.
+struct Shared {
+    sidecar: Arc<Sidecar>,
+    progress: Arc<Progress>,
+}
+
 /// Serves a connection in a task of its own.
-pub(super) fn spawn(protocol: Protocol, stream: Stream, sidecar: Arc<Sidecar>, watcher: Watcher) {
+pub(super) fn spawn(service: &Service, stream: Stream, watcher: Watcher) {
     match stream {
-        Stream::Tcp(stream) => spawn_on(protocol, stream, sidecar, watcher),
-        Stream::Unix(stream) => spawn_on(protocol, stream, sidecar, watcher),
+        Stream::Tcp(stream) => spawn_on(service, stream, watcher),
+        Stream::Unix(stream) => spawn_on(service, stream, watcher),
     }
 }
 
-fn spawn_on<S>(protocol: Protocol, stream: S, sidecar: Arc<Sidecar>, watcher: Watcher)
+fn spawn_on<S>(service: &Service, stream: S, watcher: Watcher)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Wire,
 {
-    let stream = TokioIo::new(stream);
+    let Service { protocol, sidecar, max_head, closing } = service;
+    let (protocol, max_head) = (*protocol, *max_head);
+    let progress = Arc::new(Progress::default());
+    let mut stream = Counted::new(stream, Arc::clone(&progress));
+    let shared = Arc::new(Shared { sidecar: Arc::clone(sidecar), progress: Arc::clone(&progress) });
     match protocol {
         Protocol::Http { http2 } => {
             let service = service_fn(move |request| {
-                let sidecar = Arc::clone(&sidecar);
-                async move { http::answer(&sidecar, Offer::Whole, request).await }
+                let shared = Arc::clone(&shared);
+                async move {
+                    shared.progress.asked();
+                    let answer = http::answer(&shared.sidecar, Offer::Whole, request).await;
+                    // One that streams may go on for as long as it likes, and so may the request that it answers.
+                    if answer.as_ref().is_ok_and(|answer| answer.body().is_whole()) {
+                        shared.progress.answered();
+                    }
+                    answer
+                }
             });
-            let mut builder = auto::Builder::new(TokioExecutor::new());
-            builder.http1().pipeline_flush(true);
-            let mut http2_settings = builder.http2();
-            http2_settings.max_concurrent_streams(STREAMS).timer(TokioTimer::new());
-            http2_settings.keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
-            if !http2 {
-                builder = builder.http1_only();
-            }
-            let connection = watcher.watch(builder.serve_connection(stream, service).into_owned());
-            drive(protocol, connection);
+            let mut elder = http1::Builder::new();
+            elder.max_header_size(max_head);
+            let closing = closing.clone();
+            // hyper-util's own choice of the version knows no limit of the head.
+            drive(protocol, progress, async move {
+                let connection = if http2 && begins_http2(&mut stream, closing).await? {
+                    served(
+                        watcher
+                            .watch(http2_builder(max_head).serve_connection(TokioIo::new(stream), service)),
+                    )
+                } else {
+                    served(watcher.watch(elder.serve_connection(TokioIo::new(stream), service)))
+                };
+                connection.await
+            });
         }
         Protocol::Public => {
             let service = service_fn(move |request| {
-                let sidecar = Arc::clone(&sidecar);
-                async move { http::answer(&sidecar, Offer::Public, request).await }
+                let shared = Arc::clone(&shared);
+                async move {
+                    shared.progress.asked();
+                    let answer = http::answer(&shared.sidecar, Offer::Public, request).await;
+                    shared.progress.answered();
+                    answer
+                }
             });
-            let connection =
-                watcher.watch(hyper::server::conn::http1::Builder::new().serve_connection(stream, service));
-            drive(protocol, connection);
+            let mut builder = http1::Builder::new();
+            builder.max_header_size(max_head);
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
+            drive(protocol, progress, watcher.watch(connection));
         }
         Protocol::Grpc => {
             let service = service_fn(move |request| {
-                let sidecar = Arc::clone(&sidecar);
-                async move { grpc::answer(&sidecar, request).await }
+                let shared = Arc::clone(&shared);
+                async move { grpc::answer(&shared.sidecar, request).await }
             });
-            let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            builder.max_concurrent_streams(STREAMS).timer(TokioTimer::new());
-            builder.keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
-            let connection = watcher.watch(builder.serve_connection(stream, service));
-            drive(protocol, connection);
+            let closing = closing.clone();
+            drive(protocol, progress, async move {
+                // Whatever it begins, hyper has the answer.
+                begins_http2(&mut stream, closing).await?;
+                let connection = http2_builder(max_head).serve_connection(TokioIo::new(stream), service);
+                served(watcher.watch(connection)).await
+            });
         }
         Protocol::Internal => {
             let service = service_fn(move |request| {
-                let sidecar = Arc::clone(&sidecar);
-                async move { Ok::<_, Infallible>(invoke::answer_internal(&sidecar, request).await) }
+                let shared = Arc::clone(&shared);
+                async move { Ok::<_, Infallible>(invoke::answer_internal(&shared.sidecar, request).await) }
             });
-            let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            builder.max_concurrent_streams(STREAMS_OF_A_SIDECAR).timer(TokioTimer::new());
-            builder.keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
-            let connection = watcher.watch(builder.serve_connection(stream, service));
-            drive(protocol, connection);
+            let closing = closing.clone();
+            drive(protocol, progress, async move {
+                begins_http2(&mut stream, closing).await?;
+                // Heads are those that the other sidecar took, and what is added on the way.
+                let mut builder = http2_builder(max_head.saturating_mul(2));
+                builder.max_concurrent_streams(STREAMS_OF_A_SIDECAR);
+                served(watcher.watch(builder.serve_connection(TokioIo::new(stream), service))).await
+            });
         }
         Protocol::Metrics => {
             let service = service_fn(move |request| {
-                let sidecar = Arc::clone(&sidecar);
-                async move { metrics::answer(&sidecar, request).await }
+                let shared = Arc::clone(&shared);
+                async move {
+                    shared.progress.asked();
+                    let answer = metrics::answer(&shared.sidecar, request).await;
+                    shared.progress.answered();
+                    answer
+                }
             });
-            let connection =
-                watcher.watch(hyper::server::conn::http1::Builder::new().serve_connection(stream, service));
-            drive(protocol, connection);
+            let mut builder = http1::Builder::new();
+            builder.max_header_size(max_head);
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
+            drive(protocol, progress, watcher.watch(connection));
         }
     }
 }
 
-/// Serves a connection to its end. One that ends in an error is the client's affair: it went away, or did not speak the
-/// protocol.
+fn http2_builder(max_head: usize) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.max_concurrent_streams(STREAMS).max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX));
+    builder.timer(TokioTimer::new()).keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
+    builder
+}
+
+/// A connection that is served, of either version.
+fn served(
+    connection: impl Future<Output = hyper::Result<()>> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+    Box::pin(connection.map_err(|error| error.to_string()))
+}
+
+/// Waits for what tells the version. One that has not told it when the server is to end has asked for nothing yet.
+async fn begins_http2<S: Wire>(
+    stream: &mut Counted<S>,
+    mut closing: watch::Receiver<bool>,
+) -> Result<bool, String> {
+    tokio::select! {
+        biased;
+        begins = stream.begins_http2() => begins.map_err(|error| error.to_string()),
+        _ = closing.wait_for(|closing| *closing) => Err("the sidecar ends".to_owned()),
+    }
+}
+
+/// Serves a connection to its end, or to that of the sidecar's patience. One that ends in an error is the client's affair:
+/// it went away, or did not speak the protocol.
 fn drive<E: fmt::Display>(
     protocol: Protocol,
+    progress: Arc<Progress>,
     connection: impl Future<Output = Result<(), E>> + Send + 'static,
 ) {
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        let mut patience = Patience::new(Instant::now());
+        let mut looks = interval_at((Instant::now() + LOOK).into(), LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tokio::pin!(connection);
+        let ended = loop {
+            tokio::select! {
+                // Bytes that are there are looked at first: they may be what is waited for. And whenever the connection
+                // looks at itself, a request within it that waits for its body does so too.
+                biased;
+                ended = poll_fn(|cx| progress.poll(&mut connection, cx)) => break ended.map_err(|error| error.to_string()),
+                _ = looks.tick() => if let Err(reason) = patience.look(&progress, Instant::now()) {
+                    break Err(reason.to_owned());
+                },
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!("a connection for {} ended: {error}", protocol.name());
         }
     });

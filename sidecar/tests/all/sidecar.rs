@@ -59,6 +59,11 @@ impl Sidecar {
         At::Unix(self.text("grpc_socket").into())
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.child.id()
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.0.folder.path()
     }

@@ -1,17 +1,16 @@
-//! The official clients, as they are published.
+//! The crate `dapr`.
 
 use dapr::client::ClientOptions;
 use dapr::dapr::proto::common::v1::StateItem;
 use dapr::dapr::proto::runtime::v1::{
     ExecuteStateTransactionRequest, GetBulkStateRequest, TransactionalStateOperation,
 };
-use tokio::process::Command;
 
 use crate::sidecar::Sidecar;
 use crate::wire;
 
 #[tokio::test]
-async fn rust() {
+async fn state() {
     let sidecar = Sidecar::memory();
     for address in
         [format!("http://{}", sidecar.text("grpc")), format!("unix://{}", sidecar.text("grpc_socket"))]
@@ -54,37 +53,4 @@ async fn rust() {
     let items = client.get_bulk_state(request).await.unwrap().into_inner().items;
     let values: Vec<_> = items.iter().map(|item| &item.data[..]).collect();
     assert_eq!(values, [&b""[..], b"", b"3"]);
-}
-
-#[tokio::test]
-async fn python() {
-    let Some(python) = std::env::var_os("PILLION_PYTHON") else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "PILLION_PYTHON must name a Python interpreter that has the package dapr; scripts/test sets it"
-        );
-        eprintln!(
-            "SKIPPED: PILLION_PYTHON names no Python interpreter that has the package dapr; scripts/test sets it"
-        );
-        return;
-    };
-    let sidecar = Sidecar::memory();
-    let port = |name: &str| sidecar.text(name).rsplit(':').next().unwrap().to_owned();
-    let output = Command::new(python)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/state.py"))
-        .env("DAPR_HTTP_PORT", port("http"))
-        .env("DAPR_GRPC_PORT", port("grpc"))
-        .env_remove("DAPR_API_TOKEN")
-        .env_remove("DAPR_GRPC_ENDPOINT")
-        .env_remove("DAPR_HTTP_ENDPOINT")
-        .output()
-        .await
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout).trim(),
-        "save read delete bulk transaction etag",
-        "{said}"
-    );
 }

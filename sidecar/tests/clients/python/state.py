@@ -1,4 +1,4 @@
-"""Uses the state API through the published Python client, and prints what it has done."""
+"""Uses the state and metadata APIs through the published Python client, and prints what it has done."""
 
 from dapr.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError
@@ -44,5 +44,19 @@ with DaprClient() as client:
     except DaprGrpcError as error:
         assert error.code().name == "ABORTED", error
         done.append("etag")
+
+    client.save_state(STORE, "short", "x", state_metadata={"ttlInSeconds": "1"})
+    while client.get_state(STORE, "short").data:
+        pass
+    done.append("ttl")
+
+    client.set_metadata("by", "python")
+    metadata = client.get_metadata()
+    assert metadata.application_id == "app", metadata.application_id
+    assert metadata.extended_metadata["by"] == "python"
+    components = {component.name: component for component in metadata.registered_components}
+    assert components[STORE].type == "state.in-memory", components
+    assert "ETAG" in components[STORE].capabilities
+    done.append("metadata")
 
 print(*done)

@@ -1,0 +1,123 @@
+//! What the official clients' programs run beside: a sidecar with every building block, and room for an app.
+
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use http::StatusCode;
+use pillion_capabilities::testing::RedisServer;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::app::App;
+use crate::sidecar::{MEMORY, Sidecar};
+use crate::wire;
+use crate::yaml::component;
+
+/// A sidecar of the app `app`, which listens on a port that is known before it is there.
+pub(super) struct Stage {
+    pub(super) sidecar: Sidecar,
+    app_port: u16,
+    /// What the configuration and the locks are in.
+    redis: Option<RedisServer>,
+    /// What the binding `web` asks.
+    _web: Option<App>,
+    _files: TempDir,
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// A sidecar whose app speaks this, with the stores that need no server.
+    pub(super) fn for_app(protocol: &str) -> Self {
+        let app_port = free_port();
+        let port = app_port.to_string();
+        let components = MEMORY.to_owned();
+        let sidecar = Sidecar::with(&components, &["--app-port", &port, "--app-protocol", protocol]);
+        Self { sidecar, app_port, redis: None, _web: None, _files: TempDir::new().unwrap() }
+    }
+
+    /// A sidecar without an app, with a state store alone.
+    pub(super) fn alone() -> Self {
+        Self {
+            sidecar: Sidecar::memory(),
+            app_port: 0,
+            redis: None,
+            _web: None,
+            _files: TempDir::new().unwrap(),
+        }
+    }
+
+    /// A sidecar with secrets, a configuration, bindings and locks; none without a Redis.
+    pub(super) async fn with_blocks() -> Option<Self> {
+        let redis = RedisServer::start_or_skip().unwrap()?;
+        let address = redis.address().to_string();
+        let web = App::start(|asked| {
+            let body = String::from_utf8_lossy(&asked.body);
+            (
+                StatusCode::OK,
+                json!({ "method": asked.method.as_str(), "path": asked.path, "body": body }).to_string(),
+            )
+        })
+        .await;
+        let files = TempDir::new().unwrap();
+        let secrets = files.path().join("secrets.json");
+        std::fs::write(&secrets, r#"{"top": "secret", "nested": {"inner": "deep"}}"#).unwrap();
+        let folder = files.path().join("files");
+        std::fs::create_dir(&folder).unwrap();
+        let components = [
+            component("secrets", "secretstores.local.file", &[("secretsFile", secrets.to_str().unwrap())]),
+            component("env", "secretstores.local.env", &[]),
+            component("configuration", "configuration.redis", &[("redisHost", &address)]),
+            component("locks", "lock.redis", &[("redisHost", &address)]),
+            component("files", "bindings.localstorage", &[("rootPath", folder.to_str().unwrap())]),
+            component("web", "bindings.http", &[("url", &format!("http://127.0.0.1:{}/base", web.port))]),
+        ];
+        let environment = [("TEST_SECRET_1", "secret_val_1")];
+        let sidecar = Sidecar::with_environment(&components.concat(), &[], &environment);
+        Some(Self { sidecar, app_port: 0, redis: Some(redis), _web: Some(web), _files: files })
+    }
+
+    /// The variables by which Dapr's clients find the sidecar, and apps their port.
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+        let port = |name: &str| self.sidecar.text(name).rsplit(':').next().unwrap().to_owned();
+        let redis = self.redis.as_ref().map_or(0, |redis| redis.address().port());
+        vec![
+            ("DAPR_HTTP_PORT", port("http")),
+            ("DAPR_GRPC_PORT", port("grpc")),
+            ("APP_PORT", self.app_port.to_string()),
+            ("APP_ID", "app".to_owned()),
+            ("REDIS_PORT", redis.to_string()),
+        ]
+    }
+
+    /// Waits until the sidecar has seen its app.
+    pub(super) async fn until_open(&self) {
+        while !wire::call(&self.sidecar.http(), "GET", "/v1.0/healthz", &[], "").await.status.is_success() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until the sidecar has seen its app and subscribed for it, so many times.
+    pub(super) async fn until_subscribed(&self, subscriptions: usize) {
+        self.until_open().await;
+        loop {
+            let metadata = self.sidecar.call("GET", "/v1.0/metadata", "").await.json();
+            if metadata["subscriptions"].as_array().unwrap().len() == subscriptions {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// A port that nobody listens on, and that the system gives to nobody who asks for any.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Other processes of tests begin elsewhere.
+    let start = u16::try_from(std::process::id() % 1_000).unwrap() * 10;
+    loop {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
