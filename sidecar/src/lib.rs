@@ -26,6 +26,7 @@ mod link;
 mod lock;
 pub mod logging;
 mod metrics;
+mod middleware;
 mod outside;
 mod resiliency;
 mod secrets;

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::component::Components;
 use crate::config::Settings;
 use crate::invoke::Invoker;
+use crate::middleware::Pipeline;
 use crate::resiliency::Resiliency;
 use crate::state::Store;
 
@@ -32,6 +33,10 @@ pub struct Sidecar {
     pub(crate) app: Option<App>,
     /// What calls other apps.
     pub(crate) invoker: Invoker,
+    /// What looks at requests over HTTP before the API does.
+    pub(crate) http_pipeline: Option<Pipeline>,
+    /// What looks at calls over HTTP before the app does.
+    pub(crate) app_pipeline: Option<Pipeline>,
     /// What is done where calls fail, if anything is said.
     pub(crate) resiliency: Option<Arc<Resiliency>>,
     /// The token every request must carry, if there is one.
@@ -69,6 +74,8 @@ impl Sidecar {
             app_id,
             app: None,
             invoker: Invoker::default(),
+            http_pipeline: None,
+            app_pipeline: None,
             resiliency: None,
             api_token: None,
             max_body_size: 4 << 20,

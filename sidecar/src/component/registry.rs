@@ -6,6 +6,7 @@ use super::Manifest;
 use crate::bindings::Output;
 use crate::configuration::ConfigurationStore;
 use crate::lock::LockStore;
+use crate::middleware::Middleware;
 use crate::secrets::SecretStore;
 use crate::state::{Store, Stores};
 
@@ -18,6 +19,7 @@ pub struct Components {
     pub(crate) configuration: Named<ConfigurationStore>,
     pub(crate) locks: Named<LockStore>,
     pub(crate) outputs: Named<Output>,
+    pub(crate) middleware: Named<Middleware>,
     /// Every component, as metadata tells it.
     pub(crate) listed: Vec<Listed>,
 }
@@ -58,12 +60,13 @@ impl Components {
     /// Adds what others have.
     pub(super) fn add(&mut self, others: &Self) {
         // By name, so that nothing is forgotten.
-        let Self { state, secrets, configuration, locks, outputs, listed } = others;
+        let Self { state, secrets, configuration, locks, outputs, middleware, listed } = others;
         state.iter().for_each(|store| self.state.add(store.clone()));
         self.secrets.add_all(secrets);
         self.configuration.add_all(configuration);
         self.locks.add_all(locks);
         self.outputs.add_all(outputs);
+        self.middleware.add_all(middleware);
         self.listed.extend(listed.iter().cloned());
     }
 }

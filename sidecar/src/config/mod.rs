@@ -4,6 +4,7 @@ mod access_control;
 mod api;
 mod features;
 mod name_resolution;
+mod pipeline;
 mod secrets;
 mod settings;
 mod tracing;
@@ -19,6 +20,7 @@ use crate::invoke::AccessSpec;
 pub(crate) use settings::Settings;
 
 pub(crate) use name_resolution::invoker;
+pub(crate) use pipeline::pipeline;
 pub(crate) use tracing::options as tracing;
 
 /// Why a configuration cannot be used. Every message names the file, or the variable.
@@ -83,6 +85,10 @@ struct Spec {
     #[serde(default)]
     access_control: Option<AccessSpec>,
     #[serde(default)]
+    http_pipeline: Option<pipeline::PipelineSpec>,
+    #[serde(default)]
+    app_http_pipeline: Option<pipeline::PipelineSpec>,
+    #[serde(default)]
     api: Option<api::Api>,
     #[serde(flatten)]
     rest: Rest,
@@ -101,6 +107,10 @@ pub struct Config {
     pub(crate) name_resolution: Option<Said<name_resolution::NameResolution>>,
     /// `spec.accessControl`
     pub(crate) access_control: Option<Said<AccessSpec>>,
+    /// `spec.httpPipeline`
+    pub(crate) http_pipeline: Option<Said<pipeline::PipelineSpec>>,
+    /// `spec.appHttpPipeline`
+    pub(crate) app_http_pipeline: Option<Said<pipeline::PipelineSpec>>,
     /// `spec.api`
     api: Option<Said<api::Api>>,
 }
@@ -157,6 +167,8 @@ impl Config {
             said(&mut self.features, file, spec.features);
             said(&mut self.name_resolution, file, spec.name_resolution);
             said(&mut self.access_control, file, spec.access_control);
+            said(&mut self.http_pipeline, file, spec.http_pipeline);
+            said(&mut self.app_http_pipeline, file, spec.app_http_pipeline);
             if let Some(api) = &spec.api {
                 api.warn(file);
             }

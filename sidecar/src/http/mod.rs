@@ -89,7 +89,18 @@ async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>
 }
 
 async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    if let Some(pipeline) = &sidecar.http_pipeline
+        && offer == Offer::Whole
+        && !Route::find(&head.method, head.uri.path()).is_health()
+        && sidecar.admits(&head.headers)
+        && let Some(answer) = pipeline.look(&sidecar.components(), &mut head)
+    {
+        return match body::discard(&head.headers, body, sidecar.max_body_size).await {
+            true => answer,
+            false => answer::last(answer),
+        };
+    }
     let route = match &sidecar.settings.offered {
         Some(offered) if !offered.has_path(head.uri.path()) => Route::Unknown,
         _ => Route::find(&head.method, head.uri.path()),

@@ -113,6 +113,9 @@ impl Server {
         let mut loader = Loader::new(flags, tracing.clone(), resiliency.clone());
         let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
+        sidecar.http_pipeline = config::pipeline("httpPipeline", config.http_pipeline.as_ref(), &components)?;
+        sidecar.app_pipeline =
+            config::pipeline("appHttpPipeline", config.app_http_pipeline.as_ref(), &components)?;
         sidecar.set_components(components);
         sidecar.app = App::new(flags)?;
         sidecar.resiliency = resiliency;

@@ -23,6 +23,7 @@ mod invoke_names;
 mod life;
 mod limits;
 mod locks;
+mod middleware;
 mod offered;
 mod outage;
 mod process;
