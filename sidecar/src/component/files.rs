@@ -37,7 +37,7 @@ pub(super) fn find(flags: &Flags) -> Result<Vec<Read>, ComponentError> {
 }
 
 /// The YAML files of a folder, by name.
-pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, ComponentError> {
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, ComponentError> {
     let failed = |source| ComponentError::Read { file: folder.to_owned(), source };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {

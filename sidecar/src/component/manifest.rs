@@ -181,7 +181,7 @@ pub fn read(file: &Path) -> Result<Vec<Manifest>, ComponentError> {
             continue;
         }
         let head: Head = serde_norway::from_value(value).map_err(syntax)?;
-        if head.kind == crate::resiliency::KIND {
+        if super::documents::KINDS.contains(&head.kind.as_str()) {
             continue;
         }
         if head.kind != "Component" {

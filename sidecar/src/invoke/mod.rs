@@ -13,6 +13,7 @@
 mod access;
 mod address;
 mod daprd;
+mod endpoint;
 mod external;
 mod headers;
 mod internal;
@@ -29,6 +30,7 @@ mod target;
 mod whole;
 
 pub(crate) use access::{Access, AccessSpec};
+pub(crate) use endpoint::read as read_endpoints;
 pub(crate) use internal::answer as answer_internal;
 pub(crate) use names::{Dns, Names};
 pub(crate) use refused::Refused;
@@ -45,6 +47,7 @@ use crate::body::{Body, streamed};
 use crate::resiliency::Retry;
 use crate::{ApiError, Sidecar};
 use address::AppAddress;
+use endpoint::Endpoints;
 use external::External;
 use headers::Forwarded;
 use names::Place;
@@ -60,6 +63,8 @@ pub(crate) struct Invoker {
     pub(crate) access: Option<Access>,
     /// What is added to requests to other sidecars.
     forwarded: Forwarded,
+    /// Servers that are no apps, by their names.
+    pub(crate) endpoints: Endpoints,
     /// What is done where another sidecar cannot be connected to, and nothing is said.
     retry: Retry,
     external: External,
@@ -84,6 +89,7 @@ impl Invoker {
             forwarded: Forwarded::of_this_machine(),
             external: External::default(),
             retry: Retry::built_in(),
+            endpoints: Endpoints::new(),
         }
     }
 }
@@ -106,6 +112,9 @@ impl Way {
 
     async fn look(sidecar: &Sidecar, id: &str) -> Result<Self, Refused> {
         let invoker = &sidecar.invoker;
+        if let Some(server) = invoker.endpoints.get(id) {
+            return Ok(Self::External(server.clone()));
+        }
         if let Some(server) = external::Server::parse(id) {
             return server.map(Self::External);
         }

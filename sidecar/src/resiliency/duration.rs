@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads what Go does, as `1m30s` or `500ms`; a bare number is of milliseconds.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let wrong =
         || format!("{text:?} is no length of time; write it as 500ms, 5s, 1m30s or a number of milliseconds");
     let text = text.trim();

@@ -4,7 +4,7 @@
 //! Where there is no such resource, nothing of it is on the way of any call.
 
 mod breaker;
-mod duration;
+pub(crate) mod duration;
 mod policy;
 mod read;
 mod replay;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use policy::{Judged, Policy, Stopped};
-pub(crate) use read::{KIND, read};
+pub(crate) use read::read;
 pub(crate) use replay::Replay;
 
 use breaker::{Breaker, Trip};

@@ -5,40 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::breaker::{Breaker, Trip};
 use super::retry::{Pace, Retry, ranges};
 use super::spec::{BreakerSpec, Number, RetrySpec, Spec, TargetSpec, Time};
 use super::{AppTarget, Bounded, Named, Resiliency, duration};
 use crate::Flags;
-use crate::component::{ComponentError, yaml_files};
-
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    scopes: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    name: String,
-}
-
-/// The part of a document that tells what it is.
-#[derive(Deserialize)]
-struct Head {
-    #[serde(default)]
-    kind: String,
-}
-
-/// The kind of document.
-pub(crate) const KIND: &str = "Resiliency";
+use crate::component::{ComponentError, Resource, resources};
 
 /// What the files under `--resources-path` say, if they say anything for this app.
 ///
@@ -46,47 +18,14 @@ pub(crate) const KIND: &str = "Resiliency";
 /// A file that cannot be read, or a policy that is wrong, or one that is named and not there.
 pub(crate) fn read(flags: &Flags) -> Result<Option<Resiliency>, ComponentError> {
     let mut all: Option<Resiliency> = None;
-    for folder in &flags.resources_path {
-        for file in yaml_files(folder)? {
-            let text = std::fs::read_to_string(&file)
-                .map_err(|source| ComponentError::Read { file: file.clone(), source })?;
-            // Most files have none.
-            if text.contains(KIND) {
-                read_file(&file, &text, &flags.app_id, &mut all)?;
-            }
+    for Resource { file, name, spec } in resources::<Spec>(flags, "Resiliency")? {
+        let added = add(all.get_or_insert_default(), spec, &file);
+        if let Err(message) = added {
+            return Err(ComponentError::Resiliency { file, name, message });
         }
-    }
-    Ok(all)
-}
-
-fn read_file(
-    file: &Path,
-    text: &str,
-    app_id: &str,
-    all: &mut Option<Resiliency>,
-) -> Result<(), ComponentError> {
-    let syntax = |message: String| ComponentError::Syntax { file: file.to_owned(), line: None, message };
-    let documents =
-        serde_norway::Deserializer::from_str(text).zip(serde_norway::Deserializer::from_str(text));
-    for (look, document) in documents {
-        let head = Option::<Head>::deserialize(look).map_err(|error| syntax(error.to_string()))?;
-        if head.is_none_or(|head| head.kind != KIND) {
-            continue;
-        }
-        let document = Document::deserialize(document).map_err(|error| syntax(error.to_string()))?;
-        let name = document.metadata.name;
-        if !document.scopes.is_empty() && !document.scopes.iter().any(|scope| scope == app_id) {
-            continue;
-        }
-        let all = all.get_or_insert_default();
-        add(all, document.spec, file).map_err(|message| ComponentError::Resiliency {
-            file: file.to_owned(),
-            name: name.clone(),
-            message,
-        })?;
         tracing::info!("resiliency {name} is there");
     }
-    Ok(())
+    Ok(all)
 }
 
 fn add(all: &mut Resiliency, spec: Spec, file: &Path) -> Result<(), String> {

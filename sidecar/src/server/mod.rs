@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::app::{self, App, AppAddressError};
 use crate::component::{self, ComponentError, Loader};
 use crate::config::{self, Config, ConfigError, Settings};
-use crate::{Flags, Sidecar, resiliency};
+use crate::{Flags, Sidecar, invoke, resiliency};
 use listen::{Listener, SocketFile};
 use serve::{Protocol, Service};
 
@@ -30,6 +30,8 @@ pub struct Server {
     connections: Arc<GracefulShutdown>,
     closing: watch::Sender<bool>,
     patience: Duration,
+    /// How long it serves on after it is told to stop.
+    block: Option<Duration>,
     /// Removed when the server goes.
     socket_files: Vec<SocketFile>,
 }
@@ -121,6 +123,7 @@ impl Server {
         sidecar.resiliency = resiliency;
         sidecar.settings = settings;
         sidecar.invoker = config::invoker(flags, &config)?;
+        sidecar.invoker.endpoints = invoke::read_endpoints(flags)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
         sidecar.log_requests = flags.enable_api_logging;
@@ -192,6 +195,7 @@ impl Server {
             connections: Arc::default(),
             closing: watch::Sender::new(false),
             patience: flags.dapr_graceful_shutdown_seconds,
+            block: flags.dapr_block_shutdown_duration,
             socket_files,
         };
         let max_head = flags.read_buffer_size.saturating_add(HEAD_SLACK);
@@ -217,7 +221,10 @@ impl Server {
             () = stop => {}
             () = self.sidecar.stopped() => {}
         }
-        let Self { sidecar, mut accepting, connections, closing, patience, socket_files, .. } = self;
+        let Self { sidecar, mut accepting, connections, closing, patience, socket_files, block, .. } = self;
+        if let Some(block) = block {
+            blocked(&sidecar, block).await;
+        }
         sidecar.set_serving(false);
         sidecar.end();
         // While the listeners are there nobody else can have taken the sockets' names.
@@ -293,5 +300,21 @@ impl Server {
                 }
             }
         });
+    }
+}
+
+/// Serves on for a while, or until the app is not healthy any more.
+async fn blocked(sidecar: &Sidecar, block: Duration) {
+    tracing::info!("serving on for {block:?}, or until the app is not healthy");
+    let unhealthy = async {
+        match &sidecar.app {
+            // Its sender is in the app.
+            Some(app) => drop(app.healthy().wait_for(|healthy| !healthy).await),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = tokio::time::sleep(block) => {}
+        () = unhealthy => tracing::info!("the app is not healthy"),
     }
 }

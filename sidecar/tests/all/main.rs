@@ -8,6 +8,7 @@
 
 mod app;
 mod app_health;
+mod app_tls;
 mod attach;
 mod bindings;
 mod clients;
@@ -19,6 +20,7 @@ mod hostile;
 mod http;
 mod invoke_grpc;
 mod invoke_http;
+mod invoke_load;
 mod invoke_names;
 mod life;
 mod limits;
