@@ -518,6 +518,21 @@ mod tests {
     }
 
     #[test]
+    fn elder_names_of_limits_count_less() {
+        let parse = |arguments: &[&str]| {
+            let arguments = std::iter::once("pillion-sidecar").chain(arguments.iter().copied());
+            let matches = Flags::command().try_get_matches_from(arguments).unwrap();
+            let mut flags = Flags::from_arg_matches(&matches).unwrap();
+            flags.take_elder_names(&matches);
+            (flags.max_body_size, flags.read_buffer_size)
+        };
+        let elder = ["--dapr-http-max-request-size", "8", "--dapr-http-read-buffer-size", "16"];
+        assert_eq!(parse(&elder), (8 << 20, 16 << 10));
+        assert_eq!(parse(&[&elder[..], &["--max-body-size", "1Mi"]].concat()), (1 << 20, 16 << 10));
+        assert_eq!(parse(&["--dapr-http-max-request-size", "-1"]), (4 << 20, 4 << 10));
+    }
+
+    #[test]
     fn defaults_are_those_of_daprd_but_for_the_address() {
         let (flags, outside) = parse(&[]);
         assert_eq!((flags.dapr_http_port, flags.dapr_grpc_port, flags.metrics_port), (3500, 50001, 9090));

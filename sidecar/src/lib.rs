@@ -28,6 +28,7 @@ pub mod logging;
 mod metrics;
 mod middleware;
 mod outside;
+mod pubsub;
 mod resiliency;
 mod secrets;
 pub mod server;

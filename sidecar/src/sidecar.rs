@@ -14,6 +14,7 @@ use crate::component::Components;
 use crate::config::Settings;
 use crate::invoke::Invoker;
 use crate::middleware::Pipeline;
+use crate::pubsub::Subscriptions;
 use crate::resiliency::Resiliency;
 use crate::state::Store;
 
@@ -39,6 +40,8 @@ pub struct Sidecar {
     pub(crate) app_pipeline: Option<Pipeline>,
     /// What is done where calls fail, if anything is said.
     pub(crate) resiliency: Option<Arc<Resiliency>>,
+    /// What the app subscribes to.
+    pub(crate) subscriptions: Subscriptions,
     /// The token every request must carry, if there is one.
     pub(crate) api_token: Option<String>,
     /// The longest request body, in bytes.
@@ -77,6 +80,7 @@ impl Sidecar {
             http_pipeline: None,
             app_pipeline: None,
             resiliency: None,
+            subscriptions: Subscriptions::default(),
             api_token: None,
             max_body_size: 4 << 20,
             log_requests: false,

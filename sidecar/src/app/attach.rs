@@ -12,4 +12,5 @@ pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
     tracing::info!("the app listens on {}", app.authority);
     // Its sender is here. Always true, unless the app is to be asked.
     let _ = app.healthy().wait_for(|healthy| *healthy).await;
+    sidecar.subscriptions.begin(sidecar).await;
 }

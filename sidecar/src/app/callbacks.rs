@@ -1,5 +1,6 @@
 //! The service `AppCallback` of an app that speaks gRPC.
 
+use dapr::dapr::proto::runtime::v1::app_callback_alpha_client::AppCallbackAlphaClient;
 use dapr::dapr::proto::runtime::v1::app_callback_client::AppCallbackClient;
 use http::HeaderValue;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -9,6 +10,9 @@ use tonic::transport::Channel;
 
 /// A client of the app's callbacks.
 pub(crate) type Callbacks = AppCallbackClient<InterceptedService<Channel, Token>>;
+
+/// A client of the app's callbacks of an older time.
+pub(crate) type AlphaCallbacks = AppCallbackAlphaClient<InterceptedService<Channel, Token>>;
 
 /// Shows the app its token.
 #[derive(Clone)]
@@ -24,6 +28,15 @@ impl Interceptor for Token {
 }
 
 pub(super) fn client(channel: Channel, token: Option<&HeaderValue>) -> Callbacks {
-    let token = token.and_then(|token| MetadataValue::try_from(token.as_bytes()).ok());
-    AppCallbackClient::with_interceptor(channel, Token(token))
+    AppCallbackClient::with_interceptor(channel, Token::new(token))
+}
+
+pub(super) fn alpha_client(channel: Channel, token: Option<&HeaderValue>) -> AlphaCallbacks {
+    AppCallbackAlphaClient::with_interceptor(channel, Token::new(token))
+}
+
+impl Token {
+    fn new(token: Option<&HeaderValue>) -> Self {
+        Self(token.and_then(|token| MetadataValue::try_from(token.as_bytes()).ok()))
+    }
 }

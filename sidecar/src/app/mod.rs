@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
 pub(crate) use attach::attach;
-pub(crate) use callbacks::Callbacks;
+pub(crate) use callbacks::{AlphaCallbacks, Callbacks};
 pub(crate) use health::{Health, go_duration, watch_health};
 pub use protocol::Protocol;
 pub(crate) use turns::{Answer, Turn};
@@ -238,6 +238,11 @@ impl App {
     /// A client of the app's callbacks, for one that speaks gRPC.
     pub(crate) fn callbacks(&self) -> Callbacks {
         callbacks::client(self.grpc.clone(), self.token.as_ref())
+    }
+
+    /// As [`App::callbacks`], of an older time.
+    pub(crate) fn alpha_callbacks(&self) -> AlphaCallbacks {
+        callbacks::alpha_client(self.grpc.clone(), self.token.as_ref())
     }
 
     fn unreachable(&self, error: &dyn std::error::Error) -> AppError {

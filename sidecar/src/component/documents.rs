@@ -10,7 +10,7 @@ use super::files::files;
 use crate::Flags;
 
 /// Kinds that are read on their own, where they are needed.
-pub(super) const KINDS: [&str; 2] = ["Resiliency", "HTTPEndpoint"];
+pub(super) const KINDS: [&str; 3] = ["Subscription", "Resiliency", "HTTPEndpoint"];
 
 /// A resource for this app.
 #[derive(Debug)]

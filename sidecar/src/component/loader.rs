@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use pillion_capabilities::trace::Tracing;
 
-use super::files::{Read, find};
+use super::files::{Read, files, find};
 use super::secret_refs::resolved;
 use super::watch::Watch;
 use super::{ComponentError, Components, Manifest, Named, open};
 use crate::Flags;
+use crate::pubsub::{self, Subscription};
 use crate::resiliency::Resiliency;
 use crate::secrets::SecretStore;
 
@@ -19,6 +20,8 @@ pub(crate) struct Loader {
     tracing: Option<Tracing>,
     resiliency: Option<Arc<Resiliency>>,
     opened: Vec<Opened>,
+    /// The subscriptions that the files declare.
+    declared: Vec<Arc<Subscription>>,
     /// The files, as they were when they were last read.
     pub(super) watch: Watch,
 }
@@ -54,7 +57,8 @@ impl Loader {
     /// Nothing is open yet.
     pub(crate) fn new(flags: &Flags, tracing: Option<Tracing>, resiliency: Option<Arc<Resiliency>>) -> Self {
         let watch = Watch::new(&flags.resources_path);
-        Self { flags: flags.clone(), tracing, resiliency, opened: Vec::new(), watch }
+        let (opened, declared) = (Vec::new(), Vec::new());
+        Self { flags: flags.clone(), tracing, resiliency, opened, declared, watch }
     }
 
     /// Opens every component that the files under `--resources-path` define for this app.
@@ -91,6 +95,7 @@ impl Loader {
             }
         }
         self.opened = opened.into_iter().flatten().collect();
+        self.declared = self.declared()?;
         Ok(self.components())
     }
 
@@ -207,13 +212,25 @@ impl Loader {
         let mut part = Components::of_stores(&self.flags.app_id, Vec::new());
         open::component(&resolved, &file, &self.flags, self.tracing.as_ref(), &mut part).await?;
         if let Some(resiliency) = &self.resiliency {
-            part.state.police(resiliency);
+            part.police(resiliency);
         }
         Ok(Opened { file, manifest, resolved, part })
     }
 
+    fn declared(&self) -> Result<Vec<Arc<Subscription>>, ComponentError> {
+        let mut all = Vec::new();
+        for folder in &self.flags.resources_path {
+            for file in &files(folder)? {
+                let over_http = !self.flags.app_protocol.is_grpc();
+                all.extend(pubsub::declared(file, &self.flags.app_id, over_http)?);
+            }
+        }
+        Ok(all)
+    }
+
     fn components(&self) -> Components {
         let mut all = Components::of_stores(&self.flags.app_id, Vec::new());
+        all.subscriptions.clone_from(&self.declared);
         self.opened.iter().for_each(|opened| all.add(&opened.part));
         all
     }

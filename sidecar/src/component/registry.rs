@@ -7,6 +7,8 @@ use crate::bindings::Output;
 use crate::configuration::ConfigurationStore;
 use crate::lock::LockStore;
 use crate::middleware::Middleware;
+use crate::pubsub::{PubSub, Subscription};
+use crate::resiliency::{Direction, Resiliency};
 use crate::secrets::SecretStore;
 use crate::state::{Store, Stores};
 
@@ -20,6 +22,9 @@ pub struct Components {
     pub(crate) locks: Named<LockStore>,
     pub(crate) outputs: Named<Output>,
     pub(crate) middleware: Named<Middleware>,
+    pub(crate) pubsub: Named<PubSub>,
+    /// What files say that the app subscribes to.
+    pub(crate) subscriptions: Vec<Arc<Subscription>>,
     /// Every component, as metadata tells it.
     pub(crate) listed: Vec<Listed>,
 }
@@ -57,16 +62,29 @@ impl Components {
         Self { state: Stores::new(app_id, stores), listed, ..Self::default() }
     }
 
+    /// Sets what is done where calls of components fail. Nobody else has them yet.
+    pub(super) fn police(&mut self, resiliency: &Resiliency) {
+        self.state.police(resiliency);
+        for (name, pubsub) in &mut self.pubsub.0 {
+            if let Some(pubsub) = Arc::get_mut(pubsub) {
+                pubsub.policy = resiliency.component(name, "Pubsub", Direction::Outbound);
+            }
+        }
+    }
+
     /// Adds what others have.
     pub(super) fn add(&mut self, others: &Self) {
         // By name, so that nothing is forgotten.
-        let Self { state, secrets, configuration, locks, outputs, middleware, listed } = others;
+        let Self { state, secrets, configuration, locks, outputs, middleware, pubsub, subscriptions, listed } =
+            others;
         state.iter().for_each(|store| self.state.add(store.clone()));
         self.secrets.add_all(secrets);
         self.configuration.add_all(configuration);
         self.locks.add_all(locks);
         self.outputs.add_all(outputs);
         self.middleware.add_all(middleware);
+        self.pubsub.add_all(pubsub);
+        self.subscriptions.extend(subscriptions.iter().cloned());
         self.listed.extend(listed.iter().cloned());
     }
 }

@@ -6,6 +6,7 @@
 mod blocks;
 mod invoke;
 mod message;
+mod pubsub;
 pub(crate) mod state;
 mod status;
 mod stream;
@@ -29,6 +30,7 @@ pub use state::get_state_response;
 pub use status::status;
 
 use crate::outside::Outside;
+use crate::pubsub::Trace;
 use crate::sidecar::API_TOKEN;
 use crate::{ApiError, Sidecar};
 
@@ -92,6 +94,15 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
         "DeleteBulkState" => unary(sidecar, request, |r| state::delete_bulk(stores, r)).await,
         "ExecuteStateTransaction" => unary(sidecar, request, |r| state::transact(stores, r)).await,
         "QueryStateAlpha1" => unary(sidecar, request, |r| state::query(stores, r)).await,
+        "PublishEvent" => {
+            let trace = Trace::of(request.headers());
+            unary(sidecar, request, |r| pubsub::publish(sidecar, &components, &trace, r)).await
+        }
+        "BulkPublishEvent" | "BulkPublishEventAlpha1" => {
+            let trace = Trace::of(request.headers());
+            unary(sidecar, request, |r| pubsub::publish_bulk(sidecar, &components, &trace, r)).await
+        }
+        "SubscribeTopicEventsAlpha1" => pubsub::subscribe(sidecar, request).await,
         "GetMetadata" => unary(sidecar, request, |r| system::metadata(sidecar, r)).await,
         "SetMetadata" => unary(sidecar, request, |r| system::set_metadata(sidecar, r)).await,
         "InvokeService" => Box::pin(invoke::service(sidecar, request)).await,

@@ -2,10 +2,13 @@
 
 use dapr::dapr::proto::runtime::v1::{
     AppConnectionHealthProperties, AppConnectionProperties, GetMetadataRequest, GetMetadataResponse,
+    PubsubSubscription, PubsubSubscriptionRule, PubsubSubscriptionRules, PubsubSubscriptionType,
     RegisteredComponents, SetMetadataRequest, ShutdownRequest,
 };
 
 use crate::app::go_duration;
+
+use crate::pubsub::{Kind, Rule, Subscription};
 use crate::sidecar::RUNTIME_VERSION;
 use crate::{ApiError, Sidecar};
 
@@ -22,6 +25,7 @@ pub(super) async fn metadata(
     });
     Ok(GetMetadataResponse {
         id: sidecar.app_id.clone(),
+        subscriptions: sidecar.subscriptions.list().iter().map(|it| subscription(it)).collect(),
         registered_components: components.collect(),
         extended_metadata: sidecar.extended().into_iter().collect(),
         runtime_version: RUNTIME_VERSION.to_owned(),
@@ -45,6 +49,26 @@ fn app_properties(sidecar: &Sidecar) -> Option<AppConnectionProperties> {
             health_threshold: i32::try_from(probe.threshold).unwrap_or(i32::MAX),
         }),
     })
+}
+
+fn subscription(subscription: &Subscription) -> PubsubSubscription {
+    let rule = |rule: &Rule| PubsubSubscriptionRule {
+        r#match: rule.condition().to_owned(),
+        path: rule.path.clone(),
+    };
+    let kind = match subscription.kind {
+        Kind::Declarative => PubsubSubscriptionType::Declarative,
+        Kind::Programmatic => PubsubSubscriptionType::Programmatic,
+        Kind::Streaming => PubsubSubscriptionType::Streaming,
+    };
+    PubsubSubscription {
+        pubsub_name: subscription.pubsub.clone(),
+        topic: subscription.topic.clone(),
+        metadata: subscription.metadata.clone().into_iter().collect(),
+        rules: Some(PubsubSubscriptionRules { rules: subscription.rules.iter().map(rule).collect() }),
+        dead_letter_topic: subscription.dead_letter.clone().unwrap_or_default(),
+        r#type: kind.into(),
+    }
 }
 
 pub(super) async fn set_metadata(sidecar: &Sidecar, request: SetMetadataRequest) -> Result<(), ApiError> {

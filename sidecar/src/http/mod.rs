@@ -6,6 +6,7 @@ mod body;
 mod cors;
 mod invoke;
 mod path;
+mod pubsub;
 mod query;
 mod request;
 mod state;
@@ -152,6 +153,15 @@ async fn perform(
         Call::QueryState { store } => {
             read.await?;
             state::query(stores, store)
+        }
+        // Aside, so that requests for state are not larger.
+        Call::Publish { pubsub, topic } => {
+            let data = read.await?;
+            Box::pin(pubsub::publish(sidecar, &components, (pubsub, topic), head, data)).await
+        }
+        Call::PublishBulk { pubsub, topic } => {
+            let data = read.await?;
+            Box::pin(pubsub::publish_bulk(sidecar, &components, (pubsub, topic), head, &data)).await
         }
         Call::Health { outbound } => system::health(sidecar, query, outbound),
         Call::GetMetadata => Ok(system::metadata(sidecar)),

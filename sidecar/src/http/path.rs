@@ -21,6 +21,8 @@ pub enum Call<'a> {
     BulkGet { store: &'a str },
     Transact { store: &'a str },
     QueryState { store: &'a str },
+    Publish { pubsub: &'a str, topic: &'a str },
+    PublishBulk { pubsub: &'a str, topic: &'a str },
     Health { outbound: bool },
     GetMetadata,
     SetMetadata { key: &'a str },
@@ -56,14 +58,16 @@ impl<'a> Route<'a> {
                 }
                 ".." => count = count.saturating_sub(1),
                 _ => {
-                    let Some(place) = segments.get_mut(count) else { return Self::Unknown };
-                    *place = segment;
+                    if let Some(place) = segments.get_mut(count) {
+                        *place = segment;
+                    }
                     count += 1;
                 }
             }
         }
         let post = is_post(method);
-        let segments = segments.get(..count).unwrap_or_default();
+        // A path that is longer is none of those whose length is known.
+        let segments = segments.get(..count.min(SEGMENTS)).unwrap_or_default();
         match segments {
             [version, rest @ ..] if *version == "v1.0" => match rest {
                 ["state", store, key] if *method == Method::GET => Self::Found(Call::GetState { store, key }),
@@ -75,6 +79,13 @@ impl<'a> Route<'a> {
                 ["state", _, _] => Self::OtherMethod("GET, DELETE"),
                 ["state", store] if post => Self::Found(Call::SaveState { store }),
                 ["state", _] => Self::OtherMethod("POST, PUT"),
+                ["publish", "bulk", pubsub, ..] if post => {
+                    Self::Found(Call::PublishBulk { pubsub, topic: from(path, segments, 4) })
+                }
+                ["publish", pubsub, ..] if post => {
+                    Self::Found(Call::Publish { pubsub, topic: from(path, segments, 3) })
+                }
+                ["publish", _, ..] => Self::OtherMethod("POST, PUT"),
                 ["healthz"] if *method == Method::GET => Self::Found(Call::Health { outbound: false }),
                 ["healthz", "outbound"] if *method == Method::GET => {
                     Self::Found(Call::Health { outbound: true })
@@ -88,6 +99,10 @@ impl<'a> Route<'a> {
                 _ => Block::find(method, segments),
             },
             ["v1.0-alpha1", "state", store, "query"] if post => Self::Found(Call::QueryState { store }),
+            ["v1.0-alpha1", "publish", "bulk", pubsub, ..] if post => {
+                Self::Found(Call::PublishBulk { pubsub, topic: from(path, segments, 4) })
+            }
+            ["v1.0-alpha1", "publish", "bulk", _, ..] => Self::OtherMethod("POST, PUT"),
             ["v1.0-alpha1", "state", _, "query"] => Self::OtherMethod("POST, PUT"),
             _ => Block::find(method, segments),
         }
@@ -105,6 +120,13 @@ impl<'a> Route<'a> {
     pub(super) fn is_health(&self) -> bool {
         matches!(self, Self::Found(Call::Health { .. }))
     }
+}
+
+/// What a path has from one of its segments on.
+fn from<'a>(path: &'a str, segments: &[&'a str], place: usize) -> &'a str {
+    let Some(first) = segments.get(place) else { return "" };
+    // The segment is a part of the path.
+    path.get(first.as_ptr().addr() - path.as_ptr().addr()..).unwrap_or_default()
 }
 
 /// Reads a segment.

@@ -89,6 +89,13 @@ any_case! {
         lock_owner: String = "lockOwner",
         expiry_in_seconds: i32 = "expiryInSeconds",
     }
+    /// One of many events.
+    BulkEntry<'a> {
+        entry_id: String = "entryId",
+        event: Option<&'a RawValue> = "event",
+        content_type: String = "contentType",
+        metadata: Metadata = "metadata",
+    }
     /// One step of a transaction.
     Step<'a> {
         operation: String = "operation",

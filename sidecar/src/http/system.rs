@@ -6,6 +6,7 @@ use super::answer::{self, Answer};
 use super::path::decode;
 use super::query::parameter;
 use crate::app::go_duration;
+use crate::pubsub::{Rule, Subscription};
 use crate::sidecar::RUNTIME_VERSION;
 use crate::{ApiError, Sidecar};
 
@@ -46,11 +47,23 @@ pub(super) fn metadata(sidecar: &Sidecar) -> Answer {
         "actors": [],
         "components": components,
         "extended": sidecar.extended(),
-        "subscriptions": [],
+        "subscriptions": sidecar.subscriptions.list().iter().map(|it| subscription(it)).collect::<Vec<_>>(),
         "appConnectionProperties": app_properties(sidecar),
         "actorRuntime": { "runtimeStatus": "DISABLED", "hostReady": false, "placement": "" },
     });
     answer::json(body.to_string())
+}
+
+fn subscription(subscription: &Subscription) -> Value {
+    let rule = |rule: &Rule| json!({ "match": rule.condition(), "path": rule.path });
+    json!({
+        "pubsubname": subscription.pubsub,
+        "topic": subscription.topic,
+        "metadata": subscription.metadata,
+        "rules": subscription.rules.iter().map(rule).collect::<Vec<_>>(),
+        "deadLetterTopic": subscription.dead_letter.as_deref().unwrap_or_default(),
+        "type": subscription.kind.name(),
+    })
 }
 
 fn app_properties(sidecar: &Sidecar) -> Value {

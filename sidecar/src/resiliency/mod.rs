@@ -6,6 +6,7 @@
 mod breaker;
 pub(crate) mod duration;
 mod policy;
+mod provider;
 mod read;
 mod replay;
 mod retry;

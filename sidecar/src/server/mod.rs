@@ -7,7 +7,7 @@ mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper_util::server::graceful::GracefulShutdown;
 use pillion_capabilities::trace::Tracing;
@@ -227,6 +227,12 @@ impl Server {
         }
         sidecar.set_serving(false);
         sidecar.end();
+        // An app may need the sidecar for what it was sent, so that the listeners stay meanwhile.
+        let begun = Instant::now();
+        if tokio::time::timeout(patience, sidecar.subscriptions.close()).await.is_err() {
+            tracing::warn!("events that are still with the app after {patience:?} are given up");
+        }
+        let patience = patience.saturating_sub(begun.elapsed());
         // While the listeners are there nobody else can have taken the sockets' names.
         drop(socket_files);
         closing.send_replace(true);

@@ -19,6 +19,7 @@ use super::listen::Stream;
 use super::patience::{LOOK, Patience, Progress};
 use super::wire::{Counted, Wire};
 use crate::http::Offer;
+use crate::link::{STREAM_WINDOW, WINDOW};
 use crate::{Sidecar, grpc, http, invoke, metrics};
 
 /// Requests at once on one HTTP/2 connection. One client may hold a single connection for all it does.
@@ -199,6 +200,8 @@ fn http2_builder(max_head: usize) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.max_concurrent_streams(STREAMS).max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX));
     builder.timer(TokioTimer::new()).keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
+    // A body that an app does not take must not hold up other requests.
+    builder.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(WINDOW);
     builder
 }
 

@@ -4,7 +4,6 @@ mod expiry;
 mod item;
 mod operations;
 mod prefix;
-mod resilient;
 mod store;
 mod traced;
 

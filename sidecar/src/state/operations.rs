@@ -6,7 +6,6 @@ use pillion_capabilities::keyvalue::{Change, Entry, Etag, When};
 use pillion_capabilities::{Answer, Error};
 use tonic::Code;
 
-use super::resilient::under;
 use super::traced::{asked, asked_all};
 use super::{Delete, Save, Store, Write};
 use crate::ApiError;
@@ -77,7 +76,7 @@ pub async fn save_all(store: &Store, mut saves: Vec<Save>) -> Result<(), ApiErro
                 let saves = saves.iter().cloned();
                 keys.iter().zip(saves).map(|(full, item)| start_save(store, full, item)).collect()
             };
-            Box::pin(under(store, policy, || asked_all(store, "bulk_set", save, first_failure))).await
+            Box::pin(policy.call(|| name(store), || asked_all(store, "bulk_set", save, first_failure))).await
         }
     };
     saved.map_err(|error| save_error(store, &error))
@@ -111,7 +110,7 @@ pub async fn delete_all(store: &Store, deletes: &[Delete]) -> Result<(), ApiErro
         None => asked_all(store, "bulk_delete", || start(keys), first_failure).await,
         Some(policy) => {
             let delete = || asked_all(store, "bulk_delete", || start(keys.clone()), first_failure);
-            Box::pin(under(store, policy, delete)).await
+            Box::pin(policy.call(|| name(store), delete)).await
         }
     };
     deleted.map_err(|error| {
@@ -156,12 +155,17 @@ pub async fn transact(store: &Store, writes: Vec<Write>) -> Result<(), ApiError>
     done.map_err(failed)
 }
 
+/// What a store is called in failures.
+fn name(store: &Store) -> String {
+    format!("state store {}", store.name)
+}
+
 /// Has the provider called, as the store's policy has it if there is one.
 async fn called<T>(store: &Store, operation: &'static str, call: impl Fn() -> Answer<T>) -> Result<T, Error> {
     match &store.policy {
         None => asked(store, operation, call).await,
         // Aside, so that calls without it are not larger.
-        Some(policy) => Box::pin(under(store, policy, || asked(store, operation, &call))).await,
+        Some(policy) => Box::pin(policy.call(|| name(store), || asked(store, operation, &call))).await,
     }
 }
 

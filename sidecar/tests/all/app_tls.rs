@@ -78,7 +78,7 @@ async fn an_app_may_speak_tls_with_any_certificate() {
         let answer = client.unary(request, "/test.T/M".parse().unwrap(), codec).await.unwrap();
         assert_eq!(answer.into_inner(), "hello");
         // By the callback, whose answer is the question here.
-        let answer = wire::call(&sidecar.http(), "GET", "/v1.0/invoke/callee/method/x", &[], "").await;
+        let answer = wire::call(&sidecar.http(), "GET", "/v1.0/invoke/callee/method/", &[], "").await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     }
 }

@@ -243,3 +243,68 @@ async fn a_server_has_a_name_of_its_own() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+/// Bodies that nobody reads fill their own windows, and no others'.
+#[tokio::test]
+async fn who_does_not_read_holds_up_nobody_else() {
+    let app = Raw::start(|request: Request<Incoming>| async move {
+        match request.uri().path() {
+            // More than all windows of a connection would be by default.
+            "/endless" => {
+                let frames = (0..64).map(|_| Ok(Frame::data(vec![7; 1 << 20].into())));
+                Response::new(http_body_util::StreamBody::new(tokio_stream::iter(frames)).boxed_unsync())
+            }
+            "/deaf" => {
+                std::future::pending::<()>().await;
+                Response::new(raw::full(""))
+            }
+            _ => {
+                let length = request.into_body().collect().await.unwrap().to_bytes().len();
+                Response::new(raw::full(length.to_string()))
+            }
+        }
+    })
+    .await;
+    for protocol in ["http", "h2c"] {
+        let (caller, callee) = pair_with(app.port, &["--app-protocol", protocol], &[]);
+        for sidecar in [&caller, &callee] {
+            let stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
+            let (sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                    .await
+                    .unwrap();
+            tokio::spawn(connection);
+            let mut unread = Vec::new();
+            for _ in 0..12 {
+                // Each on a connection of its own, so that this test's own windows are not what is full.
+                let stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
+                let (mut sender, connection) =
+                    hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+                tokio::spawn(connection);
+                let request = Request::get("/v1.0/invoke/callee/method/endless").header("host", "x");
+                unread
+                    .push((sender.send_request(request.body(raw::full("")).unwrap()).await.unwrap(), sender));
+            }
+            let mut writers = Vec::new();
+            for _ in 0..12 {
+                let (writer, body) = raw::written();
+                for _ in 0..16 {
+                    writer.send(Frame::data(vec![7; 1 << 20].into())).unwrap();
+                }
+                writers.push(writer);
+                let mut sender = sender.clone();
+                let request = Request::post("http://x/v1.0/invoke/callee/method/deaf").body(body).unwrap();
+                tokio::spawn(async move { sender.send_request(request).await });
+            }
+            // Long enough for what is sent to be where it stays.
+            for _ in 0..20 {
+                let mut sender = sender.clone();
+                let request = Request::post("http://x/v1.0/invoke/callee/method/other");
+                let request = request.body(raw::full(vec![7; 1 << 20])).unwrap();
+                let answer = sender.send_request(request).await.unwrap();
+                let answer = answer.into_body().collect().await.unwrap().to_bytes();
+                assert_eq!(answer, (1 << 20).to_string());
+            }
+        }
+    }
+}

@@ -29,6 +29,7 @@ mod middleware;
 mod offered;
 mod outage;
 mod process;
+mod pubsub;
 mod raw;
 mod reload;
 mod resiliency;

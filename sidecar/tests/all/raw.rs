@@ -49,7 +49,9 @@ impl Raw {
                         let answer = answer(request);
                         async move { Ok::<_, Infallible>(answer.await) }
                     });
-                    let builder = auto::Builder::new(TokioExecutor::new());
+                    let mut builder = auto::Builder::new(TokioExecutor::new());
+                    // What one handler does not read is not to hold up the others here.
+                    builder.http2().initial_connection_window_size(1 << 30);
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
                 });
             }

@@ -292,3 +292,19 @@ async fn calls_of_a_store_have_policies() {
     let answer = waiting.await.unwrap();
     assert!(matches!(answer.status.as_u16(), 200 | 204), "{answer:?}");
 }
+
+#[tokio::test]
+async fn publishing_has_policies() {
+    let Some(mut server) = RedisServer::start_or_skip().unwrap() else { return };
+    let component = redis(server.address()).replace("state.redis", "pubsub.redis");
+    let spec = "{policies: {circuitBreakers: {strict: {timeout: 1h, trip: consecutiveFailures >= 1}}},
+        targets: {components: {store: {outbound: {circuitBreaker: strict}}}}}";
+    let sidecar = Sidecar::with(&with(&component, spec), &[]);
+    sidecar.call("POST", "/v1.0/publish/store/t", "1").await.is_empty();
+    server.stop().unwrap();
+    sidecar.call("POST", "/v1.0/publish/store/t", "1").await.failed(500, "ERR_PUBSUB_PUBLISH_MESSAGE");
+    server.restart().unwrap();
+    let message = sidecar.call("POST", "/v1.0/publish/store/t", "1").await;
+    let message = message.failed(500, "ERR_PUBSUB_PUBLISH_MESSAGE");
+    assert!(message.contains("circuit breaker is open"), "{message}");
+}

@@ -139,7 +139,7 @@ async fn what_is_not_there() {
         "/v1.0/state",
         "/v1.0/state/store/a/b",
         "/v2/state/store/k",
-        "/v1.0/publish/pubsub/topic",
+        "/v1.0/publish",
         "/a/b/c/d/e/f/g/h/i",
     ] {
         let message = sidecar.call("GET", path, "").await.failed(404, "ERR_DIRECT_INVOKE");
@@ -152,6 +152,8 @@ async fn what_is_not_there() {
         ("POST", "/v1.0/metadata/k", "PUT"),
         ("POST", "/v1.0/healthz", "GET"),
         ("GET", "/v1.0/shutdown", "POST"),
+        ("GET", "/v1.0/publish/pubsub/topic", "POST, PUT"),
+        ("GET", "/v1.0-alpha1/publish/bulk/pubsub/topic", "POST, PUT"),
     ] {
         let answer = sidecar.call(method, path, "").await;
         assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, Some(allowed)), "{method} {path}");

@@ -5,6 +5,7 @@ mod configuration;
 mod lock;
 mod middleware;
 mod opening;
+mod pubsub;
 mod redis;
 mod secrets;
 mod state;
@@ -55,6 +56,11 @@ pub(super) async fn component(
         Some("bindings") => {
             let capabilities = bindings::binding(&opening, components)?;
             components.listed.push(Listed::of(manifest, capabilities));
+        }
+        Some("pubsub") => {
+            let pubsub = pubsub::pubsub(manifest, file, flags, tracing).await?;
+            components.listed.push(pubsub.listed());
+            components.pubsub.add(&manifest.name, pubsub.into());
         }
         Some(block) => {
             tracing::warn!(

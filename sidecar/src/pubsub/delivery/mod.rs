@@ -1,0 +1,280 @@
+//! Events on their way to the app, and what becomes of them.
+
+mod bulk;
+mod grpc;
+mod http;
+mod verdict;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use pillion_capabilities::messaging::{Delivery, Received, Subscription as Source};
+use pillion_capabilities::trace::{
+    self as spans, Context, FutureExt as _, KeyValue, SpanContext, SpanKind, TraceContextExt as _,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+pub(super) use grpc::{message as grpc_message, said as grpc_said};
+pub(super) use verdict::{Verdict, settle};
+
+use super::PubSub;
+use super::envelope::of_raw;
+use super::event::Event;
+use super::measure::{self, Processed};
+use super::rules::route;
+use super::subscription::Subscription;
+use crate::Sidecar;
+
+/// Delivers the events of one subscription.
+pub(super) struct Runner {
+    sidecar: Arc<Sidecar>,
+    pubsub: Arc<PubSub>,
+    subscription: Arc<Subscription>,
+    /// The app could not be reached: no more is taken before it listens again.
+    unreachable: AtomicBool,
+}
+
+/// An event that is to go to the app.
+struct Ready<'a> {
+    event: Event<'a>,
+    path: &'a str,
+}
+
+/// The first pause before a provider is asked again, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+// === impl Runner ===
+
+impl Runner {
+    pub(super) fn new(sidecar: Arc<Sidecar>, pubsub: Arc<PubSub>, subscription: Arc<Subscription>) -> Self {
+        Self { sidecar, pubsub, subscription, unreachable: AtomicBool::new(false) }
+    }
+
+    /// Subscribes, and delivers in a task of its own until it is told to stop. A provider that fails is tried again there.
+    pub(super) async fn start(self, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+        let source = self.subscribe().await;
+        tokio::spawn(async move {
+            let mut stopped = stop.clone();
+            let source = match source {
+                Ok(source) => source,
+                Err(error) => {
+                    self.complain(&error);
+                    // The sender lives as long as this is listed.
+                    match tokio::select! {
+                        biased;
+                        () = told(&mut stopped) => None,
+                        source = self.subscribe_at_last() => Some(source),
+                    } {
+                        Some(source) => source,
+                        None => return,
+                    }
+                }
+            };
+            Arc::new(self).run(source, stop).await;
+        })
+    }
+
+    async fn subscribe(&self) -> Result<Source, pillion_capabilities::Error> {
+        let batch = self.subscription.bulk.map_or(1, |bulk| bulk.most);
+        let options = self.pubsub.options(self.subscription.dead_letter.as_deref(), batch);
+        self.pubsub.provider.subscribe(&self.subscription.topic, options).wait().await
+    }
+
+    async fn subscribe_at_last(&self) -> Source {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            tokio::time::sleep(pause).await;
+            match self.subscribe().await {
+                Ok(source) => return source,
+                Err(error) => tracing::debug!("{error}"),
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn complain(&self, error: &pillion_capabilities::Error) {
+        let Subscription { pubsub, topic, .. } = &*self.subscription;
+        tracing::error!("cannot subscribe to topic {topic} of pubsub {pubsub}, and tries on: {error}");
+    }
+
+    async fn run(self: Arc<Self>, mut source: Source, stop: watch::Receiver<bool>) {
+        let Subscription { pubsub, topic, .. } = &*self.subscription;
+        tracing::info!("app is subscribed to the following topics: [{topic}] through pubsub={pubsub}");
+        let handlers = Arc::new(Semaphore::new(self.pubsub.terms.handlers));
+        let mut stopped = stop.clone();
+        let mut under_way = JoinSet::new();
+        loop {
+            let next = async {
+                let turn = Arc::clone(&handlers).acquire_owned().await.ok()?;
+                self.until_welcome().await;
+                let first = source.next().await?;
+                Some((self.gather(first, &mut source).await, turn))
+            };
+            let (deliveries, turn) = tokio::select! {
+                biased;
+                () = told(&mut stopped) => break,
+                next = next => match next {
+                    Some(next) => next,
+                    // The runtime ends.
+                    None => break,
+                },
+            };
+            let (this, stop) = (Arc::clone(&self), stop.clone());
+            under_way.spawn(async move { this.deliver(deliveries, turn, stop).await });
+            while under_way.try_join_next().is_some() {}
+        }
+        // What is under way can be settled only while there is a subscription.
+        while under_way.join_next().await.is_some() {}
+        drop(source);
+    }
+
+    /// Waits until the app wants events: it listens, and is well.
+    async fn until_welcome(&self) {
+        let Some(app) = &self.sidecar.app else { return };
+        if self.unreachable.load(Ordering::Relaxed) {
+            app.opened().await;
+            self.unreachable.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// More deliveries for the first, if they are delivered together. May be given up at any time: what was gathered is
+    /// delivered again then.
+    async fn gather(&self, first: Delivery, source: &mut Source) -> Vec<Delivery> {
+        let mut gathered = vec![first];
+        let Some(bulk) = self.subscription.bulk else { return gathered };
+        let end = tokio::time::Instant::now() + bulk.wait;
+        while gathered.len() < bulk.most {
+            match tokio::time::timeout_at(end, source.next()).await {
+                Ok(Some(delivery)) => gathered.push(delivery),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        gathered
+    }
+
+    async fn deliver(
+        &self,
+        deliveries: Vec<Delivery>,
+        turn: OwnedSemaphorePermit,
+        stop: watch::Receiver<bool>,
+    ) {
+        let received: Vec<&Received> = deliveries.iter().map(|delivery| &delivery.received).collect();
+        let verdicts = match self.subscription.bulk {
+            Some(_) => self.many(&received).await,
+            None => {
+                let mut verdicts = Vec::with_capacity(1);
+                for received in received {
+                    verdicts.push(self.one(received).await);
+                }
+                verdicts
+            }
+        };
+        if verdicts.iter().any(|verdict| matches!(verdict, Verdict::Unreachable(_))) {
+            self.unreachable.store(true, Ordering::Relaxed);
+        }
+        drop(turn);
+        let settling = deliveries.into_iter().zip(verdicts).map(|(delivery, verdict)| {
+            settle(&self.pubsub, &self.subscription, delivery, verdict, stop.clone())
+        });
+        futures_util::future::join_all(settling).await;
+    }
+
+    /// Delivers one event.
+    async fn one(&self, received: &Received) -> Verdict {
+        let text = self.text(received);
+        let Ready { event, path } = match ready(&self.subscription, &text) {
+            Ok(ready) => ready,
+            Err(verdict) => return self.measured(verdict, Instant::now()),
+        };
+        let Some(app) = &self.sidecar.app else { return Verdict::Unreachable("there is no app".to_owned()) };
+        let start = Instant::now();
+        let verdict = self
+            .spanned(event.trace(), async |trace| match app.protocol.is_grpc() {
+                true => grpc::deliver(app, &self.subscription, &event, path, trace).await,
+                false => {
+                    let limit = self.sidecar.max_body_size;
+                    http::deliver(app, &self.subscription, &event, path, text.clone(), trace, limit).await
+                }
+            })
+            .await;
+        self.measured(verdict, start)
+    }
+
+    /// The event as it is delivered: what comes without an envelope gets one.
+    fn text(&self, received: &Received) -> Bytes {
+        let Subscription { pubsub, topic, raw, .. } = &*self.subscription;
+        match raw {
+            true => of_raw(&received.message.body, topic, pubsub).into(),
+            false => received.message.body.clone(),
+        }
+    }
+
+    fn measured(&self, verdict: Verdict, start: Instant) -> Verdict {
+        let processed = match &verdict {
+            Verdict::Success => Processed::Success,
+            Verdict::Ignored(_) | Verdict::Dropped(_) => Processed::Drop,
+            Verdict::Failed(_) | Verdict::Unreachable(_) => Processed::Retry,
+        };
+        measure::ingress(&self.subscription.pubsub, &self.subscription.topic, processed, start.elapsed());
+        verdict
+    }
+
+    /// Delivers within a span, if there are any, and tells the trace that the app is to know of.
+    async fn spanned(
+        &self,
+        trace: Option<SpanContext>,
+        deliver: impl AsyncFnOnce(Option<&SpanContext>) -> Verdict,
+    ) -> Verdict {
+        let Some(tracing) = &self.sidecar.tracing else { return deliver(trace.as_ref()).await };
+        let parent = trace.map_or_else(Context::new, |trace| Context::new().with_remote_span_context(trace));
+        let Subscription { pubsub, topic, .. } = &*self.subscription;
+        let context = tracing.begin(&parent, SpanKind::Consumer, || {
+            let attributes = vec![
+                KeyValue::new("messaging.system", "pubsub"),
+                KeyValue::new("messaging.destination", spans::clipped(topic.as_bytes())),
+                KeyValue::new("messaging.destination_kind", "topic"),
+                KeyValue::new("pillion.component.name", pubsub.clone()),
+            ];
+            (spans::clipped(format!("pubsub/{topic}").as_bytes()).into(), attributes)
+        });
+        let own = context.span().span_context().clone();
+        let verdict = deliver(own.is_valid().then_some(&own)).with_context(context.clone()).await;
+        spans::end(&context, verdict.failure());
+        verdict
+    }
+}
+
+// === free functions ===
+
+/// Waits until it is told to stop, or nobody could tell it any more.
+pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// What an event is, and where it is to go; or what becomes of it without that.
+fn ready<'a>(subscription: &'a Subscription, text: &'a [u8]) -> Result<Ready<'a>, Verdict> {
+    let event = Event::read(text)
+        .map_err(|error| Verdict::Failed(format!("error deserializing cloud event: {error}")))?;
+    let id = event.text("id");
+    if event.has_expired() {
+        let at = event.text("expiration");
+        return Err(Verdict::Dropped(format!("dropping expired pub/sub event {id} as of {at}")));
+    }
+    match route(&subscription.rules, &event) {
+        Ok(Some(path)) => Ok(Ready { path, event }),
+        Ok(None) => Err(Verdict::Dropped(format!("no matching route for event {id}"))),
+        Err(error) => Err(Verdict::Failed(format!("error finding matching route for event {id}: {error}"))),
+    }
+}
+
+/// As [`ready`], for who holds a stream.
+pub(super) fn ready_for_stream<'a>(
+    subscription: &'a Subscription,
+    text: &'a [u8],
+) -> Result<(Event<'a>, &'a str), Verdict> {
+    ready(subscription, text).map(|Ready { event, path }| (event, path))
+}
