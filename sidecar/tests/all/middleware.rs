@@ -90,7 +90,7 @@ async fn calls_go_through_the_apps_pipeline_before_the_app() {
         let answer = sidecar.call("GET", "/v1.0/invoke/callee/method/other", "").await;
         assert_eq!((answer.status.as_u16(), &answer.body[..]), (400, &b"Bad Request"[..]));
     }
-    assert_eq!(app.asked("").len(), 2);
+    assert_eq!(app.calls().len(), 2);
     // The sidecar's own API is not the app's.
     caller.call("GET", "/v1.0/state/store/k", "").await.is_empty();
 }

@@ -41,7 +41,10 @@ async fn failing() -> App {
     let count = AtomicUsize::new(0);
     App::start(move |asked| {
         let mut parts = asked.path.trim_start_matches('/').split('/');
-        let status: u16 = parts.next().unwrap().parse().unwrap();
+        // It subscribes to nothing.
+        let Ok(status) = parts.next().unwrap().parse::<u16>() else {
+            return (StatusCode::NOT_FOUND, String::new());
+        };
         let often: usize = parts.next().unwrap().parse().unwrap();
         if count.fetch_add(1, Ordering::SeqCst) < often {
             return (StatusCode::from_u16(status).unwrap(), format!("failure {status}"));
