@@ -8,6 +8,7 @@ mod subscription;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -55,6 +56,11 @@ pub trait Settle: Send {
     /// Does what the subscriber wants. Fails with [`Error::Overloaded`](crate::Error) if the dead-letter topic is
     /// full; then the message stays, and will be tried again.
     fn settle(self: Box<Self>, outcome: Outcome) -> Answer<()>;
+
+    /// As by [`Outcome::Redeliver`], but not before so long a pause, where the provider can.
+    fn redeliver_after(self: Box<Self>, _pause: Duration) -> Answer<()> {
+        self.settle(Outcome::Redeliver)
+    }
 }
 
 /// The counters of a contract that delivers.
@@ -126,6 +132,13 @@ impl Ticket {
     pub fn settle(mut self, outcome: Outcome) -> Answer<()> {
         self.counters.count_outcome(outcome);
         self.settle.take().map_or(Answer::Ready(Ok(())), |settle| settle.settle(outcome))
+    }
+
+    /// Has the delivery made again as by [`Outcome::Redeliver`], but not before so long a pause, and no later than after
+    /// `ack_wait`; a provider that cannot wait makes it again at once. Meanwhile it does not count as unsettled.
+    pub fn redeliver_after(mut self, pause: Duration) -> Answer<()> {
+        self.counters.count_outcome(Outcome::Redeliver);
+        self.settle.take().map_or(Answer::Ready(Ok(())), |settle| settle.redeliver_after(pause))
     }
 }
 

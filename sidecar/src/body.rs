@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Frame, SizeHint};
+use percent_encoding::{AsciiSet, CONTROLS};
 
 /// A body: whole in memory, which costs nothing more, or one that streams.
 #[derive(Debug)]
@@ -87,3 +88,16 @@ impl std::error::Error for BrokenOff {
         self.0.source()
     }
 }
+
+/// What a path to the app has no room for as it is.
+pub(crate) const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'%');

@@ -151,6 +151,10 @@ pub struct Flags {
     /// of daprd's). May come again, also for several sidecars of one app
     #[arg(long, value_name = "APP=ADDRESS", value_parser = app_address, help_heading = "Ours")]
     pub app_address: Vec<(String, String)>,
+    /// Take calls through shared memory too, under this name (not one of daprd's, and no shipped sidecar does it). Whoever
+    /// waits for the other spins for 50 microseconds before it sleeps; with --busy-poll it never sleeps
+    #[arg(long, value_name = "NAME", help_heading = "Ours")]
+    pub shared_memory: Option<String>,
     /// The token that requests must carry in `dapr-api-token`
     #[arg(skip)]
     pub api_token: Option<String>,
@@ -265,6 +269,7 @@ impl Flags {
             log_as_json: false,
             worker_threads: None,
             busy_poll: false,
+            shared_memory: None,
             api_token: None,
             app_token: None,
             namespace: None,

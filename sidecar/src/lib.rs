@@ -32,6 +32,7 @@ mod pubsub;
 mod resiliency;
 mod secrets;
 pub mod server;
+mod shared_memory;
 mod sidecar;
 pub mod state;
 

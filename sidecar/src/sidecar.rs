@@ -9,10 +9,12 @@ use http::{HeaderMap, HeaderName};
 use pillion_capabilities::trace::Tracing;
 use tokio::sync::{Notify, watch};
 
+use crate::ApiError;
 use crate::app::App;
 use crate::component::Components;
 use crate::config::Settings;
 use crate::invoke::Invoker;
+use crate::metrics::Metrics;
 use crate::middleware::Pipeline;
 use crate::pubsub::Subscriptions;
 use crate::resiliency::Resiliency;
@@ -50,6 +52,8 @@ pub struct Sidecar {
     pub(crate) log_requests: bool,
     /// What makes a span of each request.
     pub(crate) tracing: Option<Tracing>,
+    /// What is counted, if anything is.
+    pub(crate) metrics: Option<Arc<Metrics>>,
     /// What its Configuration says of blocks.
     pub(crate) settings: Settings,
     /// Metadata that apps have set.
@@ -57,8 +61,6 @@ pub struct Sidecar {
     serving: AtomicBool,
     closing: watch::Sender<bool>,
     stop: Notify,
-    /// Whether it ends: what goes on beside requests ends then.
-    ending: watch::Sender<bool>,
     /// Asked to look at the components' files.
     reload: Notify,
     /// Tells whoever follows the components that they are others.
@@ -89,8 +91,8 @@ impl Sidecar {
             serving: AtomicBool::new(false),
             closing: watch::Sender::new(false),
             stop: Notify::new(),
+            metrics: None,
             settings: Settings::default(),
-            ending: watch::Sender::new(false),
             reload: Notify::new(),
             changed: watch::Sender::new(()),
         }
@@ -126,17 +128,6 @@ impl Sidecar {
     /// Completes when somebody has asked for that.
     pub(crate) async fn reload_asked(&self) {
         self.reload.notified().await;
-    }
-
-    /// Ends what goes on beside requests, and requests that go on for ever.
-    pub(crate) fn end(&self) {
-        self.ending.send_replace(true);
-    }
-
-    /// Completes when it ends.
-    pub(crate) async fn ended(&self) {
-        // The sender is there as long as this is.
-        let _ = self.ending.subscribe().wait_for(|ending| *ending).await;
     }
 
     /// Asks the sidecar to stop, as a request for shutdown does.
@@ -180,6 +171,13 @@ impl Sidecar {
         let mut extended = self.extended.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         extended.insert("daprRuntimeVersion".to_owned(), RUNTIME_VERSION.to_owned());
         extended
+    }
+
+    /// Counts a failure, if failures are counted.
+    pub(crate) fn count_error(&self, error: &ApiError) {
+        if let Some(metrics) = &self.metrics {
+            metrics.count_error(error.error_code);
+        }
     }
 
     /// Whether a request with these headers may pass: it carries the token, if there is one.

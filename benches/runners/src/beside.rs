@@ -3,7 +3,7 @@
 use pillion_harness::job::Job;
 use pillion_harness::runner::{App, Setup};
 use pillion_logic::Capabilities as _;
-use pillion_native::{GrpcSidecar, HttpSidecar, StreamSidecar};
+use pillion_native::{GrpcSidecar, HttpSidecar, SharedMemorySidecar, StreamSidecar};
 use tokio::task::JoinHandle;
 
 use crate::{address, provider_calls};
@@ -24,6 +24,7 @@ enum Client {
     Http(HttpSidecar),
     Grpc(GrpcSidecar),
     Stream(StreamSidecar),
+    SharedMemory(SharedMemorySidecar),
 }
 
 /// Does the same with whichever client it is, without boxing what comes of it.
@@ -33,6 +34,7 @@ macro_rules! with {
             Client::Http($client) => $what,
             Client::Grpc($client) => $what,
             Client::Stream($client) => $what,
+            Client::SharedMemory($client) => $what,
         }
     };
 }
@@ -45,7 +47,9 @@ impl Setup for OpenBeside {
     async fn open(&self, job: &Job, provider: &str) -> Result<Beside, String> {
         let sidecar = job.sidecar.as_ref().ok_or("the job has no sidecar")?;
         let client = Client::open(job, provider).await?;
-        let spinning = job.busy_poll.then(|| tokio::spawn(spin()));
+        // Calls through shared memory spin by themselves.
+        let spins = job.busy_poll && !matches!(client, Client::SharedMemory(_));
+        let spinning = spins.then(|| tokio::spawn(spin()));
         let (metrics, component) = (sidecar.metrics.clone(), provider.to_owned());
         let beside = Beside { client, metrics, component, spinning };
         // One call, so that the connection stands before anybody looks at it.
@@ -82,6 +86,12 @@ impl Drop for Beside {
 
 impl Client {
     async fn open(job: &Job, store: &str) -> Result<Self, String> {
+        if job.protocol.as_deref() == Some("shared-memory") {
+            let name = job.sidecar.as_ref().and_then(|sidecar| sidecar.shared_memory.as_deref());
+            let name = name.ok_or("the sidecar has no shared memory")?;
+            let client = SharedMemorySidecar::new(name, store, None, job.busy_poll);
+            return Ok(Self::SharedMemory(bulk(client, job, SharedMemorySidecar::with_bulk)));
+        }
         let failed = |error: pillion_logic::CallError| error.to_string();
         let address = address(job)?;
         Ok(match job.protocol.as_deref() {

@@ -46,7 +46,7 @@ const ALONE: &str = "pillion-alone:";
 const LEASE_SECONDS: u32 = 60 * 60;
 
 /// A delivery that is to be claimed next looks this old: as old as the longest wait for a settlement.
-const OVERDUE_MS: u32 = 24 * 60 * 60 * 1000;
+const OVERDUE_MS: u128 = 24 * 60 * 60 * 1000;
 
 // === impl Groups ===
 
@@ -71,10 +71,11 @@ impl Groups {
         self.link.query::<()>(&command).await.map_err(|error| self.link.error(&error))
     }
 
-    /// Makes a delivery the next to be claimed by any member of its group.
-    async fn give_back(&self, entry: Entry<'_>, attempt: u32) -> Result<()> {
+    /// Makes a delivery look as old as that, and so to be claimed by any member of its group: the next to be, if none is
+    /// older.
+    async fn give_back(&self, entry: Entry<'_>, attempt: u32, age_ms: u128) -> Result<()> {
         let mut command = call(&SCRIPTS.give_back, [entry.stream].into_iter());
-        command.arg(entry.group).arg(entry.consumer).arg(entry.id).arg(attempt).arg(OVERDUE_MS);
+        command.arg(entry.group).arg(entry.consumer).arg(entry.id).arg(attempt).arg(age_ms.to_string());
         let result = self.link.script::<()>(&SCRIPTS.give_back, &command).await;
         result.map_err(|error| self.link.error(&error))
     }

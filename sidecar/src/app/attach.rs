@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Sidecar;
+use crate::{Sidecar, bindings};
 
 /// Waits for the app, and begins what it asks for.
 pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
@@ -12,5 +12,10 @@ pub(crate) async fn attach(sidecar: &Arc<Sidecar>) {
     tracing::info!("the app listens on {}", app.authority);
     // Its sender is here. Always true, unless the app is to be asked.
     let _ = app.healthy().wait_for(|healthy| *healthy).await;
+    bindings::input::begin(sidecar);
+    let mut changes = sidecar.component_changes();
     sidecar.subscriptions.begin(sidecar).await;
+    while changes.changed().await.is_ok() {
+        sidecar.subscriptions.refresh(sidecar).await;
+    }
 }

@@ -1,16 +1,20 @@
-//! Bindings: the world outside, which the app calls through output bindings.
+//! Bindings: the world outside, which the app calls through output bindings, and which calls it by input bindings.
 
 mod error;
 mod go;
 mod http;
+pub(crate) mod input;
 mod local;
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::ApiError;
 use crate::component::Components;
+use crate::metrics::Meter;
 
 pub(crate) use go::duration;
 pub(crate) use http::{Http, Settings as HttpSettings, Token};
@@ -23,6 +27,13 @@ pub(crate) enum Output {
     Http(Http),
     /// `bindings.localstorage`
     LocalStorage(LocalStorage),
+}
+
+/// An output binding, and what is counted of it.
+#[derive(Debug)]
+pub(crate) struct OutputBinding {
+    pub(crate) output: Output,
+    pub(crate) meter: OnceLock<Meter>,
 }
 
 /// What an output binding is asked for.
@@ -52,14 +63,31 @@ pub(crate) async fn invoke(
     let Some(binding) = components.outputs.find(name) else {
         return Err(error::invoke(name, &format!("couldn't find output binding {name}")));
     };
-    if !binding.operations().contains(&request.operation.as_str()) {
-        let (operation, supported) = (&request.operation, binding.operations().join(" "));
+    let binding = &**binding;
+    if !binding.output.operations().contains(&request.operation.as_str()) {
+        let (operation, supported) = (&request.operation, binding.output.operations().join(" "));
         let said = format!(
             "binding {name} does not support operation {operation}. supported operations:{supported}"
         );
         return Err(error::invoke(name, &said));
     }
     binding.invoke(request).await.map_err(|reason| error::invoke(name, &reason))
+}
+
+// === impl OutputBinding ===
+
+impl OutputBinding {
+    pub(crate) fn new(output: Output) -> Self {
+        Self { output, meter: OnceLock::new() }
+    }
+
+    async fn invoke(&self, request: Request) -> Result<Option<Response>, String> {
+        let Some(meter) = self.meter.get() else { return self.output.invoke(request).await };
+        let (begun, operation) = (Instant::now(), request.operation.clone());
+        let answer = self.output.invoke(request).await;
+        meter.count(&operation, answer.is_ok(), Some(begun));
+        answer
+    }
 }
 
 // === impl Output ===

@@ -1,14 +1,17 @@
 //! The component files of a sidecar.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{ComponentError, Manifest, read};
-use crate::Flags;
+use crate::pubsub::Subscription;
+use crate::{Flags, pubsub};
 
-/// A file, and the components for this app that it defines.
+/// A file, and the components and subscriptions for this app that it defines.
 pub(super) struct Read {
     pub(super) file: PathBuf,
     pub(super) manifests: Result<Vec<Manifest>, ComponentError>,
+    pub(super) subscriptions: Result<Vec<Arc<Subscription>>, ComponentError>,
 }
 
 /// Reads all files, in the order of their names within each folder.
@@ -30,7 +33,13 @@ pub(super) fn find(flags: &Flags) -> Result<Vec<Read>, ComponentError> {
                 });
                 mine.collect()
             });
-            found.push(Read { file, manifests });
+            let by_path = !flags.app_protocol.is_grpc();
+            // A file that cannot be read is told of once.
+            let subscriptions = match &manifests {
+                Ok(_) => pubsub::declared(&file, &flags.app_id, by_path),
+                Err(_) => Ok(Vec::new()),
+            };
+            found.push(Read { file, manifests, subscriptions });
         }
     }
     Ok(found)

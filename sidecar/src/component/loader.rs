@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use pillion_capabilities::trace::Tracing;
 
-use super::files::{Read, files, find};
+use super::files::{Read, find};
 use super::secret_refs::resolved;
 use super::watch::Watch;
 use super::{ComponentError, Components, Manifest, Named, open};
 use crate::Flags;
-use crate::pubsub::{self, Subscription};
+use crate::metrics::Metrics;
+use crate::pubsub::Subscription;
 use crate::resiliency::Resiliency;
 use crate::secrets::SecretStore;
 
@@ -19,9 +20,10 @@ pub(crate) struct Loader {
     flags: Flags,
     tracing: Option<Tracing>,
     resiliency: Option<Arc<Resiliency>>,
+    metrics: Option<Arc<Metrics>>,
     opened: Vec<Opened>,
-    /// The subscriptions that the files declare.
-    declared: Vec<Arc<Subscription>>,
+    /// What each file says that the app subscribes to.
+    subscriptions: Vec<(PathBuf, Vec<Arc<Subscription>>)>,
     /// The files, as they were when they were last read.
     pub(super) watch: Watch,
 }
@@ -44,6 +46,8 @@ pub(crate) struct Changes {
     pub(crate) opened: Vec<String>,
     /// The components that are gone.
     pub(crate) gone: Vec<String>,
+    /// Whether files say otherwise what the app subscribes to.
+    pub(crate) subscriptions: bool,
     /// What could not be taken.
     pub(crate) refused: Vec<String>,
 }
@@ -55,10 +59,15 @@ const SECRETS: &str = "secretstores";
 
 impl Loader {
     /// Nothing is open yet.
-    pub(crate) fn new(flags: &Flags, tracing: Option<Tracing>, resiliency: Option<Arc<Resiliency>>) -> Self {
+    pub(crate) fn new(
+        flags: &Flags,
+        tracing: Option<Tracing>,
+        metrics: Option<Arc<Metrics>>,
+        resiliency: Option<Arc<Resiliency>>,
+    ) -> Self {
         let watch = Watch::new(&flags.resources_path);
-        let (opened, declared) = (Vec::new(), Vec::new());
-        Self { flags: flags.clone(), tracing, resiliency, opened, declared, watch }
+        let (opened, subscriptions) = (Vec::new(), Vec::new());
+        Self { flags: flags.clone(), tracing, resiliency, metrics, opened, subscriptions, watch }
     }
 
     /// Opens every component that the files under `--resources-path` define for this app.
@@ -67,8 +76,10 @@ impl Loader {
     /// A file that cannot be read, a component that cannot be used, or a name that is taken.
     pub(crate) async fn open(&mut self) -> Result<Components, ComponentError> {
         let mut wanted: Vec<(PathBuf, Manifest)> = Vec::new();
-        for Read { file, manifests } in find(&self.flags)? {
-            for manifest in manifests? {
+        for Read { file, manifests, subscriptions } in find(&self.flags)? {
+            let manifests = manifests?;
+            self.subscriptions.push((file.clone(), subscriptions?));
+            for manifest in manifests {
                 if let Some((first, _)) = wanted.iter().find(|(_, known)| known.name == manifest.name) {
                     return Err(duplicate(&manifest, first, file));
                 }
@@ -95,7 +106,6 @@ impl Loader {
             }
         }
         self.opened = opened.into_iter().flatten().collect();
-        self.declared = self.declared()?;
         Ok(self.components())
     }
 
@@ -112,7 +122,21 @@ impl Loader {
             }
         };
         let mut wanted: Vec<(PathBuf, Manifest)> = Vec::new();
-        for Read { file, manifests } in found {
+        let mut declared = Vec::new();
+        for Read { file, manifests, subscriptions } in found {
+            let before = || {
+                let known = self.subscriptions.iter().find(|(known, _)| *known == file);
+                known.map(|(_, subscriptions)| subscriptions.clone()).unwrap_or_default()
+            };
+            let subscriptions = match (&manifests, subscriptions) {
+                (Ok(_), Ok(subscriptions)) => subscriptions,
+                (Err(_), _) => before(),
+                (Ok(_), Err(error)) => {
+                    changes.refuse(&error);
+                    before()
+                }
+            };
+            declared.push((file.clone(), subscriptions));
             let manifests = manifests.unwrap_or_else(|error| {
                 changes.refuse(&error);
                 let before = self.opened.iter().filter(|opened| opened.file == file);
@@ -146,7 +170,10 @@ impl Loader {
         }
         changes.gone.extend(before.into_iter().flatten().map(|old| old.manifest.name));
         self.opened = opened.into_iter().flatten().collect();
-        let components = (!changes.opened.is_empty() || !changes.gone.is_empty()).then(|| self.components());
+        changes.subscriptions = all(&declared).ne(all(&self.subscriptions));
+        self.subscriptions = declared;
+        let changed = changes.subscriptions || !changes.opened.is_empty() || !changes.gone.is_empty();
+        let components = changed.then(|| self.components());
         (changes, components)
     }
 
@@ -210,28 +237,22 @@ impl Loader {
         resolved: Manifest,
     ) -> Result<Opened, ComponentError> {
         let mut part = Components::of_stores(&self.flags.app_id, Vec::new());
-        open::component(&resolved, &file, &self.flags, self.tracing.as_ref(), &mut part).await?;
+        let opened = open::component(&resolved, &file, &self.flags, self.tracing.as_ref(), &mut part).await;
+        if let Some(metrics) = &self.metrics {
+            metrics.count_opened(&manifest.kind, opened.is_ok());
+            part.measure(metrics.times());
+        }
+        opened?;
         if let Some(resiliency) = &self.resiliency {
             part.police(resiliency);
         }
         Ok(Opened { file, manifest, resolved, part })
     }
 
-    fn declared(&self) -> Result<Vec<Arc<Subscription>>, ComponentError> {
-        let mut all = Vec::new();
-        for folder in &self.flags.resources_path {
-            for file in &files(folder)? {
-                let over_http = !self.flags.app_protocol.is_grpc();
-                all.extend(pubsub::declared(file, &self.flags.app_id, over_http)?);
-            }
-        }
-        Ok(all)
-    }
-
     fn components(&self) -> Components {
         let mut all = Components::of_stores(&self.flags.app_id, Vec::new());
-        all.subscriptions.clone_from(&self.declared);
         self.opened.iter().for_each(|opened| all.add(&opened.part));
+        all.subscriptions.extend(self::all(&self.subscriptions).cloned());
         all
     }
 }
@@ -245,6 +266,11 @@ impl Changes {
 }
 
 // === free functions ===
+
+/// What all files say.
+fn all(declared: &[(PathBuf, Vec<Arc<Subscription>>)]) -> impl Iterator<Item = &Arc<Subscription>> {
+    declared.iter().flat_map(|(_, subscriptions)| subscriptions)
+}
 
 fn is_secret_store(manifest: &Manifest) -> bool {
     manifest.building_block() == Some(SECRETS)

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::Manifest;
-use crate::bindings::Output;
+use crate::bindings::OutputBinding;
+use crate::bindings::input::{self, InputBinding};
 use crate::configuration::ConfigurationStore;
 use crate::lock::LockStore;
+use crate::metrics::{Bounds, Meter};
 use crate::middleware::Middleware;
 use crate::pubsub::{PubSub, Subscription};
 use crate::resiliency::{Direction, Resiliency};
@@ -20,11 +22,12 @@ pub struct Components {
     pub(crate) secrets: Named<SecretStore>,
     pub(crate) configuration: Named<ConfigurationStore>,
     pub(crate) locks: Named<LockStore>,
-    pub(crate) outputs: Named<Output>,
     pub(crate) middleware: Named<Middleware>,
     pub(crate) pubsub: Named<PubSub>,
     /// What files say that the app subscribes to.
     pub(crate) subscriptions: Vec<Arc<Subscription>>,
+    pub(crate) outputs: Named<OutputBinding>,
+    pub(crate) inputs: Named<InputBinding>,
     /// Every component, as metadata tells it.
     pub(crate) listed: Vec<Listed>,
 }
@@ -72,19 +75,47 @@ impl Components {
         }
     }
 
+    /// Has each count its calls, if it is of a kind of which Dapr does.
+    pub(super) fn measure(&mut self, times: &Bounds) {
+        self.state.measure(|| Meter::new(times, crate::state::MEASURED));
+        for (_, store) in self.secrets.iter() {
+            store.meter.get_or_init(|| Meter::new(times, crate::secrets::MEASURED));
+        }
+        for (_, store) in self.configuration.iter() {
+            store.meter.get_or_init(|| Meter::new(times, crate::configuration::MEASURED));
+        }
+        for (_, binding) in self.inputs.iter() {
+            binding.meter.get_or_init(|| Meter::new(times, input::MEASURED));
+        }
+        for (_, binding) in self.outputs.iter() {
+            binding.meter.get_or_init(|| Meter::new(times, binding.output.operations()));
+        }
+    }
+
     /// Adds what others have.
     pub(super) fn add(&mut self, others: &Self) {
         // By name, so that nothing is forgotten.
-        let Self { state, secrets, configuration, locks, outputs, middleware, pubsub, subscriptions, listed } =
-            others;
+        let Self {
+            state,
+            secrets,
+            configuration,
+            locks,
+            outputs,
+            inputs,
+            middleware,
+            pubsub,
+            subscriptions,
+            listed,
+        } = others;
         state.iter().for_each(|store| self.state.add(store.clone()));
+        self.pubsub.add_all(pubsub);
+        self.subscriptions.extend(subscriptions.iter().cloned());
         self.secrets.add_all(secrets);
         self.configuration.add_all(configuration);
         self.locks.add_all(locks);
         self.outputs.add_all(outputs);
         self.middleware.add_all(middleware);
-        self.pubsub.add_all(pubsub);
-        self.subscriptions.extend(subscriptions.iter().cloned());
+        self.inputs.add_all(inputs);
         self.listed.extend(listed.iter().cloned());
     }
 }

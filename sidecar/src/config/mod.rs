@@ -3,6 +3,7 @@
 mod access_control;
 mod api;
 mod features;
+mod metric;
 mod name_resolution;
 mod pipeline;
 mod secrets;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::invoke::AccessSpec;
+pub(crate) use metric::MetricOptions;
 pub(crate) use settings::Settings;
 
 pub(crate) use name_resolution::invoker;
@@ -90,6 +92,10 @@ struct Spec {
     app_http_pipeline: Option<pipeline::PipelineSpec>,
     #[serde(default)]
     api: Option<api::Api>,
+    #[serde(default)]
+    metric: Option<metric::Metric>,
+    #[serde(default)]
+    metrics: Option<metric::Metric>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -113,6 +119,8 @@ pub struct Config {
     pub(crate) app_http_pipeline: Option<Said<pipeline::PipelineSpec>>,
     /// `spec.api`
     api: Option<Said<api::Api>>,
+    /// `spec.metrics`, or `spec.metric`
+    metric: Option<Said<metric::Metric>>,
 }
 
 /// What a file says, and which file.
@@ -173,6 +181,11 @@ impl Config {
                 api.warn(file);
             }
             said(&mut self.api, file, spec.api);
+            let metric = spec.metrics.or(spec.metric);
+            if let Some(metric) = &metric {
+                metric.warn(file);
+            }
+            said(&mut self.metric, file, metric);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::api::Offered;
 use super::secrets::Scopes;
-use super::{Config, ConfigError, Said, features};
+use super::{Config, ConfigError, MetricOptions, Said, features};
 use crate::Flags;
 use crate::http::Cors;
 
@@ -17,11 +17,22 @@ pub(crate) struct Settings {
     pub(crate) offered: Option<Offered>,
     /// The origins whose pages may call the sidecar, if any may: the flag `--allowed-origins`.
     pub(crate) cors: Option<Cors>,
+    /// What is counted.
+    pub(crate) metrics: MetricOptions,
+    /// The namespace, for metrics: the variable `NAMESPACE`.
+    pub(crate) namespace: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { secret_scopes: Scopes::default(), hot_reload: true, offered: None, cors: None }
+        Self {
+            secret_scopes: Scopes::default(),
+            hot_reload: true,
+            offered: None,
+            cors: None,
+            metrics: MetricOptions::default(),
+            namespace: String::new(),
+        }
     }
 }
 
@@ -34,6 +45,11 @@ impl Settings {
     /// What cannot be meant.
     pub(crate) fn new(flags: &Flags, config: &Config) -> Result<Self, ConfigError> {
         let mut settings = Self { cors: Cors::parse(&flags.allowed_origins), ..Self::default() };
+        settings.namespace = flags.namespace.clone().unwrap_or_default();
+        if let Some(Said { file, value }) = &config.metric {
+            settings.metrics = value.options(file)?;
+        }
+        settings.metrics.enabled &= flags.enable_metrics;
         if let Some(Said { file, value }) = &config.api {
             settings.offered = value.offered(file)?;
         }

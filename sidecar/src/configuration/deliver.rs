@@ -6,14 +6,14 @@ use std::sync::Arc;
 use dapr::dapr::proto::common::v1::http_extension::Verb;
 use dapr::dapr::proto::common::v1::{HttpExtension, InvokeRequest};
 use http::{HeaderValue, Method, Request, Uri, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use pillion_capabilities::configuration::{Changes, Subscription};
 use serde::Serialize;
 
 use super::Item;
 use crate::Sidecar;
 use crate::app::App;
-use crate::body::whole;
+use crate::body::{PATH, whole};
 
 /// What is sent of changes.
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ pub(super) fn begin(sidecar: Arc<Sidecar>, store: String, mut subscription: Subs
         loop {
             let changes = tokio::select! {
                 biased;
-                () = sidecar.ended() => break,
+                () = sidecar.closing() => break,
                 changes = subscription.next() => changes,
             };
             let Some(changes) = changes else { break };
@@ -67,8 +67,8 @@ async fn send(app: &App, store: &str, key: &str, body: Vec<u8>) -> Result<(), St
         let _turn = app.turn().await;
         return app.callbacks().on_invoke(request).await.map(drop).map_err(|status| status.to_string());
     }
-    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let path = format!("/configuration/{}/{}", encode(store), encode(key));
+    let path =
+        format!("/configuration/{}/{}", utf8_percent_encode(store, PATH), utf8_percent_encode(key, PATH));
     let mut request = Request::new(whole(body));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::try_from(path).map_err(|error| error.to_string())?;

@@ -5,14 +5,16 @@ mod deliver;
 mod error;
 mod item;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use http::StatusCode;
-use pillion_capabilities::Configuration;
 use pillion_capabilities::configuration::{Items, Keys, Subscription};
+use pillion_capabilities::{Answer, Configuration, Error};
 use tonic::Code;
 
 use crate::component::Components;
+use crate::metrics::Meter;
 use crate::{ApiError, Sidecar};
 
 pub(crate) use item::Item;
@@ -20,7 +22,11 @@ pub(crate) use item::Item;
 /// A configuration store: a provider under a component's name.
 pub(crate) struct ConfigurationStore {
     pub(crate) provider: Arc<dyn Configuration>,
+    pub(crate) meter: OnceLock<Meter>,
 }
+
+/// The operations that are counted, by Dapr's names.
+pub(crate) const MEASURED: &[&str] = &["get", "subscribe", "unsubscribe"];
 
 /// The items of these keys, of all if none is named.
 pub(crate) async fn get(
@@ -28,8 +34,9 @@ pub(crate) async fn get(
     store: &str,
     keys: &[impl AsRef<str>],
 ) -> Result<Items, ApiError> {
-    let found = find(components, store)?.provider.get(named(keys));
-    found.wait().await.map_err(|reason| error::get(store, keys, &reason))
+    let found = find(components, store)?;
+    let got = found.counted("get", || found.provider.get(named(keys))).await;
+    got.map_err(|reason| error::get(store, keys, &reason))
 }
 
 /// Begins to tell the changes of these keys, of all if none is named.
@@ -38,8 +45,9 @@ pub(crate) async fn subscribe(
     store: &str,
     keys: &[impl AsRef<str>],
 ) -> Result<Subscription, ApiError> {
-    let found = find(components, store)?.provider.subscribe(named(keys));
-    found.wait().await.map_err(|reason| error::subscribe(store, keys, &reason))
+    let found = find(components, store)?;
+    let begun = found.counted("subscribe", || found.provider.subscribe(named(keys))).await;
+    begun.map_err(|reason| error::subscribe(store, keys, &reason))
 }
 
 /// Begins to tell the app of the changes of these keys; answers the subscription's id.
@@ -70,8 +78,8 @@ pub(crate) async fn unsubscribe(
     store: &str,
     id: &str,
 ) -> Result<Result<(), String>, ApiError> {
-    let found = find(components, store)?.provider.unsubscribe(id);
-    Ok(match found.wait().await {
+    let found = find(components, store)?;
+    Ok(match found.counted("unsubscribe", || found.provider.unsubscribe(id)).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(error::unsubscribe(id, &format!("subscription with id {id} does not exist"))),
         Err(reason) => Err(error::unsubscribe(id, &reason.to_string())),
@@ -90,6 +98,21 @@ fn find<'a>(components: &'a Components, store: &str) -> Result<&'a Arc<Configura
 }
 
 // === impl ConfigurationStore ===
+
+impl ConfigurationStore {
+    pub(crate) fn new(provider: Arc<dyn Configuration>) -> Self {
+        Self { provider, meter: OnceLock::new() }
+    }
+
+    async fn counted<T>(&self, operation: &str, call: impl FnOnce() -> Answer<T>) -> Result<T, Error> {
+        let begun = Instant::now();
+        let result = call().wait().await;
+        if let Some(meter) = self.meter.get() {
+            meter.count(operation, result.is_ok(), Some(begun));
+        }
+        result
+    }
+}
 
 impl std::fmt::Debug for ConfigurationStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -100,14 +100,17 @@ async fn subscribe_configuration(
         async move {
             let request = request.into_inner();
             let begun = configuration::subscribe(&components, &request.store_name, &request.keys).await;
-            let subscription = begun.map_err(|error| status(&error))?;
+            let subscription = begun.map_err(|error| {
+                sidecar.count_error(&error);
+                status(&error)
+            })?;
             let id = subscription.id().to_owned();
             let first = proto::SubscribeConfigurationResponse { id: id.clone(), items: HashMap::new() };
             // It has no part in the components, so that a store that is removed ends it.
             let changes = stream::unfold((sidecar, subscription), |(sidecar, mut subscription)| async move {
                 let changes = tokio::select! {
                     biased;
-                    () = sidecar.ended() => None,
+                    () = sidecar.closing() => None,
                     changes = subscription.next() => changes,
                 };
                 Some((changes?, (sidecar, subscription)))

@@ -16,6 +16,7 @@ mod traced;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use dapr::dapr::proto::runtime::v1 as proto;
 use http::{Request, Response};
@@ -27,15 +28,17 @@ use tonic_prost::ProstCodec;
 
 pub use message::GetStateResponse;
 pub use state::get_state_response;
+pub(crate) use state::into_save;
 pub use status::status;
 
+use crate::metrics::Name;
 use crate::outside::Outside;
 use crate::pubsub::Trace;
 use crate::sidecar::API_TOKEN;
 use crate::{ApiError, Sidecar};
 
 /// The path of every method up to its name.
-const SERVICE: &str = "/dapr.proto.runtime.v1.Dapr/";
+pub(crate) const SERVICE: &str = "/dapr.proto.runtime.v1.Dapr/";
 
 /// Answers one request.
 ///
@@ -66,6 +69,18 @@ async fn logged(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<
 }
 
 async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<Body> {
+    let Some(metrics) = &sidecar.metrics else { return perform(sidecar, request).await };
+    let name = request.uri().path().strip_prefix(SERVICE).map_or(Name::Other, Name::of_method);
+    let begun = Instant::now();
+    let response = perform(sidecar, request).await;
+    // Only a failure is in the headers.
+    let code = response.headers().get(tonic::Status::GRPC_STATUS);
+    let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
+    metrics.count_grpc(name, code, begun.elapsed());
+    response
+}
+
+async fn perform(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<Body> {
     if let Some(refused) = refuse(sidecar, &request) {
         return refused;
     }
@@ -128,7 +143,12 @@ where
 {
     let service = tower::service_fn(|request: tonic::Request<M>| {
         let answer = method(request.into_inner());
-        async move { answer.await.map(tonic::Response::new).map_err(|error| status(&error)) }
+        async move {
+            answer.await.map(tonic::Response::new).map_err(|error| {
+                sidecar.count_error(&error);
+                status(&error)
+            })
+        }
     });
     let response = Grpc::new(ProstCodec::<R, M>::default())
         .max_decoding_message_size(sidecar.max_body_size)

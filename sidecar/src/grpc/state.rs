@@ -96,7 +96,7 @@ fn into_write(operation: TransactionalStateOperation) -> Result<Write, ApiError>
     }
 }
 
-fn into_save(item: StateItem) -> Result<Save, ApiError> {
+pub(crate) fn into_save(item: StateItem) -> Result<Save, ApiError> {
     if item.key.is_empty() {
         return Err(ApiError::malformed("state key cannot be empty"));
     }

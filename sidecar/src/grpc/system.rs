@@ -7,7 +7,6 @@ use dapr::dapr::proto::runtime::v1::{
 };
 
 use crate::app::go_duration;
-
 use crate::pubsub::{Kind, Rule, Subscription};
 use crate::sidecar::RUNTIME_VERSION;
 use crate::{ApiError, Sidecar};

@@ -32,7 +32,15 @@ pub(super) async fn answer(sidecar: &Arc<Sidecar>, head: Parts, body: Incoming) 
         Err(error) => return refused(sidecar, &head, body, &error).await,
     };
     let request = Request::from_parts(head, body);
-    invoke::http(sidecar, target, way, request).await.unwrap_or_else(|error| answer::error(&error))
+    invoke::http(sidecar, target, way, request).await.unwrap_or_else(|error| {
+        sidecar.count_error(&error);
+        answer::error(&error)
+    })
+}
+
+/// Whether an app is meant, for metrics.
+pub(super) fn is_meant(head: &Parts) -> bool {
+    head.uri.path().starts_with("/v1.0/invoke/") || head.headers.contains_key("dapr-app-id")
 }
 
 /// Nobody is meant.
@@ -47,6 +55,7 @@ pub(super) fn no_app_id() -> ApiError {
 
 /// A failure, for a client that may still be writing.
 async fn refused(sidecar: &Sidecar, head: &Parts, body: Incoming, error: &ApiError) -> Answer {
+    sidecar.count_error(error);
     let refused = answer::error(error);
     match body::discard(&head.headers, body, sidecar.max_body_size).await {
         true => refused,

@@ -15,18 +15,21 @@ mod traced;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use answer::Answer;
 pub use answer::value as value_answer;
 pub use blocks::Block;
 pub(crate) use cors::Cors;
 pub use path::{Call, Route};
+pub(crate) use request::{AppAnswer, into_save};
 
 use crate::body::Body;
+use crate::metrics::Name;
 use crate::{ApiError, Sidecar};
 
 /// What a port offers.
@@ -90,6 +93,24 @@ async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>
 }
 
 async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
+    let mut name = Name::Other;
+    let Some(metrics) = &sidecar.metrics else {
+        return perform_or_refuse(sidecar, offer, request, &mut name).await;
+    };
+    let (begun, received) = (Instant::now(), request.body().size_hint().lower());
+    let response = perform_or_refuse(sidecar, offer, request, &mut name).await;
+    let sent = response.body().size_hint().lower();
+    metrics.count_http(name, response.status(), received, sent, begun.elapsed());
+    response
+}
+
+/// Answers a request, and tells what it was.
+async fn perform_or_refuse(
+    sidecar: &Arc<Sidecar>,
+    offer: Offer,
+    request: Request<Incoming>,
+    name: &mut Name,
+) -> Response<Body> {
     let (mut head, body) = request.into_parts();
     if let Some(pipeline) = &sidecar.http_pipeline
         && offer == Offer::Whole
@@ -110,17 +131,24 @@ async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incomin
         Offer::Whole => (route, route.is_health()),
         Offer::Public => (route.public(), true),
     };
+    *name = Name::of_route(&route);
     let refused = if !open && !sidecar.admits(&head.headers) {
         answer::text(StatusCode::UNAUTHORIZED, "invalid api token")
     } else {
         match route {
             Route::Found(call) => {
                 let outcome = perform(sidecar, call, &head, body).await;
-                return outcome.unwrap_or_else(|error| answer::error(&error));
+                return outcome.unwrap_or_else(|error| {
+                    sidecar.count_error(&error);
+                    answer::error(&error)
+                });
             }
             Route::OtherMethod(allowed) => answer::method_not_allowed(allowed),
             // Aside, so that requests of other kinds are not larger.
             Route::Unknown if offer == Offer::Whole => {
+                if invoke::is_meant(&head) {
+                    *name = Name::InvokeService;
+                }
                 return Box::pin(invoke::answer(sidecar, head, body)).await;
             }
             Route::Unknown => answer::error(&invoke::no_app_id()),

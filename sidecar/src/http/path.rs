@@ -53,7 +53,7 @@ impl<'a> Route<'a> {
             match segment {
                 "" | "." => continue,
                 // What is for an app must not become something else.
-                ".." if matches!(segments.get(..count), Some(["v1.0", "invoke", ..])) => {
+                ".." if matches!(segments.get(..count.min(SEGMENTS)), Some(["v1.0", "invoke", ..])) => {
                     return Self::Unknown;
                 }
                 ".." => count = count.saturating_sub(1),

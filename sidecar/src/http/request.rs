@@ -17,8 +17,8 @@ macro_rules! any_case {
     ($($(#[$about:meta])* $name:ident<$de:lifetime> { $($field:ident: $type:ty = $json:literal,)* })*) => {$(
         $(#[$about])*
         #[derive(Clone, Debug, Default)]
-        pub(super) struct $name<$de> {
-            $(pub(super) $field: $type,)*
+        pub(crate) struct $name<$de> {
+            $(pub(crate) $field: $type,)*
             borrows: std::marker::PhantomData<&$de ()>,
         }
 
@@ -83,6 +83,14 @@ any_case! {
         data: Option<&'a RawValue> = "data",
         metadata: Metadata = "metadata",
     }
+    /// What an app answers to an event of a binding.
+    AppAnswer<'a> {
+        data: Option<&'a RawValue> = "data",
+        to: Vec<String> = "to",
+        store_name: String = "storeName",
+        state: Vec<SaveItem<'a>> = "state",
+        concurrency: String = "concurrency",
+    }
     /// A request for a lock, or to give it back.
     LockRequest<'a> {
         resource_id: String = "resourceId",
@@ -129,6 +137,11 @@ impl SaveItem<'_> {
             options: self.options.into(),
         })
     }
+}
+
+/// What an app wants saved.
+pub(crate) fn into_save(item: SaveItem<'_>) -> Result<Save, ApiError> {
+    item.into_save()
 }
 
 // === impl Step ===

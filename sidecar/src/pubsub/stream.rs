@@ -10,8 +10,7 @@ use dapr::dapr::proto::runtime::v1::{
     SubscribeTopicEventsResponseInitialAlpha1,
 };
 use pillion_capabilities::messaging::{Delivery, Subscription as Source};
-use tokio::sync::mpsc::Permit;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc::{self, Permit};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -41,7 +40,6 @@ struct Stream {
     /// What the client has and has not said anything of, by the event's id: the oldest of an id first.
     unsettled: HashMap<String, VecDeque<Delivery>>,
     settling: JoinSet<()>,
-    stop: watch::Sender<bool>,
 }
 
 // === free functions ===
@@ -103,7 +101,6 @@ pub(crate) async fn stream(
         outgoing,
         unsettled: HashMap::new(),
         settling: JoinSet::new(),
-        stop: watch::Sender::new(false),
     };
     tokio::spawn(async move { stream.run(&sidecar, source, incoming).await });
     Ok(ReceiverStream::new(sent))
@@ -145,8 +142,7 @@ impl Stream {
             }
             while self.settling.try_join_next().is_some() {}
         }
-        // What the client has said nothing of is delivered again, and nothing waits any longer.
-        self.stop.send_replace(true);
+        // What the client has said nothing of is delivered again.
         self.unsettled.clear();
         while self.settling.join_next().await.is_some() {}
         drop(source);
@@ -195,7 +191,6 @@ impl Stream {
 
     fn settle(&mut self, delivery: Delivery, verdict: Verdict) {
         let (pubsub, subscription) = (Arc::clone(&self.pubsub), Arc::clone(&self.subscription));
-        let stop = self.stop.subscribe();
-        self.settling.spawn(async move { settle(&pubsub, &subscription, delivery, verdict, stop).await });
+        self.settling.spawn(async move { settle(&pubsub, &subscription, delivery, verdict).await });
     }
 }

@@ -5,19 +5,25 @@
 mod error;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use pillion_capabilities::secrets::{Secret, SecretString};
 use pillion_capabilities::{Error, Secrets};
 
 use crate::component::Components;
+use crate::metrics::Meter;
 use crate::{ApiError, Sidecar};
 
 /// A secret store: a provider under a component's name.
 pub(crate) struct SecretStore {
     pub(crate) provider: Arc<dyn Secrets>,
-    pub(crate) missing: Missing,
+    missing: Missing,
+    pub(crate) meter: OnceLock<Meter>,
 }
+
+/// The operations that are counted, by Dapr's names.
+pub(crate) const MEASURED: &[&str] = &["get", "bulk_get"];
 
 /// What a store of this type answers for a secret that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +45,10 @@ pub(crate) async fn get(
     if !sidecar.settings.secret_scopes.allow(store, key) {
         return Err(error::denied(store, key));
     }
-    found.get(key).await.map_err(|reason| error::get(store, key, &reason))
+    let begun = Instant::now();
+    let secret = found.get(key).await;
+    found.count("get", secret.is_ok(), begun);
+    secret.map_err(|reason| error::get(store, key, &reason))
 }
 
 /// Every secret that the app may read, by name.
@@ -49,7 +58,10 @@ pub(crate) async fn bulk(
     store: &str,
 ) -> Result<BTreeMap<String, Secret>, ApiError> {
     let found = find(components, store)?;
-    let mut secrets = found.provider.bulk().wait().await.map_err(|reason| error::bulk(store, &reason))?;
+    let begun = Instant::now();
+    let secrets = found.provider.bulk().wait().await;
+    found.count("bulk_get", secrets.is_ok(), begun);
+    let mut secrets = secrets.map_err(|reason| error::bulk(store, &reason))?;
     secrets.retain(|key, _| sidecar.settings.secret_scopes.allow(store, key));
     Ok(secrets)
 }
@@ -64,6 +76,16 @@ fn find<'a>(components: &'a Components, store: &str) -> Result<&'a Arc<SecretSto
 // === impl SecretStore ===
 
 impl SecretStore {
+    pub(crate) fn new(provider: Arc<dyn Secrets>, missing: Missing) -> Self {
+        Self { provider, missing, meter: OnceLock::new() }
+    }
+
+    fn count(&self, operation: &str, success: bool, begun: Instant) {
+        if let Some(meter) = self.meter.get() {
+            meter.count(operation, success, Some(begun));
+        }
+    }
+
     /// One secret, whoever asks.
     pub(crate) async fn get(&self, key: &str) -> Result<Secret, String> {
         match self.provider.get(key).wait().await {

@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 use crate::app::{self, App, AppAddressError};
 use crate::component::{self, ComponentError, Loader};
 use crate::config::{self, Config, ConfigError, Settings};
+use crate::metrics::Metrics;
+use crate::shared_memory::SharedMemory;
 use crate::{Flags, Sidecar, invoke, resiliency};
 use listen::{Listener, SocketFile};
 use serve::{Protocol, Service};
@@ -32,6 +34,7 @@ pub struct Server {
     patience: Duration,
     /// How long it serves on after it is told to stop.
     block: Option<Duration>,
+    shared_memory: Option<SharedMemory>,
     /// Removed when the server goes.
     socket_files: Vec<SocketFile>,
 }
@@ -55,6 +58,8 @@ pub struct Ready {
     pub internal: String,
     /// Address and port of health and metadata for anybody.
     pub public: Option<String>,
+    /// The name of the shared memory.
+    pub shared_memory: Option<String>,
     /// Whether it was built with optimization: a benchmark wants no other.
     pub release: bool,
 }
@@ -85,6 +90,9 @@ pub enum StartError {
         /// What is in the way, and the remedy.
         reason: String,
     },
+    /// Calls through shared memory cannot be taken.
+    #[error("--shared-memory: {0}")]
+    SharedMemory(String),
     /// No address was given.
     #[error("--dapr-listen-addresses names no address")]
     NoAddress,
@@ -112,7 +120,8 @@ impl Server {
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
         let settings = Settings::new(flags, &config)?;
         let resiliency = resiliency::read(flags)?.map(Arc::new);
-        let mut loader = Loader::new(flags, tracing.clone(), resiliency.clone());
+        let metrics = settings.metrics.enabled.then(|| Arc::new(Metrics::new(&settings.metrics)));
+        let mut loader = Loader::new(flags, tracing.clone(), metrics.clone(), resiliency.clone());
         let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
         sidecar.http_pipeline = config::pipeline("httpPipeline", config.http_pipeline.as_ref(), &components)?;
@@ -122,6 +131,7 @@ impl Server {
         sidecar.app = App::new(flags)?;
         sidecar.resiliency = resiliency;
         sidecar.settings = settings;
+        sidecar.metrics = metrics;
         sidecar.invoker = config::invoker(flags, &config)?;
         sidecar.invoker.endpoints = invoke::read_endpoints(flags)?;
         sidecar.api_token.clone_from(&flags.api_token);
@@ -163,6 +173,7 @@ impl Server {
             metrics: None,
             internal: internal.address(),
             public: None,
+            shared_memory: None,
             release: !cfg!(debug_assertions),
         };
         listeners.push((Protocol::Internal, internal));
@@ -177,7 +188,8 @@ impl Server {
                 socket_files.push(file);
             }
         }
-        let metrics = flags.enable_metrics.then_some((flags.metrics_listen_address, flags.metrics_port));
+        let enabled = flags.enable_metrics && sidecar.settings.metrics.enabled;
+        let metrics = enabled.then_some((flags.metrics_listen_address, flags.metrics_port));
         let public = flags.dapr_public_port.map(|port| (flags.dapr_public_listen_address, port));
         for (protocol, address, place) in
             [(Protocol::Metrics, metrics, &mut ready.metrics), (Protocol::Public, public, &mut ready.public)]
@@ -196,9 +208,12 @@ impl Server {
             closing: watch::Sender::new(false),
             patience: flags.dapr_graceful_shutdown_seconds,
             block: flags.dapr_block_shutdown_duration,
+            shared_memory: None,
             socket_files,
         };
         let max_head = flags.read_buffer_size.saturating_add(HEAD_SLACK);
+        server.shared_memory = SharedMemory::start(flags, &server.sidecar).await?;
+        server.ready.shared_memory = server.shared_memory.as_ref().and(flags.shared_memory.clone());
         for (protocol, listener) in listeners {
             let (sidecar, closing) = (Arc::clone(&server.sidecar), server.closing.subscribe());
             server.accept(Service { protocol, sidecar, max_head, closing }, listener);
@@ -221,12 +236,21 @@ impl Server {
             () = stop => {}
             () = self.sidecar.stopped() => {}
         }
-        let Self { sidecar, mut accepting, connections, closing, patience, socket_files, block, .. } = self;
+        let Self {
+            sidecar,
+            mut accepting,
+            connections,
+            closing,
+            patience,
+            block,
+            shared_memory,
+            socket_files,
+            ..
+        } = self;
         if let Some(block) = block {
             blocked(&sidecar, block).await;
         }
         sidecar.set_serving(false);
-        sidecar.end();
         // An app may need the sidecar for what it was sent, so that the listeners stay meanwhile.
         let begun = Instant::now();
         if tokio::time::timeout(patience, sidecar.subscriptions.close()).await.is_err() {
@@ -243,6 +267,9 @@ impl Server {
             && tokio::time::timeout(patience, connections.shutdown()).await.is_err()
         {
             tracing::warn!("requests that are still under way after {patience:?} are given up");
+        }
+        if let Some(shared_memory) = shared_memory {
+            shared_memory.end(patience).await;
         }
         if let Some(tracing) = &sidecar.tracing {
             tracing.clone().close(LAST_SPANS).await;

@@ -126,10 +126,9 @@ where
             // hyper-util's own choice of the version knows no limit of the head.
             drive(protocol, progress, async move {
                 let connection = if http2 && begins_http2(&mut stream, closing).await? {
-                    served(
-                        watcher
-                            .watch(http2_builder(max_head).serve_connection(TokioIo::new(stream), service)),
-                    )
+                    served(watcher.watch(
+                        http2_builder(STREAMS, max_head).serve_connection(TokioIo::new(stream), service),
+                    ))
                 } else {
                     served(watcher.watch(elder.serve_connection(TokioIo::new(stream), service)))
                 };
@@ -160,7 +159,8 @@ where
             drive(protocol, progress, async move {
                 // Whatever it begins, hyper has the answer.
                 begins_http2(&mut stream, closing).await?;
-                let connection = http2_builder(max_head).serve_connection(TokioIo::new(stream), service);
+                let connection =
+                    http2_builder(STREAMS, max_head).serve_connection(TokioIo::new(stream), service);
                 served(watcher.watch(connection)).await
             });
         }
@@ -173,8 +173,7 @@ where
             drive(protocol, progress, async move {
                 begins_http2(&mut stream, closing).await?;
                 // Heads are those that the other sidecar took, and what is added on the way.
-                let mut builder = http2_builder(max_head.saturating_mul(2));
-                builder.max_concurrent_streams(STREAMS_OF_A_SIDECAR);
+                let builder = http2_builder(STREAMS_OF_A_SIDECAR, max_head.saturating_mul(2));
                 served(watcher.watch(builder.serve_connection(TokioIo::new(stream), service))).await
             });
         }
@@ -196,9 +195,11 @@ where
     }
 }
 
-fn http2_builder(max_head: usize) -> http2::Builder<TokioExecutor> {
+fn http2_builder(streams: u32, max_head: usize) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.max_concurrent_streams(STREAMS).max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX));
+    builder.max_concurrent_streams(streams).max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX));
+    // Clients whose deadlines are short give up many at once, and mean no harm: 20, as by default, would end them all.
+    builder.max_pending_accept_reset_streams(usize::try_from(streams).ok());
     builder.timer(TokioTimer::new()).keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
     // A body that an app does not take must not hold up other requests.
     builder.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(WINDOW);

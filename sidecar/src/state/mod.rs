@@ -13,3 +13,4 @@ pub use item::{Concurrency, Delete, Metadata, Options, Save, Write};
 pub use operations::{bulk_get, delete, delete_all, get, save, save_all, transact};
 pub use prefix::{KeyPrefix, SEPARATOR};
 pub use store::{Backend, Store, Stores};
+pub(crate) use traced::MEASURED;

@@ -10,6 +10,7 @@ use super::KeyPrefix;
 use super::prefix::prefixed;
 use crate::ApiError;
 use crate::component::Listed;
+use crate::metrics::Meter;
 use crate::resiliency::{Direction, Policy, Resiliency};
 
 /// What keeps a store's values; each treats a foreign etag as Dapr's component of that type does.
@@ -38,6 +39,8 @@ pub struct Store {
     pub(crate) tracing: Option<Tracing>,
     /// What is done where a call of the provider fails, if anything is said.
     pub(crate) policy: Option<Arc<Policy>>,
+    /// What counts each call of the provider.
+    pub(crate) meter: Option<Arc<Meter>>,
     prefix: String,
 }
 
@@ -86,7 +89,8 @@ impl Store {
     ) -> Self {
         let name = name.into();
         let prefix = prefix.resolve(app_id, &name, namespace);
-        Self { name, backend, version: "v1".to_owned(), provider, tracing: None, policy: None, prefix }
+        let version = "v1".to_owned();
+        Self { name, backend, version, provider, tracing: None, policy: None, meter: None, prefix }
     }
 
     /// The store as metadata tells it.
@@ -144,6 +148,11 @@ impl Stores {
                 ApiError::store_not_found(name, &self.app_id)
             }
         })
+    }
+
+    /// Has each count its calls.
+    pub(crate) fn measure(&mut self, meter: impl Fn() -> Meter) {
+        self.stores.iter_mut().for_each(|store| store.meter = Some(Arc::new(meter())));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Store> {

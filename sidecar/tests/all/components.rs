@@ -31,7 +31,7 @@ fn an_unknown_type_is_named_with_its_file() {
 
 #[tokio::test]
 async fn what_is_not_for_state_is_passed_over() {
-    let other = MEMORY.replace("name: store", "name: events").replace("state.in-memory", "pubsub.redis");
+    let other = MEMORY.replace("name: store", "name: events").replace("state.in-memory", "conversation.echo");
     let sidecar = Sidecar::with(&format!("{other}---\n{MEMORY}"), &[]);
     let components = sidecar.call("GET", "/v1.0/metadata", "").await.json()["components"].clone();
     assert_eq!(components.as_array().unwrap().len(), 1, "{components}");

@@ -6,7 +6,7 @@ use dapr::dapr::proto::common::v1::StateItem;
 use dapr::dapr::proto::runtime::v1::dapr_client::DaprClient;
 use dapr::dapr::proto::runtime::v1::{
     DeleteBulkStateRequest, DeleteStateRequest, ExecuteStateTransactionRequest, GetBulkStateRequest,
-    GetStateRequest, GetStateResponse, PublishEventRequest, QueryStateRequest, SaveStateRequest,
+    GetStateRequest, GetStateResponse, QueryStateRequest, SaveStateRequest, SubtleGetKeyRequest,
     TransactionalStateOperation,
 };
 use tonic::transport::Channel;
@@ -197,7 +197,7 @@ async fn without_any_store_none_is_configured() {
 async fn a_method_that_is_not_there_is_named() {
     let sidecar = Sidecar::memory();
     let mut client = wire::grpc(&sidecar.grpc()).await;
-    let status = client.publish_event(PublishEventRequest::default()).await.unwrap_err();
+    let status = client.subtle_get_key_alpha1(SubtleGetKeyRequest::default()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
-    assert!(status.message().contains("PublishEvent"), "{status}");
+    assert!(status.message().contains("SubtleGetKeyAlpha1"), "{status}");
 }

@@ -79,7 +79,8 @@ fn binary() -> &'static Path {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             // With the features of the whole workspace, as the test was built with.
-            .args(["build", "--quiet", "--workspace", "--bin", "pillion-sidecar", "--target-dir"])
+            .args(["build", "--quiet", "--workspace", "--bin", "pillion-sidecar"])
+            .args(["--features", "pillion-sidecar/shared-memory", "--target-dir"])
             .arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             cargo.arg("--release");

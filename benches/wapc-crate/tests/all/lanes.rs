@@ -39,7 +39,7 @@ enum App {
 }
 
 /// In one process with the provider, or beside a sidecar.
-const LANES: [(&str, Option<Way>); 13] = [
+const LANES: [(&str, Option<Way>); 14] = [
     ("direct", None),
     ("host", None),
     ("wapc-crate", None),
@@ -51,6 +51,7 @@ const LANES: [(&str, Option<Way>); 13] = [
     ("grpc-uds", Some(way("grpc", "uds"))),
     ("stream-tcp", Some(way("stream", "tcp"))),
     ("stream-uds", Some(way("stream", "uds"))),
+    ("memory", Some(way("shared-memory", "memory"))),
     ("http-bulk", Some(Way { bulk: true, ..way("http", "uds") })),
     ("grpc-bulk", Some(Way { bulk: true, ..way("grpc", "uds") })),
 ];
@@ -218,6 +219,7 @@ async fn sidecar(folder: &Path, components: &str) -> Endpoints {
     flags.resources_path = vec![resources];
     flags.unix_domain_socket = Some(folder.to_owned());
     flags.enable_metrics = true;
+    flags.shared_memory = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let server = Server::start(&flags).await.unwrap();
     let ready = server.ready().clone();
     tokio::spawn(server.run(pending()));
@@ -227,7 +229,7 @@ async fn sidecar(folder: &Path, components: &str) -> Endpoints {
         http_socket: ready.http_socket,
         grpc_socket: ready.grpc_socket,
         metrics: ready.metrics.unwrap(),
-        shared_memory: None,
+        shared_memory: ready.shared_memory,
         release: ready.release,
     }
 }

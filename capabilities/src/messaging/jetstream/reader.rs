@@ -255,6 +255,14 @@ impl Settlement {
 }
 
 impl Settle for Settlement {
+    fn redeliver_after(self: Box<Self>, pause: Duration) -> Answer<()> {
+        if self.received.attempt >= self.options.max_deliveries {
+            return self.settle(Outcome::Redeliver);
+        }
+        let pause = pause.min(self.options.ack_wait);
+        Answer::pending(async move { self.give_back(Some(pause)).await })
+    }
+
     fn settle(self: Box<Self>, outcome: Outcome) -> Answer<()> {
         Answer::pending(async move {
             match outcome {

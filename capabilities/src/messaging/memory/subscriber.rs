@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::Stream;
 
@@ -73,6 +74,11 @@ impl Drop for Subscriber {
 // === impl Settlement ===
 
 impl Settle for Settlement {
+    fn redeliver_after(self: Box<Self>, pause: Duration) -> Answer<()> {
+        let dead = self.topic.give_back_later(self.taking, pause);
+        Answer::Ready(dead.map_or(Ok(()), |dead| bury(&self.broker, &self.topic, dead)))
+    }
+
     fn settle(self: Box<Self>, outcome: Outcome) -> Answer<()> {
         let dead = match outcome {
             Outcome::Acknowledge => {

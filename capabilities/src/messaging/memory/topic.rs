@@ -229,6 +229,19 @@ impl Topic {
         group.give_back(taken)
     }
 
+    /// As [`Self::give_back`], but not before so long a pause: until then it is as if a member had it.
+    pub(super) fn give_back_later(&self, taking: Taking, pause: Duration) -> Option<Dead> {
+        let mut state = self.state.lock();
+        let (group, taken) = state.release(taking)?;
+        if taken.item.deliveries >= taken.options.max_deliveries {
+            return Some(group.kill(taken));
+        }
+        let deadline = Instant::now() + pause.min(taken.options.ack_wait);
+        group.deadlines.insert((deadline, taking.id));
+        group.taken.insert(taking.id, Taken { deadline, ..taken });
+        None
+    }
+
     /// The message of a taking is dead.
     pub(super) fn discard(&self, taking: Taking) -> Option<Dead> {
         let mut state = self.state.lock();

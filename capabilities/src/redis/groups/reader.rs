@@ -8,7 +8,7 @@ use ::redis::RedisError;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use super::{ALONE, Entry, Fields, Groups, claim, group_is_gone, make_group, read, renew};
+use super::{ALONE, Entry, Fields, Groups, OVERDUE_MS, claim, group_is_gone, make_group, read, renew};
 use crate::delivery::{CountOutcomes, Outcome, Outlet, Settle, Subscription};
 use crate::redis::link::Link;
 use crate::{Answer, Error, Result};
@@ -228,7 +228,7 @@ impl<E: Entries> Settlement<E> {
     }
 
     async fn give_back(&self) -> Result<()> {
-        self.place.groups.give_back(self.entry(), self.attempt).await?;
+        self.place.groups.give_back(self.entry(), self.attempt, OVERDUE_MS).await?;
         self.place.given_back.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -239,6 +239,17 @@ impl<E: Entries> Settlement<E> {
 }
 
 impl<E: Entries> Settle for Settlement<E> {
+    fn redeliver_after(self: Box<Self>, pause: Duration) -> Answer<()> {
+        if self.attempt >= self.place.max_deliveries {
+            return self.settle(Outcome::Redeliver);
+        }
+        // So old that it is overdue after the pause.
+        let age = self.place.ack_wait.saturating_sub(pause);
+        Answer::pending(async move {
+            self.place.groups.give_back(self.entry(), self.attempt, age.as_millis()).await
+        })
+    }
+
     fn settle(self: Box<Self>, outcome: Outcome) -> Answer<()> {
         Answer::pending(async move {
             match outcome {

@@ -1,13 +1,14 @@
 //! From a component file to bindings.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Uri;
 use pillion_capabilities::httpclient::{Hyper, Options, Rule};
 
 use super::Opening;
-use crate::bindings::{Http, HttpSettings, LocalStorage, Output, Token, duration};
+use crate::bindings::input::{InputBinding, Schedule, Source};
+use crate::bindings::{Http, HttpSettings, LocalStorage, Output, OutputBinding, Token, duration};
 use crate::component::{ComponentError, Components};
 use crate::flags::{is_true, size};
 
@@ -27,6 +28,7 @@ const HTTP: &[&str] = &[
     "securityTokenHeader",
     "MTLSRootCA",
     "direction",
+    "route",
 ];
 
 /// Opens what a component stands for, and adds it; answers what metadata says of it.
@@ -34,17 +36,77 @@ pub(super) fn binding(
     opening: &Opening<'_>,
     components: &mut Components,
 ) -> Result<&'static [&'static str], ComponentError> {
+    let direction =
+        Direction::parse(opening.manifest.setting("direction")).map_err(|said| opening.wrong(said))?;
     let output = match opening.manifest.kind.as_str() {
+        "bindings.cron" => return cron(opening, direction, components),
         "bindings.http" => Output::Http(http(opening)?),
         "bindings.localstorage" => {
-            opening.knows(&["rootPath", "direction"]);
+            opening.knows(&["rootPath", "direction", "route"]);
             let path = opening.required("rootPath", "the folder with the files")?;
             Output::LocalStorage(LocalStorage::open(path).map_err(|message| opening.wrong(message))?)
         }
         _ => return Err(opening.unknown()),
     };
-    components.outputs.add(&opening.manifest.name, Arc::new(output));
+    if !direction.output {
+        let (file, name) = (opening.file.display(), &opening.manifest.name);
+        tracing::warn!("{file}: component {name} has no input, and its direction says that it is no output");
+        return Ok(&[]);
+    }
+    components.outputs.add(&opening.manifest.name, Arc::new(OutputBinding::new(output)));
     Ok(&["OUTPUT_BINDING"])
+}
+
+/// Which ways a binding goes: all, unless the component says something of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Direction {
+    input: bool,
+    output: bool,
+    /// Whether it is said.
+    said: bool,
+}
+
+// === impl Direction ===
+
+impl Direction {
+    fn parse(setting: Option<&str>) -> Result<Self, String> {
+        let Some(setting) = setting else { return Ok(Self { input: true, output: true, said: false }) };
+        let mut direction = Self { input: false, output: false, said: true };
+        for way in setting.split(',') {
+            match way.trim().to_ascii_lowercase().as_str() {
+                "input" => direction.input = true,
+                "output" => direction.output = true,
+                _ => return Err(format!("setting direction: {way:?} is neither input nor output")),
+            }
+        }
+        Ok(direction)
+    }
+}
+
+fn cron(
+    opening: &Opening<'_>,
+    direction: Direction,
+    components: &mut Components,
+) -> Result<&'static [&'static str], ComponentError> {
+    let manifest = opening.manifest;
+    opening.knows(&["schedule", "route", "direction"]);
+    let schedule = opening.required("schedule", "when it is due, as @every 10s or */5 * * * *")?;
+    let schedule =
+        Schedule::parse(schedule).map_err(|said| opening.wrong(format!("setting schedule: {said}")))?;
+    if !direction.input {
+        let (file, name) = (opening.file.display(), &manifest.name);
+        tracing::warn!("{file}: component {name} has no output, and its direction says that it is no input");
+        return Ok(&[]);
+    }
+    let binding = InputBinding {
+        name: manifest.name.clone(),
+        route: manifest.setting("route").unwrap_or(&manifest.name).to_owned(),
+        certain: direction.said,
+        source: Source::Cron(schedule),
+        meter: OnceLock::new(),
+    };
+    components.inputs.add(&manifest.name, Arc::new(binding));
+    Ok(&["INPUT_BINDING"])
 }
 
 fn http(opening: &Opening<'_>) -> Result<Http, ComponentError> {

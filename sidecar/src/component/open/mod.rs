@@ -36,13 +36,18 @@ pub(super) async fn component(
             components.listed.push(store.listed());
             components.state.add(store);
         }
+        Some("pubsub") => {
+            let pubsub = pubsub::pubsub(manifest, file, flags, tracing).await?;
+            components.listed.push(pubsub.listed());
+            components.pubsub.add(&manifest.name, pubsub.into());
+        }
         Some("secretstores") => {
             components.secrets.add(&manifest.name, Arc::new(secrets::store(&opening)?));
             components.listed.push(Listed::of(manifest, &[]));
         }
         Some("configuration") => {
             let provider = configuration::store(&opening).await?;
-            components.configuration.add(&manifest.name, Arc::new(ConfigurationStore { provider }));
+            components.configuration.add(&manifest.name, Arc::new(ConfigurationStore::new(provider)));
             components.listed.push(Listed::of(manifest, &[]));
         }
         Some("lock") => {
@@ -56,11 +61,6 @@ pub(super) async fn component(
         Some("bindings") => {
             let capabilities = bindings::binding(&opening, components)?;
             components.listed.push(Listed::of(manifest, capabilities));
-        }
-        Some("pubsub") => {
-            let pubsub = pubsub::pubsub(manifest, file, flags, tracing).await?;
-            components.listed.push(pubsub.listed());
-            components.pubsub.add(&manifest.name, pubsub.into());
         }
         Some(block) => {
             tracing::warn!(

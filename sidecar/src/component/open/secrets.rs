@@ -32,5 +32,5 @@ pub(super) fn store(opening: &Opening<'_>) -> Result<SecretStore, ComponentError
         }
         _ => return Err(opening.unknown()),
     };
-    Ok(SecretStore { provider, missing })
+    Ok(SecretStore::new(provider, missing))
 }

@@ -55,10 +55,9 @@ impl Runner {
     }
 
     /// Subscribes, and delivers in a task of its own until it is told to stop. A provider that fails is tried again there.
-    pub(super) async fn start(self, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+    pub(super) async fn start(self, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
         let source = self.subscribe().await;
         tokio::spawn(async move {
-            let mut stopped = stop.clone();
             let source = match source {
                 Ok(source) => source,
                 Err(error) => {
@@ -66,7 +65,7 @@ impl Runner {
                     // The sender lives as long as this is listed.
                     match tokio::select! {
                         biased;
-                        () = told(&mut stopped) => None,
+                        () = told(&mut stop) => None,
                         source = self.subscribe_at_last() => Some(source),
                     } {
                         Some(source) => source,
@@ -101,11 +100,10 @@ impl Runner {
         tracing::error!("cannot subscribe to topic {topic} of pubsub {pubsub}, and tries on: {error}");
     }
 
-    async fn run(self: Arc<Self>, mut source: Source, stop: watch::Receiver<bool>) {
+    async fn run(self: Arc<Self>, mut source: Source, mut stop: watch::Receiver<bool>) {
         let Subscription { pubsub, topic, .. } = &*self.subscription;
         tracing::info!("app is subscribed to the following topics: [{topic}] through pubsub={pubsub}");
         let handlers = Arc::new(Semaphore::new(self.pubsub.terms.handlers));
-        let mut stopped = stop.clone();
         let mut under_way = JoinSet::new();
         loop {
             let next = async {
@@ -116,15 +114,15 @@ impl Runner {
             };
             let (deliveries, turn) = tokio::select! {
                 biased;
-                () = told(&mut stopped) => break,
+                () = told(&mut stop) => break,
                 next = next => match next {
                     Some(next) => next,
                     // The runtime ends.
                     None => break,
                 },
             };
-            let (this, stop) = (Arc::clone(&self), stop.clone());
-            under_way.spawn(async move { this.deliver(deliveries, turn, stop).await });
+            let this = Arc::clone(&self);
+            under_way.spawn(async move { this.deliver(deliveries, turn).await });
             while under_way.try_join_next().is_some() {}
         }
         // What is under way can be settled only while there is a subscription.
@@ -139,6 +137,8 @@ impl Runner {
             app.opened().await;
             self.unreachable.store(false, Ordering::Relaxed);
         }
+        // Its sender is with the app. Always true, unless the app is to be asked.
+        let _ = app.healthy().wait_for(|healthy| *healthy).await;
     }
 
     /// More deliveries for the first, if they are delivered together. May be given up at any time: what was gathered is
@@ -156,12 +156,7 @@ impl Runner {
         gathered
     }
 
-    async fn deliver(
-        &self,
-        deliveries: Vec<Delivery>,
-        turn: OwnedSemaphorePermit,
-        stop: watch::Receiver<bool>,
-    ) {
+    async fn deliver(&self, deliveries: Vec<Delivery>, turn: OwnedSemaphorePermit) {
         let received: Vec<&Received> = deliveries.iter().map(|delivery| &delivery.received).collect();
         let verdicts = match self.subscription.bulk {
             Some(_) => self.many(&received).await,
@@ -177,9 +172,10 @@ impl Runner {
             self.unreachable.store(true, Ordering::Relaxed);
         }
         drop(turn);
-        let settling = deliveries.into_iter().zip(verdicts).map(|(delivery, verdict)| {
-            settle(&self.pubsub, &self.subscription, delivery, verdict, stop.clone())
-        });
+        let settling = deliveries
+            .into_iter()
+            .zip(verdicts)
+            .map(|(delivery, verdict)| settle(&self.pubsub, &self.subscription, delivery, verdict));
         futures_util::future::join_all(settling).await;
     }
 

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillion_capabilities::messaging::{Delivery, Outcome};
-use tokio::sync::watch;
 
-use super::told;
 use crate::pubsub::{PubSub, Subscription};
 
 /// What the app, or the sidecar, says of an event.
@@ -44,14 +42,12 @@ impl Verdict {
 
 // === free functions ===
 
-/// Settles a delivery by what was said of it. What is to come again waits for a while first, so that nothing spins; not
-/// when all is told to stop.
+/// Settles a delivery by what was said of it. What is to come again comes after a while, so that nothing spins.
 pub(in crate::pubsub) async fn settle(
     pubsub: &PubSub,
     subscription: &Subscription,
     delivery: Delivery,
     verdict: Verdict,
-    mut stop: watch::Receiver<bool>,
 ) {
     let attempt = delivery.received.attempt;
     let topic = Arc::clone(&delivery.received.topic);
@@ -85,13 +81,14 @@ pub(in crate::pubsub) async fn settle(
                 "an event of pubsub {} and topic {topic} will be delivered again: {why}",
                 pubsub.name
             );
-            let pause = pause(attempt).min(pubsub.terms.ack_wait / 2);
-            // Told to stop or not: it comes again.
-            let _ = tokio::time::timeout(pause, told(&mut stop)).await;
             Outcome::Redeliver
         }
     };
-    if let Err(error) = delivery.ticket.settle(outcome).wait().await {
+    let settled = match outcome {
+        Outcome::Redeliver => delivery.ticket.redeliver_after(pause(attempt)),
+        outcome => delivery.ticket.settle(outcome),
+    };
+    if let Err(error) = settled.wait().await {
         tracing::warn!(
             "a delivery of pubsub {} and topic {topic} could not be settled: {error}",
             pubsub.name

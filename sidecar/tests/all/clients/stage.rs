@@ -15,7 +15,7 @@ use crate::yaml::component;
 /// A sidecar of the app `app`, which listens on a port that is known before it is there.
 pub(super) struct Stage {
     pub(super) sidecar: Sidecar,
-    app_port: u16,
+    pub(super) app_port: u16,
     /// What the configuration and the locks are in.
     redis: Option<RedisServer>,
     /// What the binding `web` asks.
@@ -87,6 +87,13 @@ impl Stage {
             ("APP_ID", "app".to_owned()),
             ("REDIS_PORT", redis.to_string()),
         ]
+    }
+
+    /// Sets a key in Redis.
+    pub(super) async fn set_item(&self, key: &str, value: &str) {
+        let client = redis::Client::open(self.redis.as_ref().unwrap().url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        redis::cmd("SET").arg(key).arg(value).exec_async(&mut connection).await.unwrap();
     }
 
     /// Waits until the sidecar has seen its app.

@@ -1,8 +1,15 @@
 //! Publish and subscribe, with a real app behind the sidecar.
 
+mod app;
+mod bulk;
+mod declared;
 mod deliver;
 mod errors;
+mod grpc;
 mod publish;
+mod reliability;
+mod servers;
+mod streams;
 
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -1,0 +1,111 @@
+//! The services by their names.
+
+use iceoryx2::node::{Node, NodeBuilder};
+use iceoryx2::prelude::{LogLevel, ServiceName, SignalHandlingMode, set_log_level};
+use iceoryx2::service::Service;
+use iceoryx2::service::builder::Builder;
+use iceoryx2::service::port_factory::{event, request_response};
+
+use crate::{Header, MOST_CLIENTS, MOST_UNDER_WAY, OpenError};
+
+/// Requests and responses, both of bytes.
+pub(crate) type Calls<S> = request_response::PortFactory<S, [u8], Header, [u8], ()>;
+
+/// The events of a service.
+pub(crate) type Events<S> = event::PortFactory<S>;
+
+/// One process's part in the services of a name.
+pub(crate) struct Services<S: Service> {
+    node: Node<S>,
+    name: String,
+}
+
+// === impl Services ===
+
+impl<S: Service> Services<S> {
+    /// Takes part in the services of a name. What killed processes left is removed.
+    pub(crate) fn of(name: &str) -> Result<Self, OpenError> {
+        let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(is_fine) {
+            return Err(OpenError::Name(name.to_owned()));
+        }
+        // What it would say is in the errors that it answers.
+        set_log_level(LogLevel::Fatal);
+        let node = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled).create::<S>();
+        let node = node.map_err(|error| system(name, &error))?;
+        Ok(Self { node, name: name.to_owned() })
+    }
+
+    /// Requests and responses, made if they are not there.
+    pub(crate) fn create_calls(&self) -> Result<Calls<S>, OpenError> {
+        self.calls_builder()?.open_or_create().map_err(|error| system(&self.name, &error))
+    }
+
+    /// Requests and responses of a sidecar.
+    pub(crate) fn open_calls(&self) -> Result<Calls<S>, OpenError> {
+        use iceoryx2::service::builder::request_response::RequestResponseOpenError;
+        self.calls_builder()?.open().map_err(|error| match error {
+            RequestResponseOpenError::DoesNotExist => OpenError::Nobody(self.name.clone()),
+            error => system(&self.name, &error),
+        })
+    }
+
+    fn calls_builder(
+        &self,
+    ) -> Result<iceoryx2::service::builder::request_response::Builder<[u8], Header, [u8], (), S>, OpenError>
+    {
+        Ok(self
+            .builder("calls")?
+            .request_response::<[u8], [u8]>()
+            .request_user_header::<Header>()
+            .max_servers(1)
+            .max_clients(MOST_CLIENTS)
+            .max_nodes(MOST_CLIENTS + 2)
+            // The greeting is one of them.
+            .max_active_requests_per_client(MOST_UNDER_WAY + 1)
+            .max_loaned_requests(MOST_UNDER_WAY + 1)
+            .max_response_buffer_size(1)
+            .max_borrowed_responses_per_pending_response(1)
+            .enable_safe_overflow_for_requests(false)
+            .enable_safe_overflow_for_responses(false)
+            .enable_fire_and_forget_requests(false))
+    }
+
+    /// The events by which somebody is woken, made if they are not there.
+    pub(crate) fn events(&self, whose: &str) -> Result<Events<S>, OpenError> {
+        let builder = self
+            .builder(whose)?
+            .event()
+            .max_listeners(1)
+            .max_notifiers(MOST_CLIENTS)
+            .max_nodes(MOST_CLIENTS + 2);
+        builder.open_or_create().map_err(|error| system(&self.name, &error))
+    }
+
+    /// Removes what killed processes left.
+    pub(crate) fn tidy_up(&self) {
+        // What cannot be removed now may be later.
+        let _ = self.node.try_cleanup_dead_nodes();
+    }
+
+    /// What tells this process's part from those of others.
+    pub(crate) fn id(&self) -> String {
+        self.node.id().to_string()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What makes or opens a service.
+    pub(crate) fn builder(&self, part: &str) -> Result<Builder<S>, OpenError> {
+        let name = format!("pillion/{}/{part}", self.name);
+        let name: ServiceName = name.as_str().try_into().map_err(|error| system(&self.name, &error))?;
+        Ok(self.node.service_builder(&name))
+    }
+}
+
+/// What the system says, as it names it itself.
+pub(crate) fn system(name: &str, error: &dyn std::fmt::Debug) -> OpenError {
+    OpenError::System { name: name.to_owned(), reason: format!("{error:?}") }
+}

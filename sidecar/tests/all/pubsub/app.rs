@@ -1,0 +1,148 @@
+//! An app that speaks gRPC: it answers as it is told, and remembers what it was asked.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::sync::Arc;
+
+use dapr::dapr::proto::runtime::v1::{
+    ListTopicSubscriptionsResponse, TopicEventBulkRequest, TopicEventBulkResponse, TopicEventRequest,
+    TopicEventResponse, TopicSubscription,
+};
+use http::{HeaderMap, Request};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::server::Grpc;
+use tonic_prost::ProstCodec;
+
+/// What the app was sent.
+#[derive(Clone, Debug)]
+pub(super) enum Sent {
+    One(HeaderMap, TopicEventRequest),
+    Many(String, TopicEventBulkRequest),
+}
+
+/// What the app says.
+pub(super) trait Says: Send + Sync + 'static {
+    fn subscriptions(&self) -> Vec<TopicSubscription>;
+
+    fn one(&self, _: &TopicEventRequest) -> Result<i32, Status> {
+        Ok(0)
+    }
+
+    /// By the method's name.
+    fn many(&self, _: &str, _: &TopicEventBulkRequest) -> Result<TopicEventBulkResponse, Status> {
+        Err(Status::unimplemented("many"))
+    }
+}
+
+/// The app; gone when dropped.
+pub(super) struct GrpcApp {
+    pub(super) port: u16,
+    sent: Arc<watch::Sender<Vec<Sent>>>,
+    accepting: JoinHandle<()>,
+}
+
+// === impl GrpcApp ===
+
+impl GrpcApp {
+    pub(super) async fn start(says: impl Says) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sent, says) = (Arc::new(watch::Sender::new(Vec::new())), Arc::new(says));
+        let remembered = Arc::clone(&sent);
+        let accepting = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (says, remembered) = (Arc::clone(&says), Arc::clone(&remembered));
+                let service = service_fn(move |request| {
+                    let (says, remembered) = (Arc::clone(&says), Arc::clone(&remembered));
+                    async move { Ok::<_, Infallible>(answer(&*says, &remembered, request).await) }
+                });
+                let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                connections.spawn(builder.serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { port, sent, accepting }
+    }
+
+    /// Waits until it was sent so much, and answers that.
+    pub(super) async fn until_sent(&self, count: usize) -> Vec<Sent> {
+        let mut changes = self.sent.subscribe();
+        changes.wait_for(|sent| sent.len() >= count).await.unwrap().clone()
+    }
+
+    /// As [`Self::until_sent`], for single events.
+    pub(super) async fn until_events(&self, count: usize) -> Vec<TopicEventRequest> {
+        let sent = self.until_sent(count).await.into_iter();
+        sent.map(|sent| match sent {
+            Sent::One(_, event) => event,
+            Sent::Many(..) => panic!("many events at once"),
+        })
+        .collect()
+    }
+}
+
+impl Drop for GrpcApp {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn answer(
+    says: &impl Says,
+    remembered: &watch::Sender<Vec<Sent>>,
+    request: Request<Incoming>,
+) -> http::Response<Body> {
+    let headers = request.headers().clone();
+    let path = request.uri().path().to_owned();
+    match path.as_str() {
+        "/dapr.proto.runtime.v1.AppCallback/ListTopicSubscriptions" => {
+            let subscriptions = says.subscriptions();
+            let response =
+                move |()| Ok(ListTopicSubscriptionsResponse { subscriptions: subscriptions.clone() });
+            unary(request, response).await
+        }
+        "/dapr.proto.runtime.v1.AppCallback/OnTopicEvent" => {
+            let response = |event: TopicEventRequest| {
+                let status = says.one(&event);
+                remembered.send_modify(|all| all.push(Sent::One(headers.clone(), event)));
+                status.map(|status| TopicEventResponse { status })
+            };
+            unary(request, response).await
+        }
+        "/dapr.proto.runtime.v1.AppCallback/OnBulkTopicEvent"
+        | "/dapr.proto.runtime.v1.AppCallbackAlpha/OnBulkTopicEventAlpha1" => {
+            let method = path.rsplit('/').next().unwrap().to_owned();
+            let response = |events: TopicEventBulkRequest| {
+                let response = says.many(&method, &events);
+                if response.is_ok() {
+                    remembered.send_modify(|all| all.push(Sent::Many(method.clone(), events)));
+                }
+                response
+            };
+            unary(request, response).await
+        }
+        _ => Status::unimplemented(path).into_http(),
+    }
+}
+
+async fn unary<M, R>(
+    request: Request<Incoming>,
+    method: impl Fn(M) -> Result<R, Status>,
+) -> http::Response<Body>
+where
+    M: prost::Message + Default + 'static,
+    R: prost::Message + 'static,
+{
+    let service = tower::service_fn(|request: tonic::Request<M>| {
+        ready(method(request.into_inner()).map(tonic::Response::new))
+    });
+    Grpc::new(ProstCodec::<R, M>::default()).unary(service, request).await
+}
