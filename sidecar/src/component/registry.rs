@@ -71,6 +71,7 @@ impl Components {
         for (name, pubsub) in &mut self.pubsub.0 {
             if let Some(pubsub) = Arc::get_mut(pubsub) {
                 pubsub.policy = resiliency.component(name, "Pubsub", Direction::Outbound);
+                pubsub.inbound = resiliency.component(name, "Pubsub", Direction::Inbound);
             }
         }
     }

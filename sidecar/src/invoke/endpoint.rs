@@ -20,8 +20,8 @@ struct Spec {
     base_url: String,
     #[serde(default)]
     headers: Vec<Header>,
-    #[serde(default)]
-    version: Option<IgnoredAny>,
+    #[serde(default, rename = "version")]
+    _version: Option<IgnoredAny>,
     #[serde(flatten)]
     rest: BTreeMap<String, IgnoredAny>,
 }
@@ -55,7 +55,7 @@ pub(crate) fn read(flags: &Flags) -> Result<Endpoints, ComponentError> {
 }
 
 fn server(spec: &Spec) -> Result<Server, String> {
-    let Spec { base_url, headers, version: _, rest: _ } = spec;
+    let Spec { base_url, headers, .. } = spec;
     let server = Server::parse(base_url);
     let server =
         server.ok_or_else(|| format!("baseUrl {base_url:?} is no URL; write it as https://HOST:PORT"))?;

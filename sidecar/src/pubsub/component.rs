@@ -25,6 +25,8 @@ pub(crate) struct PubSub {
     pub(crate) tracing: Option<Tracing>,
     /// What is done where publishing fails, if anything is said.
     pub(crate) policy: Option<Policy>,
+    /// What is done where the app fails with an event of one message, before the provider is told.
+    pub(crate) inbound: Option<Policy>,
 }
 
 /// What a component is made of.
@@ -56,7 +58,7 @@ pub(crate) struct Terms {
 impl PubSub {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { name, kind, version, provider, scopes, terms, tracing } = parts;
-        Self { name, kind, version, provider, scopes, terms, tracing, policy: None }
+        Self { name, kind, version, provider, scopes, terms, tracing, policy: None, inbound: None }
     }
 
     /// The component as metadata tells it.

@@ -311,3 +311,30 @@ async fn publishing_has_policies() {
     let message = message.failed(500, "ERR_PUBSUB_PUBLISH_MESSAGE");
     assert!(message.contains("circuit breaker is open"), "{message}");
 }
+
+#[tokio::test]
+async fn deliveries_have_policies() {
+    // It hears the first event and never answers.
+    let (count, mut counted) = tokio::sync::watch::channel(0);
+    let app = Raw::start(move |_| {
+        count.send_modify(|count| *count += 1);
+        let first = *count.borrow() == 1;
+        async move {
+            if first {
+                std::future::pending::<()>().await;
+            }
+            Response::new(raw::full(""))
+        }
+    })
+    .await;
+    let subscription = "---\napiVersion: dapr.io/v2alpha1\nkind: Subscription\nmetadata: {name: s}\n\
+                        spec: {topic: t, pubsubname: store, routes: {default: /events}}\n";
+    let component = MEMORY.replace("state.in-memory", "pubsub.in-memory") + subscription;
+    let spec = "{policies: {timeouts: {short: 100ms}, retries: {quick: {duration: 1ms}}},
+        targets: {components: {store: {inbound: {timeout: short, retry: quick}}}}}";
+    let port = app.port.to_string();
+    let sidecar = Sidecar::with(&with(&component, spec), &["--app-port", &port]);
+    while sidecar.call("GET", "/v1.0/metadata", "").await.json()["subscriptions"] == serde_json::json!([]) {}
+    sidecar.call("POST", "/v1.0/publish/store/t", "1").await.is_empty();
+    counted.wait_for(|count| *count == 2).await.unwrap();
+}
