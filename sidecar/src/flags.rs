@@ -96,6 +96,15 @@ pub struct Flags {
     /// daprd
     #[arg(long, value_name = "SIZE", default_value = "4Ki", value_parser = size)]
     pub read_buffer_size: usize,
+    /// An elder name of --max-body-size, which counts more, in MiB
+    #[arg(long, value_name = "MIB", hide_short_help = true, default_value = "-1", value_parser = count_or_none)]
+    dapr_http_max_request_size: usize,
+    /// An elder name of --read-buffer-size, which counts more, in KiB
+    #[arg(long, value_name = "KIB", hide_short_help = true, default_value = "-1", value_parser = count_or_none)]
+    dapr_http_read_buffer_size: usize,
+    /// How long requests are served on after a signal to stop, unless the app gets unhealthy before, as 30s
+    #[arg(long, value_name = "DURATION", value_parser = crate::resiliency::duration::parse)]
+    pub dapr_block_shutdown_duration: Option<Duration>,
     /// How long requests under way may take after a signal to stop
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub dapr_graceful_shutdown_seconds: Duration,
@@ -180,8 +189,6 @@ pub struct Flags {
 struct Outside {
     #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     app_ssl: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    dapr_block_shutdown_duration: Option<String>,
     #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_profiling: Option<String>,
     #[arg(long, hide_short_help = true)]
@@ -192,10 +199,6 @@ struct Outside {
     mode: Option<String>,
     #[arg(long, hide_short_help = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_mtls: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    dapr_http_max_request_size: Option<String>,
-    #[arg(long, hide_short_help = true)]
-    dapr_http_read_buffer_size: Option<String>,
     #[arg(long, hide_short_help = true)]
     placement_host_address: Option<String>,
     #[arg(long, hide_short_help = true)]
@@ -253,6 +256,9 @@ impl Flags {
             config: Vec::new(),
             max_body_size: 4 << 20,
             read_buffer_size: 4 << 10,
+            dapr_http_max_request_size: 0,
+            dapr_http_read_buffer_size: 0,
+            dapr_block_shutdown_duration: None,
             dapr_graceful_shutdown_seconds: Duration::from_secs(5),
             enable_metrics: false,
             metrics_port: 0,
@@ -281,6 +287,7 @@ impl Flags {
     pub fn from_environment() -> Self {
         let matches = Self::command().get_matches();
         let mut flags = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        flags.take_elder_names(&matches);
         flags.without_effect = outside(&matches);
         flags.api_token = variable("DAPR_API_TOKEN");
         flags.app_token = variable("APP_API_TOKEN");
@@ -290,6 +297,19 @@ impl Flags {
         flags.otlp_insecure = variable("OTEL_EXPORTER_OTLP_INSECURE").is_some_and(|value| is_true(&value));
         flags.disable_h2c = variable("DAPR_HTTP_DISABLE_H2C").is_some_and(|value| is_true(&value));
         flags
+    }
+
+    /// What is said by a flag's elder name, if it is not by its own.
+    fn take_elder_names(&mut self, matches: &ArgMatches) {
+        let given = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+        for (name, elder, unit, place) in [
+            ("max_body_size", self.dapr_http_max_request_size, 20, &mut self.max_body_size),
+            ("read_buffer_size", self.dapr_http_read_buffer_size, 10, &mut self.read_buffer_size),
+        ] {
+            if elder > 0 && !given(name) {
+                *place = elder.saturating_mul(1 << unit);
+            }
+        }
     }
 }
 
@@ -431,13 +451,13 @@ mod tests {
         ("--dapr-internal-grpc-listen-address", "127.0.0.1", true),
         ("--dapr-public-port", "3502", true),
         ("--dapr-public-listen-address", "::1", true),
-        ("--dapr-block-shutdown-duration", "5s", false),
+        ("--dapr-block-shutdown-duration", "5s", true),
         ("--profile-port", "7777", false),
         ("--profile-listen-address", "127.0.0.1", false),
         ("--config", "a.yaml", true),
         ("--read-buffer-size", "16Ki", true),
-        ("--dapr-http-max-request-size", "-1", false),
-        ("--dapr-http-read-buffer-size", "-1", false),
+        ("--dapr-http-max-request-size", "-1", true),
+        ("--dapr-http-read-buffer-size", "-1", true),
         ("--allowed-origins", "*", true),
         ("--placement-host-address", "localhost:50005", false),
         ("--scheduler-host-address", "localhost:50006", false),
@@ -500,6 +520,21 @@ mod tests {
         for wrong in ["--enable-metrics=maybe", "--dapr-listen-addresses=no such name", "--log-level=loud"] {
             assert!(Flags::command().try_get_matches_from(["pillion-sidecar", wrong]).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn elder_names_of_limits_count_less() {
+        let parse = |arguments: &[&str]| {
+            let arguments = std::iter::once("pillion-sidecar").chain(arguments.iter().copied());
+            let matches = Flags::command().try_get_matches_from(arguments).unwrap();
+            let mut flags = Flags::from_arg_matches(&matches).unwrap();
+            flags.take_elder_names(&matches);
+            (flags.max_body_size, flags.read_buffer_size)
+        };
+        let elder = ["--dapr-http-max-request-size", "8", "--dapr-http-read-buffer-size", "16"];
+        assert_eq!(parse(&elder), (8 << 20, 16 << 10));
+        assert_eq!(parse(&[&elder[..], &["--max-body-size", "1Mi"]].concat()), (1 << 20, 16 << 10));
+        assert_eq!(parse(&["--dapr-http-max-request-size", "-1"]), (4 << 20, 4 << 10));
     }
 
     #[test]

@@ -25,6 +25,13 @@ const CONNECT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(30);
 const ANSWER: Duration = Duration::from_secs(20);
 
+/// So many bytes of one body are under way that nobody has taken, and so many of all: who does not read what was asked for
+/// must not hold up the others on the same connection.
+pub(crate) const STREAM_WINDOW: u32 = 256 << 10;
+pub(crate) const WINDOW: u32 = 1 << 30;
+/// The longest head of an answer, in bytes.
+const LONGEST_HEAD: u32 = 256 << 10;
+
 /// One place. It is connected to when something is sent there first, and again when the connection is gone.
 pub(crate) struct Link {
     authority: Authority,
@@ -120,6 +127,8 @@ impl Link {
         let wire = wire.map_err(|_| io::Error::other("no connection within 5 s"))??;
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
+        builder.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(WINDOW);
+        builder.max_header_list_size(LONGEST_HEAD);
         let (sender, connection) = builder
             .handshake(TokioIo::new(wire))
             .await

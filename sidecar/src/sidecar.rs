@@ -15,7 +15,9 @@ use crate::component::Components;
 use crate::config::Settings;
 use crate::invoke::Invoker;
 use crate::metrics::Metrics;
+use crate::middleware::Pipeline;
 use crate::pubsub::Subscriptions;
+use crate::resiliency::Resiliency;
 use crate::state::Store;
 
 /// The version that clients are told: the release of Dapr whose API this is.
@@ -34,6 +36,12 @@ pub struct Sidecar {
     pub(crate) app: Option<App>,
     /// What calls other apps.
     pub(crate) invoker: Invoker,
+    /// What looks at requests over HTTP before the API does.
+    pub(crate) http_pipeline: Option<Pipeline>,
+    /// What looks at calls over HTTP before the app does.
+    pub(crate) app_pipeline: Option<Pipeline>,
+    /// What is done where calls fail, if anything is said.
+    pub(crate) resiliency: Option<Arc<Resiliency>>,
     /// What the app subscribes to.
     pub(crate) subscriptions: Subscriptions,
     /// The token every request must carry, if there is one.
@@ -71,6 +79,9 @@ impl Sidecar {
             app_id,
             app: None,
             invoker: Invoker::default(),
+            http_pipeline: None,
+            app_pipeline: None,
+            resiliency: None,
             subscriptions: Subscriptions::default(),
             api_token: None,
             max_body_size: 4 << 20,

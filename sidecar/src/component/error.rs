@@ -16,6 +16,9 @@ const KNOWN: &[&str] = &[
     "configuration.local.file",
     "lock.redis",
     "lock.in-memory",
+    "middleware.http.routeralias",
+    "middleware.http.ratelimit",
+    "middleware.http.routerchecker",
     "pubsub.in-memory",
     "pubsub.redis",
     "pubsub.jetstream",
@@ -78,6 +81,16 @@ pub enum ComponentError {
         /// The component.
         name: String,
         /// Which setting, and what is wrong with it.
+        message: String,
+    },
+    /// A policy is wrong.
+    #[error("{}: resiliency {name}: {message}", file.display())]
+    Resiliency {
+        /// The file.
+        file: PathBuf,
+        /// The resource.
+        name: String,
+        /// Which policy or target, and what is wrong with it.
         message: String,
     },
     /// The provider cannot be opened.

@@ -12,12 +12,14 @@ use super::{ComponentError, Components, Manifest, Named, open};
 use crate::Flags;
 use crate::metrics::Metrics;
 use crate::pubsub::Subscription;
+use crate::resiliency::Resiliency;
 use crate::secrets::SecretStore;
 
 /// Opens components, and remembers what it opened.
 pub(crate) struct Loader {
     flags: Flags,
     tracing: Option<Tracing>,
+    resiliency: Option<Arc<Resiliency>>,
     metrics: Option<Arc<Metrics>>,
     opened: Vec<Opened>,
     /// What each file says that the app subscribes to.
@@ -57,9 +59,15 @@ const SECRETS: &str = "secretstores";
 
 impl Loader {
     /// Nothing is open yet.
-    pub(crate) fn new(flags: &Flags, tracing: Option<Tracing>, metrics: Option<Arc<Metrics>>) -> Self {
+    pub(crate) fn new(
+        flags: &Flags,
+        tracing: Option<Tracing>,
+        metrics: Option<Arc<Metrics>>,
+        resiliency: Option<Arc<Resiliency>>,
+    ) -> Self {
         let watch = Watch::new(&flags.resources_path);
-        Self { flags: flags.clone(), tracing, metrics, opened: Vec::new(), subscriptions: Vec::new(), watch }
+        let (opened, subscriptions) = (Vec::new(), Vec::new());
+        Self { flags: flags.clone(), tracing, resiliency, metrics, opened, subscriptions, watch }
     }
 
     /// Opens every component that the files under `--resources-path` define for this app.
@@ -235,6 +243,9 @@ impl Loader {
             part.measure(metrics.times());
         }
         opened?;
+        if let Some(resiliency) = &self.resiliency {
+            part.police(resiliency);
+        }
         Ok(Opened { file, manifest, resolved, part })
     }
 

@@ -189,7 +189,7 @@ pub fn parse(text: &str, file: &Path) -> Result<Vec<Manifest>, ComponentError> {
             continue;
         }
         let head: Head = serde_norway::from_value(value).map_err(syntax)?;
-        if head.kind == "Subscription" {
+        if super::documents::KINDS.contains(&head.kind.as_str()) {
             continue;
         }
         if head.kind != "Component" {

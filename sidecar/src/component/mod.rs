@@ -1,5 +1,6 @@
 //! Components: the files that say what stands behind the API.
 
+mod documents;
 mod error;
 mod files;
 mod loader;
@@ -9,6 +10,7 @@ mod registry;
 mod secret_refs;
 mod watch;
 
+pub(crate) use documents::{Resource, resources};
 pub use error::ComponentError;
 pub(crate) use loader::Loader;
 pub use manifest::{Manifest, SecretRef, parse, read};

@@ -8,7 +8,9 @@ use crate::bindings::input::{self, InputBinding};
 use crate::configuration::ConfigurationStore;
 use crate::lock::LockStore;
 use crate::metrics::{Bounds, Meter};
+use crate::middleware::Middleware;
 use crate::pubsub::{PubSub, Subscription};
+use crate::resiliency::{Direction, Resiliency};
 use crate::secrets::SecretStore;
 use crate::state::{Store, Stores};
 
@@ -20,6 +22,7 @@ pub struct Components {
     pub(crate) secrets: Named<SecretStore>,
     pub(crate) configuration: Named<ConfigurationStore>,
     pub(crate) locks: Named<LockStore>,
+    pub(crate) middleware: Named<Middleware>,
     pub(crate) pubsub: Named<PubSub>,
     /// What files say that the app subscribes to.
     pub(crate) subscriptions: Vec<Arc<Subscription>>,
@@ -62,6 +65,17 @@ impl Components {
         Self { state: Stores::new(app_id, stores), listed, ..Self::default() }
     }
 
+    /// Sets what is done where calls of components fail. Nobody else has them yet.
+    pub(super) fn police(&mut self, resiliency: &Resiliency) {
+        self.state.police(resiliency);
+        for (name, pubsub) in &mut self.pubsub.0 {
+            if let Some(pubsub) = Arc::get_mut(pubsub) {
+                pubsub.policy = resiliency.component(name, "Pubsub", Direction::Outbound);
+                pubsub.inbound = resiliency.component(name, "Pubsub", Direction::Inbound);
+            }
+        }
+    }
+
     /// Has each count its calls, if it is of a kind of which Dapr does.
     pub(super) fn measure(&mut self, times: &Bounds) {
         self.state.measure(|| Meter::new(times, crate::state::MEASURED));
@@ -82,8 +96,18 @@ impl Components {
     /// Adds what others have.
     pub(super) fn add(&mut self, others: &Self) {
         // By name, so that nothing is forgotten.
-        let Self { state, secrets, configuration, locks, outputs, inputs, pubsub, subscriptions, listed } =
-            others;
+        let Self {
+            state,
+            secrets,
+            configuration,
+            locks,
+            outputs,
+            inputs,
+            middleware,
+            pubsub,
+            subscriptions,
+            listed,
+        } = others;
         state.iter().for_each(|store| self.state.add(store.clone()));
         self.pubsub.add_all(pubsub);
         self.subscriptions.extend(subscriptions.iter().cloned());
@@ -91,6 +115,7 @@ impl Components {
         self.configuration.add_all(configuration);
         self.locks.add_all(locks);
         self.outputs.add_all(outputs);
+        self.middleware.add_all(middleware);
         self.inputs.add_all(inputs);
         self.listed.extend(listed.iter().cloned());
     }

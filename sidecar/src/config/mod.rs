@@ -6,6 +6,7 @@ mod features;
 mod logging;
 mod metric;
 mod name_resolution;
+mod pipeline;
 mod secrets;
 mod settings;
 mod tracing;
@@ -23,6 +24,7 @@ pub(crate) use metric::MetricOptions;
 pub(crate) use settings::Settings;
 
 pub(crate) use name_resolution::invoker;
+pub(crate) use pipeline::pipeline;
 pub(crate) use tracing::options as tracing;
 
 /// Why a configuration cannot be used. Every message names the file, or the variable.
@@ -87,6 +89,10 @@ struct Spec {
     #[serde(default)]
     access_control: Option<AccessSpec>,
     #[serde(default)]
+    http_pipeline: Option<pipeline::PipelineSpec>,
+    #[serde(default)]
+    app_http_pipeline: Option<pipeline::PipelineSpec>,
+    #[serde(default)]
     api: Option<api::Api>,
     #[serde(default)]
     logging: Option<logging::Logging>,
@@ -111,6 +117,10 @@ pub struct Config {
     pub(crate) name_resolution: Option<Said<name_resolution::NameResolution>>,
     /// `spec.accessControl`
     pub(crate) access_control: Option<Said<AccessSpec>>,
+    /// `spec.httpPipeline`
+    pub(crate) http_pipeline: Option<Said<pipeline::PipelineSpec>>,
+    /// `spec.appHttpPipeline`
+    pub(crate) app_http_pipeline: Option<Said<pipeline::PipelineSpec>>,
     /// `spec.api`
     api: Option<Said<api::Api>>,
     /// `spec.metrics`, or `spec.metric`
@@ -171,6 +181,8 @@ impl Config {
             said(&mut self.features, file, spec.features);
             said(&mut self.name_resolution, file, spec.name_resolution);
             said(&mut self.access_control, file, spec.access_control);
+            said(&mut self.http_pipeline, file, spec.http_pipeline);
+            said(&mut self.app_http_pipeline, file, spec.app_http_pipeline);
             if let Some(api) = &spec.api {
                 api.warn(file);
             }

@@ -12,9 +12,13 @@ use super::body;
 use crate::invoke::{Target, Way};
 use crate::{ApiError, Sidecar, invoke};
 
+/// By this, the list of what is offered knows invocation.
+const PATH: &str = "/v1.0/invoke/";
+
 /// Answers what is none of the API's own calls: it is for an app, or for nobody.
 pub(super) async fn answer(sidecar: &Arc<Sidecar>, head: Parts, body: Incoming) -> Answer {
-    let Some(target) = Target::find(&head.uri, &head.headers) else {
+    let offered = sidecar.settings.offered.as_ref().is_none_or(|offered| offered.has_path(PATH));
+    let Some(target) = Target::find(&head.uri, &head.headers).filter(|_| offered) else {
         return refused(sidecar, &head, body, &no_app_id()).await;
     };
     let limit = sidecar.max_body_size;

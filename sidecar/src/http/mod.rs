@@ -31,6 +31,7 @@ pub(crate) use request::{AppAnswer, into_save};
 use crate::body::Body;
 use crate::config::Offered;
 use crate::metrics::Name;
+use crate::middleware::Pipeline;
 use crate::{ApiError, Sidecar};
 
 /// What a port offers.
@@ -108,7 +109,11 @@ async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>
 
 async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>) -> Response<Body> {
     let begun = sidecar.metrics.as_ref().map(|_| (Instant::now(), request.body().size_hint().lower()));
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let stopped = match &sidecar.http_pipeline {
+        None => None,
+        Some(pipeline) => look(sidecar, pipeline, offer, &mut head),
+    };
     let route = match &sidecar.settings.offered {
         Some(offered) if !offered.has_path(head.uri.path()) => Route::Unknown,
         _ => Route::find(&head.method, head.uri.path()),
@@ -119,7 +124,9 @@ async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incomin
     };
     let mut name = Name::of_route(&route);
     let response = 'answered: {
-        let refused = if !open && !sidecar.admits(&head.headers) {
+        let refused = if let Some(answer) = stopped {
+            answer
+        } else if !open && !sidecar.admits(&head.headers) {
             answer::text(StatusCode::UNAUTHORIZED, "invalid api token")
         } else {
             match route {
@@ -152,6 +159,15 @@ async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incomin
         metrics.count_http(name, response.status(), received, sent, begun.elapsed());
     }
     response
+}
+
+/// Has the middleware look at a request: it may change it, or answer it. Neither questions for health nor who has no token
+/// get so far.
+fn look(sidecar: &Sidecar, pipeline: &Pipeline, offer: Offer, head: &mut Parts) -> Option<Answer> {
+    let passes = offer != Offer::Whole
+        || Route::find(&head.method, head.uri.path()).is_health()
+        || !sidecar.admits(&head.headers);
+    if passes { None } else { pipeline.look(&sidecar.components(), head) }
 }
 
 /// Whether apps may be called.

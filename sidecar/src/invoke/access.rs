@@ -13,8 +13,6 @@ pub(crate) struct AccessSpec {
     #[serde(default)]
     default_action: String,
     #[serde(default)]
-    trust_domain: String,
-    #[serde(default)]
     policies: Option<Vec<PolicySpec>>,
 }
 

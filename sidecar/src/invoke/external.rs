@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -26,6 +26,8 @@ pub(crate) struct Server {
     scheme: Scheme,
     authority: Authority,
     prefix: String,
+    /// What is added to requests, in place of what they say.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Reaches them; made when the first is called.
@@ -45,7 +47,12 @@ impl Server {
             let authority = parts.authority.filter(|authority| !authority.as_str().contains('@'))?;
             let path = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
             let prefix = path.path().trim_end_matches('/').to_owned();
-            path.query().is_none().then_some(Self { scheme: parts.scheme?, authority, prefix })
+            path.query().is_none().then_some(Self {
+                scheme: parts.scheme?,
+                authority,
+                prefix,
+                headers: Vec::new(),
+            })
         });
         Some(parsed.ok_or_else(|| {
             Refused::new(
@@ -61,7 +68,7 @@ impl Server {
 impl External {
     pub(super) async fn send(
         &self,
-        server: Server,
+        server: &Server,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, Refused> {
         let failed = |reason: String| {
@@ -77,6 +84,9 @@ impl External {
         // It is no app's: who calls is not its affair.
         let said = [headers::APP_ID, headers::CALLER, headers::CALLEE, headers::CALLER_NAMESPACE];
         said.iter().for_each(|name| drop(request.headers_mut().remove(name)));
+        for (name, value) in &server.headers {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
         let mut parts = std::mem::take(request.uri_mut()).into_parts();
         if !server.prefix.is_empty() {
             let path = parts.path_and_query.as_ref().map_or("/", PathAndQuery::as_str);

@@ -13,6 +13,16 @@ use crate::body::{Body, streamed};
 /// Has the app answer a request over HTTP, whatever it speaks.
 pub(super) async fn http(sidecar: &Arc<Sidecar>, request: Request<Body>) -> Result<Response<Body>, Refused> {
     let app = app(sidecar)?;
+    let request = match &sidecar.app_pipeline {
+        None => request,
+        Some(pipeline) => {
+            let (mut head, body) = request.into_parts();
+            if let Some(answer) = pipeline.look(&sidecar.components(), &mut head) {
+                return Ok(answer);
+            }
+            Request::from_parts(head, body)
+        }
+    };
     if app.protocol.is_grpc() {
         return oninvoke::http(sidecar, app, request).await;
     }

@@ -13,6 +13,7 @@
 mod access;
 mod address;
 mod daprd;
+mod endpoint;
 mod external;
 mod headers;
 mod internal;
@@ -22,12 +23,14 @@ mod names;
 mod oninvoke;
 mod refused;
 mod remote;
+mod resilient;
 mod service;
 mod spans;
 mod target;
 mod whole;
 
 pub(crate) use access::{Access, AccessSpec};
+pub(crate) use endpoint::read as read_endpoints;
 pub(crate) use internal::answer as answer_internal;
 pub(crate) use names::{Dns, Names};
 pub(crate) use refused::Refused;
@@ -41,11 +44,14 @@ use ::http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 
 use crate::body::{Body, streamed};
+use crate::resiliency::Retry;
 use crate::{ApiError, Sidecar};
 use address::AppAddress;
+use endpoint::Endpoints;
 use external::External;
 use headers::Forwarded;
 use names::Place;
+use resilient::By;
 
 /// What a sidecar needs to call apps, and to be called for its own.
 #[derive(Debug)]
@@ -57,7 +63,10 @@ pub(crate) struct Invoker {
     pub(crate) access: Option<Access>,
     /// What is added to requests to other sidecars.
     forwarded: Forwarded,
-    /// Whether there is an app at all is asked before a body is taken.
+    /// Servers that are no apps, by their names.
+    pub(crate) endpoints: Endpoints,
+    /// What is done where another sidecar cannot be connected to, and nothing is said.
+    retry: Retry,
     external: External,
 }
 
@@ -79,6 +88,8 @@ impl Invoker {
             access,
             forwarded: Forwarded::of_this_machine(),
             external: External::default(),
+            retry: Retry::built_in(),
+            endpoints: Endpoints::new(),
         }
     }
 }
@@ -101,6 +112,9 @@ impl Way {
 
     async fn look(sidecar: &Sidecar, id: &str) -> Result<Self, Refused> {
         let invoker = &sidecar.invoker;
+        if let Some(server) = invoker.endpoints.get(id) {
+            return Ok(Self::External(server.clone()));
+        }
         if let Some(server) = external::Server::parse(id) {
             return server.map(Self::External);
         }
@@ -128,24 +142,31 @@ pub(crate) async fn http(
 ) -> Result<Response<Body>, ApiError> {
     headers::clean(request.headers_mut());
     headers::take_token(request.headers_mut());
-    *request.uri_mut() = target.path.clone().into();
+    let Target { id, path } = target;
+    let policy = sidecar.resiliency.as_ref().and_then(|all| all.app(policy_name(&way, &id), path.path()));
+    *request.uri_mut() = path.into();
     let request = request.map(streamed);
-    let Target { id, .. } = target;
-    let sent = match way {
-        Way::Local => {
-            let mut request = request;
-            headers::introduce(
-                request.headers_mut(),
-                &sidecar.app_id,
-                &sidecar.app_id,
-                &sidecar.invoker.namespace,
-            );
-            local::http(sidecar, request).await
-        }
-        Way::Remote(address, place) => remote::http(sidecar, &address, &place, request).await,
-        Way::External(server) => sidecar.invoker.external.send(server, request).await,
+    let sent = match policy {
+        None => once_http(sidecar, &way, request).await,
+        Some(policy) => Box::pin(resilient::call(sidecar, &policy, &way, By::Http, request)).await,
     };
     sent.map_err(|refused| refused.into_api(&id))
+}
+
+async fn once_http(
+    sidecar: &Arc<Sidecar>,
+    way: &Way,
+    mut request: Request<Body>,
+) -> Result<Response<Body>, Refused> {
+    match way {
+        Way::Local => {
+            let own = &sidecar.app_id;
+            headers::introduce(request.headers_mut(), own, own, &sidecar.invoker.namespace);
+            local::http(sidecar, request).await
+        }
+        Way::Remote(address, place) => remote::http(sidecar, address, place, request).await,
+        Way::External(server) => sidecar.invoker.external.send(server, request).await,
+    }
 }
 
 /// Calls a method of an app over gRPC, of any kind, as it comes.
@@ -161,22 +182,38 @@ pub(crate) async fn grpc(
     // HTTP/2 forbids it but with this value, and gRPC asks for it.
     request.headers_mut().insert(::http::header::TE, HeaderValue::from_static("trailers"));
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let policy = sidecar.resiliency.as_ref().and_then(|all| all.app(policy_name(&way, id), path.path()));
     *request.uri_mut() = path.into();
+    match policy {
+        None => once_grpc(sidecar, &way, request).await,
+        Some(policy) => Box::pin(resilient::call(sidecar, &policy, &way, By::Grpc, request)).await,
+    }
+}
+
+async fn once_grpc(
+    sidecar: &Arc<Sidecar>,
+    way: &Way,
+    mut request: Request<Body>,
+) -> Result<Response<Body>, Refused> {
     match way {
         Way::Local => {
-            headers::introduce(
-                request.headers_mut(),
-                &sidecar.app_id,
-                &sidecar.app_id,
-                &sidecar.invoker.namespace,
-            );
+            let own = &sidecar.app_id;
+            headers::introduce(request.headers_mut(), own, own, &sidecar.invoker.namespace);
             local::grpc(sidecar, request).await
         }
-        Way::Remote(address, place) => remote::grpc(sidecar, &address, &place, request).await,
+        Way::Remote(address, place) => remote::grpc(sidecar, address, place, request).await,
         Way::External(_) => Err(Refused::new(
             tonic::Code::InvalidArgument,
             "gRPC is passed on to apps, by their ids; call a server that is none directly",
         )),
+    }
+}
+
+/// The name by which a policy has an app.
+fn policy_name<'a>(way: &'a Way, id: &'a str) -> &'a str {
+    match way {
+        Way::Remote(address, _) => &address.id,
+        Way::Local | Way::External(_) => id,
     }
 }
 

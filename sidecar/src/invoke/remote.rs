@@ -1,7 +1,6 @@
 //! Calls of other apps, by their sidecars.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
@@ -14,10 +13,8 @@ use super::{Refused, headers, spans};
 use crate::Sidecar;
 use crate::body::{Body, streamed};
 use crate::link::LinkError;
+use crate::resiliency::Retry;
 
-/// As Dapr has it without any policy: so often, after so long, and only where nothing was sent yet.
-const RETRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_secs(1);
 /// A sidecar's own failure is no longer than this, in bytes.
 const LONGEST: usize = 64 << 10;
 
@@ -66,11 +63,20 @@ async fn send(
     let fields = request.headers_mut();
     headers::introduce(fields, &sidecar.app_id, &address.id, &invoker.namespace);
     invoker.forwarded.add(fields);
-    let sent = spans::asked(sidecar, "CallLocal", &address.id, request, |request| patiently(place, request));
+    let retry = match &sidecar.resiliency {
+        None => Some(&invoker.retry),
+        // What is said of an app is all that is done.
+        Some(all) if all.names_app(&address.id) => None,
+        Some(all) => Some(all.built_in_retries().unwrap_or(&invoker.retry)),
+    };
+    let mut retries = 0;
+    let sent = spans::asked(sidecar, "CallLocal", &address.id, request, |request| {
+        patiently(place, request, retry, &mut retries)
+    });
     sent.await.map_err(|error| match error {
         LinkError::Unsent { reason, .. } => Refused::new(
             Code::Unavailable,
-            format!("failed to invoke target {} after {RETRIES} retries. Error: {reason}", address.id),
+            format!("failed to invoke target {} after {retries} retries. Error: {reason}", address.id),
         ),
         LinkError::Broken(reason) => Refused::from_afar(
             Code::Unavailable,
@@ -80,14 +86,21 @@ async fn send(
 }
 
 /// Sends a request, and again where there was no connection.
-async fn patiently(place: &Place, mut request: Request<Body>) -> Result<Response<Incoming>, LinkError> {
-    let mut left = RETRIES;
+async fn patiently(
+    place: &Place,
+    mut request: Request<Body>,
+    retry: Option<&Retry>,
+    retries: &mut u32,
+) -> Result<Response<Incoming>, LinkError> {
+    let mut attempts = retry.map(Retry::attempts);
     loop {
         match place.send(request).await {
-            Err(LinkError::Unsent { request: again, .. }) if left > 0 => {
-                left -= 1;
+            Err(LinkError::Unsent { request: again, reason }) => {
+                let pause = attempts.as_mut().and_then(crate::resiliency::Attempts::pause);
+                let Some(pause) = pause else { return Err(LinkError::Unsent { request: again, reason }) };
+                *retries += 1;
                 request = *again;
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(pause).await;
             }
             sent => return sent,
         }

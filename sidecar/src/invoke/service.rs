@@ -18,6 +18,7 @@ use super::{Refused, Way, daprd, headers, oninvoke, remote};
 use crate::Sidecar;
 use crate::body::streamed;
 use crate::error::DOMAIN;
+use crate::resiliency::Judged;
 
 /// The status of an app that speaks HTTP.
 const HTTP_STATUS: &str = "dapr-http-status";
@@ -32,7 +33,14 @@ pub(crate) async fn invoke(
 ) -> Result<tonic::Response<InvokeResponse>, Status> {
     let InvokeServiceRequest { id, message } = request;
     let message = message.unwrap_or_default();
-    let answered = call(sidecar, &id, metadata, message).await;
+    let policy = sidecar.resiliency.as_ref().and_then(|all| all.app(&id, &message.method));
+    let answered = match policy {
+        None => call(sidecar, &id, metadata, message).await,
+        Some(policy) => {
+            let outcome = policy.run(|| call(sidecar, &id, metadata.clone(), message.clone()), judged);
+            outcome.await.unwrap_or_else(|stopped| Err(Refused::new(Code::Internal, stopped.to_string())))
+        }
+    };
     let answered = answered.map_err(|refused| crate::grpc::status(&refused.into_api(&id)))?;
     let Answered { status, headers, trailers, message } = answered;
     // Codes of gRPC's end before HTTP's begin.
@@ -73,6 +81,17 @@ pub(crate) async fn invoke(
     Err(Status::with_error_details_and_metadata(code, reason, details, metadata))
 }
 
+/// As with Dapr, what the app itself answers is a failure too.
+fn judged(outcome: &Result<Answered, Refused>) -> Judged {
+    match outcome {
+        Err(refused) if matches!(refused.code, Code::PermissionDenied | Code::InvalidArgument) => {
+            Judged::Final
+        }
+        Ok(Answered { status, .. }) if matches!(status.code, 0 | 200..300) => Judged::Success,
+        Ok(_) | Err(_) => Judged::Again,
+    }
+}
+
 async fn call(
     sidecar: &Arc<Sidecar>,
     id: &str,
@@ -94,7 +113,7 @@ async fn call(
         Way::External(server) => {
             let data = message.data.take().unwrap_or_default().value;
             let request = whole::request(&message, metadata, crate::body::whole(data))?;
-            whole::answered(sidecar.invoker.external.send(server, request).await?, sidecar.max_body_size)
+            whole::answered(sidecar.invoker.external.send(&server, request).await?, sidecar.max_body_size)
                 .await
         }
         Way::Remote(address, place) => {

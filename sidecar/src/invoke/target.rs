@@ -31,11 +31,6 @@ impl Target {
         let id = percent_decode_str(id).decode_utf8().ok()?.into_owned();
         Some(Self { id, path: asked(method, query)? })
     }
-
-    /// Whether a path, as it is, is one of this API's for calls of apps.
-    pub(crate) fn is_by_path(path: &str) -> bool {
-        after(path, "v1.0").and_then(|rest| after(rest, "invoke")).is_some()
-    }
 }
 
 fn by_header(headers: &HeaderMap) -> Option<String> {

@@ -197,7 +197,8 @@ impl Page<'_> {
         let pubsub = &metrics.pubsub;
         for (way, messages, outcome) in [
             ("pubsub_egress", &pubsub.egress, "success"),
-            ("pubsub_egress_bulk", &pubsub.bulk_egress, "success"),
+            ("bulk_pubsub_egress", &pubsub.bulk_egress, "success"),
+            ("bulk_pubsub_ingress", &pubsub.bulk_ingress, "process_status"),
             ("pubsub_ingress", &pubsub.ingress, "process_status"),
         ] {
             self.way(way, messages, outcome, pubsub.bounds());

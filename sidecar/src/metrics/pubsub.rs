@@ -16,6 +16,8 @@ pub(crate) struct PubSub {
     pub(super) bulk_egress: Messages,
     /// What was delivered to the app.
     pub(super) ingress: Messages,
+    /// What was delivered to the app in bulk.
+    pub(super) bulk_ingress: Messages,
 }
 
 /// Messages one way.
@@ -43,8 +45,8 @@ const OTHER: &str = "other";
 impl PubSub {
     pub(super) fn new(bounds: &Bounds) -> Self {
         let bounds = bounds.clone();
-        let [egress, bulk_egress, ingress] = Default::default();
-        Self { bounds, egress, bulk_egress, ingress }
+        let [egress, bulk_egress, ingress, bulk_ingress] = Default::default();
+        Self { bounds, egress, bulk_egress, ingress, bulk_ingress }
     }
 
     /// Counts what was published, or what was not.
@@ -60,6 +62,11 @@ impl PubSub {
     /// Counts what was delivered: `success`, `retry` or `drop`.
     pub(crate) fn ingress(&self, component: &str, topic: &str, status: &'static str, took: Duration) {
         self.ingress.count(&self.bounds, component, topic, status, took);
+    }
+
+    /// Counts what was delivered in bulk.
+    pub(crate) fn bulk_ingress(&self, component: &str, topic: &str, status: &'static str, took: Duration) {
+        self.bulk_ingress.count(&self.bounds, component, topic, status, took);
     }
 
     pub(super) fn bounds(&self) -> &Bounds {

@@ -10,6 +10,7 @@ use pillion_capabilities::trace::Tracing;
 
 use super::Scopes;
 use crate::component::Listed;
+use crate::resiliency::Policy;
 
 /// A component: a provider, and what its settings say.
 pub(crate) struct PubSub {
@@ -22,6 +23,10 @@ pub(crate) struct PubSub {
     pub(crate) terms: Terms,
     /// What makes a span of each call of the provider.
     pub(crate) tracing: Option<Tracing>,
+    /// What is done where publishing fails, if anything is said.
+    pub(crate) policy: Option<Policy>,
+    /// What is done where the app fails with an event of one message, before the provider is told.
+    pub(crate) inbound: Option<Policy>,
 }
 
 /// What a component is made of.
@@ -53,7 +58,7 @@ pub(crate) struct Terms {
 impl PubSub {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { name, kind, version, provider, scopes, terms, tracing } = parts;
-        Self { name, kind, version, provider, scopes, terms, tracing }
+        Self { name, kind, version, provider, scopes, terms, tracing, policy: None, inbound: None }
     }
 
     /// The component as metadata tells it.

@@ -74,7 +74,14 @@ pub(crate) async fn publish(
     let message = message(sidecar, pubsub, topic, (data, content_type, metadata), raw, trace)?;
     permitted(sidecar, pubsub, topic)?;
     let start = Instant::now();
-    let published = traced(pubsub, "publish", topic, pubsub.provider.publish(topic, message).wait()).await;
+    let published = match &pubsub.policy {
+        None => traced(pubsub, "publish", topic, pubsub.provider.publish(topic, message).wait()).await,
+        Some(policy) => {
+            let publish = || pubsub.provider.publish(topic, message.clone()).wait();
+            let publishing = Box::pin(policy.call(|| format!("pubsub {}", pubsub.name), publish));
+            traced(pubsub, "publish", topic, publishing).await
+        }
+    };
     if let Some(metrics) = &sidecar.metrics {
         metrics.pubsub.egress(&pubsub.name, topic, published.is_ok(), start.elapsed());
     }
@@ -111,8 +118,17 @@ pub(crate) async fn publish_many(
         return Ok(Vec::new());
     }
     let start = Instant::now();
-    let publishing = pubsub.provider.publish_many(topic, messages).wait();
-    let published = traced(pubsub, "publish_many", topic, publishing).await;
+    let published = match &pubsub.policy {
+        None => {
+            let publishing = pubsub.provider.publish_many(topic, messages).wait();
+            traced(pubsub, "publish_many", topic, publishing).await
+        }
+        Some(policy) => {
+            let publish = || pubsub.provider.publish_many(topic, messages.clone()).wait();
+            let publishing = Box::pin(policy.call(|| format!("pubsub {}", pubsub.name), publish));
+            traced(pubsub, "publish_many", topic, publishing).await
+        }
+    };
     let failed: Vec<Failed> = match published {
         Ok(published) => {
             let failure = |(id, published): (String, Result<(), pillion_capabilities::Error>)| {

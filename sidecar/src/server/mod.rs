@@ -20,7 +20,7 @@ use crate::component::{self, ComponentError, Loader};
 use crate::config::{self, Config, ConfigError, Settings};
 use crate::metrics::Metrics;
 use crate::shared_memory::SharedMemory;
-use crate::{Flags, Sidecar};
+use crate::{Flags, Sidecar, invoke, resiliency};
 use listen::{Listener, SocketFile};
 use serve::{Protocol, Service};
 
@@ -32,6 +32,8 @@ pub struct Server {
     connections: Arc<GracefulShutdown>,
     closing: watch::Sender<bool>,
     patience: Duration,
+    /// How long it serves on after it is told to stop.
+    block: Option<Duration>,
     shared_memory: Option<SharedMemory>,
     /// Removed when the server goes.
     socket_files: Vec<SocketFile>,
@@ -117,15 +119,21 @@ impl Server {
         let tracing =
             tracing.map(|options| Tracing::start(&options)).transpose().map_err(StartError::Tracing)?;
         let settings = Settings::new(flags, &config)?;
+        let resiliency = resiliency::read(flags)?.map(Arc::new);
         let metrics = settings.metrics.enabled.then(|| Arc::new(Metrics::new(&settings.metrics)));
-        let mut loader = Loader::new(flags, tracing.clone(), metrics.clone());
+        let mut loader = Loader::new(flags, tracing.clone(), metrics.clone(), resiliency.clone());
         let components = loader.open().await?;
         let mut sidecar = Sidecar::new(flags.app_id.clone(), Vec::new());
+        sidecar.http_pipeline = config::pipeline("httpPipeline", config.http_pipeline.as_ref(), &components)?;
+        sidecar.app_pipeline =
+            config::pipeline("appHttpPipeline", config.app_http_pipeline.as_ref(), &components)?;
         sidecar.set_components(components);
         sidecar.app = App::new(flags)?;
+        sidecar.resiliency = resiliency;
         sidecar.settings = settings;
         sidecar.metrics = metrics;
         sidecar.invoker = config::invoker(flags, &config)?;
+        sidecar.invoker.endpoints = invoke::read_endpoints(flags)?;
         sidecar.api_token.clone_from(&flags.api_token);
         sidecar.max_body_size = flags.max_body_size;
         sidecar.log_requests = sidecar.settings.logging.enabled;
@@ -199,6 +207,7 @@ impl Server {
             connections: Arc::default(),
             closing: watch::Sender::new(false),
             patience: flags.dapr_graceful_shutdown_seconds,
+            block: flags.dapr_block_shutdown_duration,
             shared_memory: None,
             socket_files,
         };
@@ -228,8 +237,19 @@ impl Server {
             () = self.sidecar.stopped() => {}
         }
         let Self {
-            sidecar, mut accepting, connections, closing, patience, shared_memory, socket_files, ..
+            sidecar,
+            mut accepting,
+            connections,
+            closing,
+            patience,
+            block,
+            shared_memory,
+            socket_files,
+            ..
         } = self;
+        if let Some(block) = block {
+            blocked(&sidecar, block).await;
+        }
         sidecar.set_serving(false);
         // An app may need the sidecar for what it was sent, so that the listeners stay meanwhile.
         let begun = Instant::now();
@@ -313,5 +333,21 @@ impl Server {
                 }
             }
         });
+    }
+}
+
+/// Serves on for a while, or until the app is not healthy any more.
+async fn blocked(sidecar: &Sidecar, block: Duration) {
+    tracing::info!("serving on for {block:?}, or until the app is not healthy");
+    let unhealthy = async {
+        match &sidecar.app {
+            // Its sender is in the app.
+            Some(app) => drop(app.healthy().wait_for(|healthy| !healthy).await),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = tokio::time::sleep(block) => {}
+        () = unhealthy => tracing::info!("the app is not healthy"),
     }
 }

@@ -19,6 +19,7 @@ use super::listen::Stream;
 use super::patience::{LOOK, Patience, Progress};
 use super::wire::{Counted, Wire};
 use crate::http::Offer;
+use crate::link::{STREAM_WINDOW, WINDOW};
 use crate::{Sidecar, grpc, http, invoke, metrics};
 
 /// Requests at once on one HTTP/2 connection. One client may hold a single connection for all it does.
@@ -200,6 +201,8 @@ fn http2_builder(streams: u32, max_head: usize) -> http2::Builder<TokioExecutor>
     // Clients whose deadlines are short give up many at once, and mean no harm: 20, as by default, would end them all.
     builder.max_pending_accept_reset_streams(usize::try_from(streams).ok());
     builder.timer(TokioTimer::new()).keep_alive_interval(SILENCE).keep_alive_timeout(ANSWER);
+    // A body that an app does not take must not hold up other requests.
+    builder.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(WINDOW);
     builder
 }
 

@@ -16,7 +16,7 @@ use crate::ApiError;
 /// An illegal key, or a provider that failed.
 pub async fn get(store: &Store, key: &str) -> Result<Option<Entry>, ApiError> {
     let full = store.key(key)?;
-    match asked(store, "get", || store.provider.get(&full)).await {
+    match called(store, "get", || store.provider.get(&full)).await {
         Ok(entry) => Ok(entry),
         Err(error) => Err(ApiError::internal(
             "ERR_STATE_GET",
@@ -32,7 +32,7 @@ pub async fn get(store: &Store, key: &str) -> Result<Option<Entry>, ApiError> {
 pub async fn bulk_get(store: &Store, keys: &[String]) -> Result<Vec<Option<Entry>>, ApiError> {
     let full = keys.iter().map(|key| store.key(key)).collect::<Result<Vec<_>, _>>()?;
     let full: Vec<&str> = full.iter().map(String::as_str).collect();
-    let entries = asked(store, "bulk_get", || store.provider.bulk_get(&full)).await;
+    let entries = called(store, "bulk_get", || store.provider.bulk_get(&full)).await;
     entries.map_err(|error| {
         ApiError::internal(
             "ERR_STATE_BULK_GET",
@@ -47,7 +47,10 @@ pub async fn bulk_get(store: &Store, keys: &[String]) -> Result<Vec<Option<Entry
 /// An illegal key, an etag that does not match, bad options, or a provider that failed.
 pub async fn save(store: &Store, save: Save) -> Result<(), ApiError> {
     let full = store.key(&save.key)?;
-    let saved = asked(store, "set", || start_save(store, &full, save)).await;
+    let saved = match &store.policy {
+        None => asked(store, "set", || start_save(store, &full, save)).await,
+        Some(_) => called(store, "set", || start_save(store, &full, save.clone())).await,
+    };
     saved.map(drop).map_err(|error| save_error(store, &error))
 }
 
@@ -63,8 +66,19 @@ pub async fn save_all(store: &Store, mut saves: Vec<Save>) -> Result<(), ApiErro
         return save(store, only).await;
     }
     let keys = saves.iter().map(|item| store.key(&item.key)).collect::<Result<Vec<_>, _>>()?;
-    let save = || keys.iter().zip(saves).map(|(full, item)| start_save(store, full, item)).collect();
-    let saved = asked_all(store, "bulk_set", save, first_failure).await;
+    let saved = match &store.policy {
+        None => {
+            let save = || keys.iter().zip(saves).map(|(full, item)| start_save(store, full, item)).collect();
+            asked_all(store, "bulk_set", save, first_failure).await
+        }
+        Some(policy) => {
+            let save = || {
+                let saves = saves.iter().cloned();
+                keys.iter().zip(saves).map(|(full, item)| start_save(store, full, item)).collect()
+            };
+            Box::pin(policy.call(|| name(store), || asked_all(store, "bulk_set", save, first_failure))).await
+        }
+    };
     saved.map_err(|error| save_error(store, &error))
 }
 
@@ -74,7 +88,10 @@ pub async fn save_all(store: &Store, mut saves: Vec<Save>) -> Result<(), ApiErro
 /// As [`save`].
 pub async fn delete(store: &Store, delete: &Delete) -> Result<(), ApiError> {
     let full = store.key(&delete.key)?;
-    let deleted = asked(store, "delete", || start_delete(store, full, delete)).await;
+    let deleted = match &store.policy {
+        None => asked(store, "delete", || start_delete(store, full, delete)).await,
+        Some(_) => called(store, "delete", || start_delete(store, full.clone(), delete)).await,
+    };
     deleted.map(drop).map_err(|error| {
         failed_change(&error, "ERR_STATE_DELETE", &format!("failed deleting state with key {}", delete.key))
     })
@@ -86,8 +103,17 @@ pub async fn delete(store: &Store, delete: &Delete) -> Result<(), ApiError> {
 /// As [`save_all`].
 pub async fn delete_all(store: &Store, deletes: &[Delete]) -> Result<(), ApiError> {
     let keys = deletes.iter().map(|item| store.key(&item.key)).collect::<Result<Vec<_>, _>>()?;
-    let delete = || keys.into_iter().zip(deletes).map(|(key, item)| start_delete(store, key, item)).collect();
-    asked_all(store, "bulk_delete", delete, first_failure).await.map_err(|error| {
+    let start = |keys: Vec<String>| {
+        keys.into_iter().zip(deletes).map(|(key, item)| start_delete(store, key, item)).collect()
+    };
+    let deleted = match &store.policy {
+        None => asked_all(store, "bulk_delete", || start(keys), first_failure).await,
+        Some(policy) => {
+            let delete = || asked_all(store, "bulk_delete", || start(keys.clone()), first_failure);
+            Box::pin(policy.call(|| name(store), delete)).await
+        }
+    };
+    deleted.map_err(|error| {
         failed_change(
             &error,
             "ERR_STATE_DELETE",
@@ -122,7 +148,25 @@ pub async fn transact(store: &Store, writes: Vec<Write>) -> Result<(), ApiError>
             }
         });
     }
-    asked(store, "transact", || store.provider.transact(changes)).await.map_err(failed)
+    let done = match &store.policy {
+        None => asked(store, "transact", || store.provider.transact(changes)).await,
+        Some(_) => called(store, "transact", || store.provider.transact(changes.clone())).await,
+    };
+    done.map_err(failed)
+}
+
+/// What a store is called in failures.
+fn name(store: &Store) -> String {
+    format!("state store {}", store.name)
+}
+
+/// Has the provider called, as the store's policy has it if there is one.
+async fn called<T>(store: &Store, operation: &'static str, call: impl Fn() -> Answer<T>) -> Result<T, Error> {
+    match &store.policy {
+        None => asked(store, operation, call).await,
+        // Aside, so that calls without it are not larger.
+        Some(policy) => Box::pin(policy.call(|| name(store), || asked(store, operation, &call))).await,
+    }
 }
 
 fn start_save(store: &Store, full: &str, save: Save) -> Answer<Etag> {

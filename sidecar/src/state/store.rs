@@ -11,6 +11,7 @@ use super::prefix::prefixed;
 use crate::ApiError;
 use crate::component::Listed;
 use crate::metrics::Meter;
+use crate::resiliency::{Direction, Policy, Resiliency};
 
 /// What keeps a store's values; each treats a foreign etag as Dapr's component of that type does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Store {
     pub provider: Arc<dyn KeyValue>,
     /// What makes a span of each call of the provider.
     pub(crate) tracing: Option<Tracing>,
+    /// What is done where a call of the provider fails, if anything is said.
+    pub(crate) policy: Option<Arc<Policy>>,
     /// What counts each call of the provider.
     pub(crate) meter: Option<Arc<Meter>>,
     prefix: String,
@@ -86,7 +89,8 @@ impl Store {
     ) -> Self {
         let name = name.into();
         let prefix = prefix.resolve(app_id, &name, namespace);
-        Self { name, backend, version: "v1".to_owned(), provider, tracing: None, meter: None, prefix }
+        let version = "v1".to_owned();
+        Self { name, backend, version, provider, tracing: None, policy: None, meter: None, prefix }
     }
 
     /// The store as metadata tells it.
@@ -125,6 +129,14 @@ impl Stores {
     /// Adds a store.
     pub(crate) fn add(&mut self, store: Store) {
         self.stores.push(store);
+    }
+
+    /// Sets what is done where calls of the stores fail.
+    pub(crate) fn police(&mut self, resiliency: &Resiliency) {
+        for store in &mut self.stores {
+            let policy = resiliency.component(&store.name, "Statestore", Direction::Outbound);
+            store.policy = policy.map(Arc::new);
+        }
     }
 
     /// The store of this name. A handful at most, so that a scan beats hashing the name.

@@ -86,6 +86,11 @@ impl App {
         self.asked.borrow().iter().filter(|asked| asked.path.starts_with(path)).cloned().collect()
     }
 
+    /// The requests so far, but for what a sidecar asks when it begins.
+    pub(crate) fn calls(&self) -> Vec<Asked> {
+        self.asked.borrow().iter().filter(|asked| !asked.path.starts_with("/dapr/")).cloned().collect()
+    }
+
     /// Waits for so many requests whose path begins so.
     pub(crate) async fn until_asked(&self, path: &str, count: usize) -> Vec<Asked> {
         let mut changes = self.asked.subscribe();

@@ -153,7 +153,7 @@ async fn a_call_for_nobody_or_for_an_app_that_is_not_there_fails_clearly() {
     let status = unary(&mut channel(&caller).await, to_callee(word("x")), "Unary").await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
     assert!(status.message().contains("--app-protocol grpc"), "{status}");
-    assert!(app.asked("").is_empty());
+    assert!(app.calls().is_empty());
 }
 
 fn invoke(id: &str, method: &str, verb: Verb, query: &str) -> InvokeServiceRequest {
@@ -198,7 +198,7 @@ async fn invoke_service_reaches_apps_that_speak_http() {
         assert_eq!((&*info.reason, &*info.metadata["http.code"]), ("Not Found", "404"));
         assert_eq!(info.metadata["http.error_message"], "no such thing");
 
-        let before = app.asked("").len();
+        let before = app.calls().len();
         for (method, verb, said) in [
             ("a?b", Verb::Get, "invalid method"),
             ("a#b", Verb::Get, "invalid method"),
@@ -215,7 +215,7 @@ async fn invoke_service_reaches_apps_that_speak_http() {
         without.message.as_mut().unwrap().http_extension = None;
         let status = client.invoke_service(without).await.unwrap_err();
         assert!(status.message().contains("missing HTTP extension field"), "{status}");
-        assert_eq!(app.asked("").len(), before);
+        assert_eq!(app.calls().len(), before);
         let status = client.invoke_service(invoke("nobody", "a", Verb::Get, "")).await.unwrap_err();
         assert!(status.message().contains("couldn't find service: nobody"), "{status}");
     }
@@ -372,7 +372,7 @@ async fn a_sidecar_of_daprs_own_can_call() {
     assert_eq!(String::from_utf8(body).unwrap(), "POST /a/b?x=1 300000");
 
     // Parts out of their order, and none at all.
-    let before = app.asked("").len();
+    let before = app.calls().len();
     parts.swap(1, 2);
     for parts in [parts, Vec::new()] {
         client.ready().await.unwrap();
@@ -380,7 +380,7 @@ async fn a_sidecar_of_daprs_own_can_call() {
         let request = tonic::Request::new(tokio_stream::iter(parts));
         assert!(client.streaming(request, path.clone(), codec).await.is_err());
     }
-    assert_eq!(app.asked("").len(), before);
+    assert_eq!(app.calls().len(), before);
     // A call for another app.
     let mut astray = call;
     astray.metadata.insert("dapr-callee-app-id".to_owned(), Values { values: vec!["other".to_owned()] });

@@ -132,7 +132,7 @@ async fn the_app_gets_its_own_token_and_not_the_sidecars() {
     let caller = caller_of(&callee, &[]);
     let path = "/v1.0/invoke/callee/method/x";
     let answer = call(&callee, "GET", path, &[("dapr-api-token", "wrong")], "").await;
-    assert_eq!((answer.status.as_u16(), app.asked("/x").len()), (401, 0));
+    assert_eq!((answer.status.as_u16(), app.calls().len()), (401, 0));
     for (sidecar, token) in [(&callee, "ours"), (&caller, "whatever")] {
         assert_eq!(call(sidecar, "GET", path, &[("dapr-api-token", token)], "").await.status, StatusCode::OK);
     }
@@ -159,7 +159,7 @@ async fn a_path_leads_to_the_app_it_names_and_nowhere_else() {
             assert_eq!(call(sidecar, "PUT", path, &[], "").await.body, format!("PUT {expected}"), "{path}");
         }
     }
-    let before = app.asked("").len();
+    let before = app.calls().len();
     for path in [
         "/v1.0/invoke/../invoke/callee/method/x",
         "/v1.0/invoke/callee/../caller/method/x",
@@ -174,7 +174,7 @@ async fn a_path_leads_to_the_app_it_names_and_nowhere_else() {
         assert!(matches!(answer.status.as_u16(), 404 | 500), "{path}: {answer:?}");
         assert_eq!(answer.json()["errorCode"], "ERR_DIRECT_INVOKE");
     }
-    assert_eq!(app.asked("").len(), before);
+    assert_eq!(app.calls().len(), before);
     assert_eq!(caller.reached(None).await, 0);
 }
 

@@ -210,7 +210,7 @@ async fn who_may_call_what_is_decided_where_the_app_is() {
     ] {
         let caller = caller(id);
         for (method, path, allowed) in calls {
-            let before = app.asked("").len();
+            let before = app.calls().len();
             let uri = format!("/v1.0/invoke/callee/method{path}");
             // Nobody gets in by another's name.
             let headers = [("dapr-caller-app-id", "friend"), ("dapr-caller-namespace", "default")];
@@ -223,7 +223,7 @@ async fn who_may_call_what_is_decided_where_the_app_is() {
             let start = "failed to invoke, id: callee, err: rpc error: code = PermissionDenied desc = access control \
                          policy has denied access to id: spiffe://public/ns/default/";
             assert!(message.starts_with(&format!("{start}{id} operation: ")), "{message}");
-            assert_eq!(app.asked("").len(), before, "{id} {method} {path}");
+            assert_eq!(app.calls().len(), before, "{id} {method} {path}");
         }
     }
     // Its own app is not kept out.

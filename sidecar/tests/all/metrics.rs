@@ -269,7 +269,7 @@ async fn messages_are_counted() {
         let published = format!("{{{own},success=\"true\",topic=\"orders\"}}");
         assert!(value(&text, &format!("dapr_component_pubsub_egress_count{published}")) >= 1.0);
         assert!(value(&text, &format!("dapr_component_pubsub_egress_latencies_count{published}")) >= 1.0);
-        assert_eq!(value(&text, &format!("dapr_component_pubsub_egress_bulk_count{published}")), 1.0);
+        assert_eq!(value(&text, &format!("dapr_component_bulk_pubsub_egress_count{published}")), 1.0);
         let labels = "app_id=\"app\",method=\"PublishEvent\",status=\"204\"";
         assert!(value(&text, &format!("dapr_http_server_request_count{{{labels}}}")) >= 1.0);
         break;

@@ -45,11 +45,20 @@ impl Raw {
                 stream.set_nodelay(true).unwrap();
                 let answer = Arc::clone(&answer);
                 connections.spawn(async move {
-                    let service = service_fn(move |request| {
-                        let answer = answer(request);
-                        async move { Ok::<_, Infallible>(answer.await) }
+                    let service = service_fn(move |request: Request<Incoming>| {
+                        let begun = begins(request.uri().path());
+                        let answer = begun.is_none().then(|| answer(request));
+                        async move {
+                            Ok::<_, Infallible>(match (begun, answer) {
+                                (Some(begun), _) => begun,
+                                (None, Some(answer)) => answer.await,
+                                (None, None) => unreachable!("one of them is there"),
+                            })
+                        }
                     });
-                    let builder = auto::Builder::new(TokioExecutor::new());
+                    let mut builder = auto::Builder::new(TokioExecutor::new());
+                    // What one handler does not read is not to hold up the others here.
+                    builder.http2().initial_connection_window_size(1 << 30);
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -62,6 +71,19 @@ impl Drop for Raw {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+/// The answer to what a sidecar asks when it begins: this app subscribes to nothing.
+fn begins(path: &str) -> Option<Response<Body>> {
+    let response = Response::builder();
+    let response = if matches!(path, "/dapr/subscribe" | "/dapr/config") {
+        response.status(404)
+    } else if path.starts_with("/dapr.proto.runtime.v1.AppCallback/List") {
+        response.header("content-type", "application/grpc").header("grpc-status", "12")
+    } else {
+        return None;
+    };
+    Some(response.body(full("")).unwrap())
 }
 
 /// A whole body.

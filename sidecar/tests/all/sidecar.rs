@@ -89,6 +89,13 @@ impl Sidecar {
         process::calls(std::str::from_utf8(&answer.body).unwrap(), "store", operation)
     }
 
+    /// How much of its memory is resident, in bytes.
+    pub(crate) fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.0.child.id().to_string()).status();
         assert!(status.unwrap().success());

@@ -3,6 +3,7 @@
 mod bindings;
 mod configuration;
 mod lock;
+mod middleware;
 mod opening;
 mod pubsub;
 mod redis;
@@ -51,6 +52,10 @@ pub(super) async fn component(
         }
         Some("lock") => {
             components.locks.add(&manifest.name, Arc::new(lock::store(&opening).await?));
+            components.listed.push(Listed::of(manifest, &[]));
+        }
+        Some("middleware") => {
+            components.middleware.add(&manifest.name, Arc::new(middleware::middleware(&opening)?));
             components.listed.push(Listed::of(manifest, &[]));
         }
         Some("bindings") => {

@@ -26,6 +26,7 @@ use super::event::Event;
 use super::rules::route;
 use super::subscription::Subscription;
 use crate::Sidecar;
+use crate::resiliency::{Judged, Policy};
 
 /// Delivers the events of one subscription.
 pub(super) struct Runner {
@@ -162,7 +163,10 @@ impl Runner {
             None => {
                 let mut verdicts = Vec::with_capacity(1);
                 for received in received {
-                    verdicts.push(self.one(received).await);
+                    verdicts.push(match &self.pubsub.inbound {
+                        None => self.one(received).await,
+                        Some(policy) => Box::pin(self.under(policy, received)).await,
+                    });
                 }
                 verdicts
             }
@@ -206,6 +210,16 @@ impl Runner {
             true => of_raw(&received.message.body, topic, pubsub).into(),
             false => received.message.body.clone(),
         }
+    }
+
+    /// As [`Runner::one`], as often as a policy has it before the provider is told.
+    async fn under(&self, policy: &Policy, received: &Received) -> Verdict {
+        let judge = |verdict: &Verdict| match verdict {
+            Verdict::Success | Verdict::Ignored(_) | Verdict::Dropped(_) => Judged::Success,
+            Verdict::Failed(_) | Verdict::Unreachable(_) => Judged::Again,
+        };
+        let outcome = policy.run(|| self.one(received), judge).await;
+        outcome.unwrap_or_else(|stopped| Verdict::Failed(stopped.to_string()))
     }
 
     fn measured(&self, verdict: Verdict, start: Instant) -> Verdict {

@@ -170,7 +170,7 @@ async fn metrics_count_what_is_published_and_delivered() {
     sidecar.call("POST", "/v1.0/publish/bulk/bus/many", entries).await.is_empty();
     let mut missing = vec![
         ("dapr_component_pubsub_egress_count", "success=\"true\",topic=\"t\"", "4"),
-        ("dapr_component_pubsub_egress_bulk_count", "success=\"true\",topic=\"many\"", "1"),
+        ("dapr_component_bulk_pubsub_egress_count", "success=\"true\",topic=\"many\"", "1"),
         ("dapr_component_pubsub_ingress_count", "process_status=\"success\",topic=\"t\"", "2"),
         ("dapr_component_pubsub_ingress_count", "process_status=\"drop\",topic=\"t\"", "1"),
         ("dapr_component_pubsub_ingress_count", "process_status=\"retry\",topic=\"t\"", "1"),
