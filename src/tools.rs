@@ -47,7 +47,7 @@ pub(crate) fn require(binaries: &Path, lanes: &[LaneSpec]) -> Result<Vec<PathBuf
         return Ok(there.into_iter().map(|name| binaries.join(name)).collect());
     }
     bail!(Refused(format!(
-        "missing in {}: {}; build by `cargo build --release --workspace --bins`",
+        "missing in {}: {}; build by `cargo build --release --workspace --bins --features pillion-sidecar/shared-memory`",
         binaries.display(),
         missing.join(", ")
     )))
@@ -89,7 +89,7 @@ fn answer(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let out = command.output().map_err(|error| {
         Refused(format!(
-            "{program} does not start ({error}); build by `cargo build --release --workspace --bins`"
+            "{program} does not start ({error}); build by `cargo build --release --workspace --bins --features pillion-sidecar/shared-memory`"
         ))
     })?;
     if !out.status.success() {

@@ -131,7 +131,9 @@ fn missing(command: &Command, error: &io::Error) -> String {
     if name == "redis-server" {
         REDIS_MISSING.to_owned()
     } else {
-        format!("{program} is missing: build it by `cargo build --release --workspace --bins`")
+        format!(
+            "{program} is missing: build it by `cargo build --release --workspace --bins --features pillion-sidecar/shared-memory`"
+        )
     }
 }
 

@@ -179,7 +179,7 @@ pub fn judge(name: String, standing: &Standing) -> Check {
     }
     if !standing.debug.is_empty() {
         let found = format!(
-            "a debug build of {}; build by `cargo build --release --workspace --bins`",
+            "a debug build of {}; build by `cargo build --release --workspace --bins --features pillion-sidecar/shared-memory`",
             standing.debug.join(" and ")
         );
         return Check { name, outcome: CheckOutcome::Refuse, found };
