@@ -70,7 +70,12 @@ async fn an_app_that_speaks_grpc_is_asked_by_its_callback() {
     let app = Raw::start(move |request: Request<Incoming>| {
         let well = told.load(Ordering::Relaxed);
         async move {
-            let methods = ["AppCallbackHealthCheck/HealthCheck", "AppCallback/OnInvoke"];
+            let methods = [
+                "AppCallbackHealthCheck/HealthCheck",
+                "AppCallback/OnInvoke",
+                "ListTopicSubscriptions",
+                "ListInputBindings",
+            ];
             assert!(methods.iter().any(|method| request.uri().path().ends_with(method)));
             let (writer, body) = raw::written();
             writer.send(Frame::data(vec![0; 5].into())).unwrap();
@@ -130,10 +135,15 @@ async fn slow() -> (Raw, watch::Sender<bool>, Arc<AtomicUsize>, watch::Receiver<
     let (count, counted) = watch::channel(0_usize);
     let (now, seen) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&most));
     let count = Arc::new(count);
-    let app = Raw::start(move |_| {
+    let app = Raw::start(move |request: Request<Incoming>| {
+        // What it subscribes to is asked of it as well.
+        let asked = request.uri().path().starts_with("/dapr/");
         let (mut going, now, most) = (going.clone(), Arc::clone(&now), Arc::clone(&seen));
         let count = Arc::clone(&count);
         async move {
+            if asked {
+                return Response::builder().status(404).body(raw::full("")).unwrap();
+            }
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             count.send_modify(|count| *count += 1);
             let (writer, body) = raw::written();
