@@ -30,6 +30,7 @@ pub(crate) use request::{AppAnswer, into_save};
 
 use crate::body::Body;
 use crate::metrics::Name;
+use crate::middleware::Pipeline;
 use crate::{ApiError, Sidecar};
 
 /// What a port offers.
@@ -112,16 +113,15 @@ async fn perform_or_refuse(
     name: &mut Name,
 ) -> Response<Body> {
     let (mut head, body) = request.into_parts();
+    let mut body = body;
     if let Some(pipeline) = &sidecar.http_pipeline
         && offer == Offer::Whole
-        && !Route::find(&head.method, head.uri.path()).is_health()
-        && sidecar.admits(&head.headers)
-        && let Some(answer) = pipeline.look(&sidecar.components(), &mut head)
     {
-        return match body::discard(&head.headers, body, sidecar.max_body_size).await {
-            true => answer,
-            false => answer::last(answer),
-        };
+        // Aside, so that requests without it are not larger.
+        match Box::pin(looked_at(sidecar, pipeline, &mut head, body)).await {
+            Ok(unread) => body = unread,
+            Err(answer) => return answer,
+        }
     }
     let route = match &sidecar.settings.offered {
         Some(offered) if !offered.has_path(head.uri.path()) => Route::Unknown,
@@ -158,6 +158,24 @@ async fn perform_or_refuse(
         true => refused,
         false => answer::last(refused),
     }
+}
+
+/// Has a request looked at before it is answered: its body, or the answer that is the end of it. Who has no token, and
+/// what asks for health, is for others to answer.
+async fn looked_at(
+    sidecar: &Arc<Sidecar>,
+    pipeline: &Pipeline,
+    head: &mut Parts,
+    body: Incoming,
+) -> Result<Incoming, Response<Body>> {
+    if Route::find(&head.method, head.uri.path()).is_health() || !sidecar.admits(&head.headers) {
+        return Ok(body);
+    }
+    let Some(answer) = pipeline.look(&sidecar.components(), head) else { return Ok(body) };
+    Err(match body::discard(&head.headers, body, sidecar.max_body_size).await {
+        true => answer,
+        false => answer::last(answer),
+    })
 }
 
 /// Performs a call. A body is read before anything else is looked at: a client that is still writing when its
