@@ -125,7 +125,7 @@ async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incomin
     let mut name = Name::of_route(&route);
     let response = 'answered: {
         let refused = if let Some(answer) = stopped {
-            answer
+            *answer
         } else if !open && !sidecar.admits(&head.headers) {
             answer::text(StatusCode::UNAUTHORIZED, "invalid api token")
         } else {
@@ -163,11 +163,12 @@ async fn dispatch(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incomin
 
 /// Has the middleware look at a request: it may change it, or answer it. Neither questions for health nor who has no token
 /// get so far.
-fn look(sidecar: &Sidecar, pipeline: &Pipeline, offer: Offer, head: &mut Parts) -> Option<Answer> {
+fn look(sidecar: &Sidecar, pipeline: &Pipeline, offer: Offer, head: &mut Parts) -> Option<Box<Answer>> {
     let passes = offer != Offer::Whole
         || Route::find(&head.method, head.uri.path()).is_health()
         || !sidecar.admits(&head.headers);
-    if passes { None } else { pipeline.look(&sidecar.components(), head) }
+    // An answer is large, and every request would keep room for it.
+    if passes { None } else { pipeline.look(&sidecar.components(), head).map(Box::new) }
 }
 
 /// Whether apps may be called.
