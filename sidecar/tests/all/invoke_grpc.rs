@@ -153,7 +153,7 @@ async fn a_call_for_nobody_or_for_an_app_that_is_not_there_fails_clearly() {
     let status = unary(&mut channel(&caller).await, to_callee(word("x")), "Unary").await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
     assert!(status.message().contains("--app-protocol grpc"), "{status}");
-    assert!(app.asked("").is_empty());
+    assert!(app.asked("/test").is_empty());
 }
 
 fn invoke(id: &str, method: &str, verb: Verb, query: &str) -> InvokeServiceRequest {
