@@ -20,6 +20,9 @@ pub(crate) struct Services<S: Service> {
     name: String,
 }
 
+/// Makes or opens the service that carries calls.
+type CallsBuilder<S> = iceoryx2::service::builder::request_response::Builder<[u8], Header, [u8], (), S>;
+
 // === impl Services ===
 
 impl<S: Service> Services<S> {
@@ -50,10 +53,7 @@ impl<S: Service> Services<S> {
         })
     }
 
-    fn calls_builder(
-        &self,
-    ) -> Result<iceoryx2::service::builder::request_response::Builder<[u8], Header, [u8], (), S>, OpenError>
-    {
+    fn calls_builder(&self) -> Result<CallsBuilder<S>, OpenError> {
         Ok(self
             .builder("calls")?
             .request_response::<[u8], [u8]>()
