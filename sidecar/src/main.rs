@@ -57,7 +57,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
 /// daprd does, and every program in Go.
 fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, ..limit.clone() };
+    let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!("no more than {:?} connections and files can be open: {error}", limit.current);
     }

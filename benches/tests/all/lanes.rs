@@ -31,6 +31,7 @@ fn only_the_empty_call_takes_noop() {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail by panic, as tests do")]
 fn names(of: &[&str]) -> Vec<String> {
     let of: Vec<String> = of.iter().map(|&name| name.to_owned()).collect();
     let lanes = Registry::built_in().unwrap().choose(&of).unwrap();

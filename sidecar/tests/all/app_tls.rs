@@ -41,7 +41,7 @@ async fn app() -> u16 {
                     let (head, body) = request.into_parts();
                     let said = format!("{:?} {}", head.version, head.uri.path());
                     let body = body.collect().await.unwrap().to_bytes();
-                    if !head.headers.get("content-type").is_some_and(|it| it == "application/grpc") {
+                    if head.headers.get("content-type").is_none_or(|it| it != "application/grpc") {
                         return Ok::<_, Infallible>(Response::new(raw::full(said)));
                     }
                     let (writer, answer) = raw::written();

@@ -5,7 +5,6 @@ mod app;
 mod clients;
 mod lanes;
 mod memory;
-#[expect(dead_code, reason = "the sidecar's own tests look at more of it")]
 #[path = "../../../../sidecar/tests/all/process.rs"]
 mod process;
 mod sidecar;

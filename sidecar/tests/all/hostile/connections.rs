@@ -148,7 +148,7 @@ async fn slow_readers_do_not_fill_the_memory() {
     let before = memory(&sidecar);
     let mut slow = Vec::new();
     for _ in 0..100 {
-        let mut stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
+        let stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
         let request = "GET /v1.0/state/store/large HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000);
         // More than the sidecar takes before its answers are taken.
         let (reading, mut writing) = stream.into_split();

@@ -113,6 +113,9 @@ async fn flood(address: &str, frames: impl Fn(u32) -> Vec<u8>) -> usize {
     written
 }
 
+/// The frame of each number.
+type Flood<'a> = Box<dyn Fn(u32) -> Vec<u8> + 'a>;
+
 #[tokio::test]
 async fn floods_of_frames_are_survived_within_bounds() {
     let sidecar = Sidecar::memory();
@@ -120,7 +123,7 @@ async fn floods_of_frames_are_survived_within_bounds() {
     let before = memory(&sidecar);
     let odd = |number: u32| 2 * number + 1;
     let opened = |number| frame(HEADERS, END_HEADERS, odd(number), &call("GetMetadata", &[]));
-    let floods: [(&str, Box<dyn Fn(u32) -> Vec<u8>>); 10] = [
+    let floods: [(&str, Flood); 10] = [
         // Streams that are reset as soon as they are opened.
         ("reset", Box::new(|n| [opened(n), frame(RST_STREAM, 0, odd(n), &8_u32.to_be_bytes())].concat())),
         // Streams that never end.
