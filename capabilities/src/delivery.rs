@@ -128,6 +128,12 @@ impl Ticket {
         self
     }
 
+    /// Has the delivery made again, as dropping the ticket does, and waits for that. Nobody looked at it, so that it is not
+    /// counted.
+    pub(crate) fn give_back(mut self) -> Answer<()> {
+        self.settle.take().map_or(Answer::Ready(Ok(())), |settle| settle.settle(Outcome::Redeliver))
+    }
+
     /// Says what is to become of the delivery.
     pub fn settle(mut self, outcome: Outcome) -> Answer<()> {
         self.counters.count_outcome(outcome);

@@ -60,7 +60,7 @@ impl<R: Send + 'static> Outlet<R> {
         let ticket = Ticket::new(Arc::clone(&self.counters), settle).holding(permit);
         if let Err(TrySendError::Full(delivery) | TrySendError::Closed(delivery)) =
             self.deliveries.try_send(Delivery { received, ticket })
-            && let Err(error) = delivery.redeliver().wait().await
+            && let Err(error) = delivery.ticket.give_back().wait().await
         {
             tracing::debug!(%error, "a delivery that nobody wants any more could not go back");
         }

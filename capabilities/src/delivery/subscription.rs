@@ -49,7 +49,7 @@ impl<R> Subscription<R> {
         let Source::Task { mut deliveries, ended } = self.source else { return };
         deliveries.close();
         while let Some(delivery) = deliveries.recv().await {
-            if let Err(error) = delivery.redeliver().wait().await {
+            if let Err(error) = delivery.ticket.give_back().wait().await {
                 tracing::debug!(%error, "a delivery that nobody wants any more could not go back");
             }
         }

@@ -59,9 +59,6 @@ impl Page<'_> {
         for (name, store) in components.locks.iter() {
             self.calls(name, store.provider.name(), store.provider.counters());
         }
-        for (name, pubsub) in components.pubsub.iter() {
-            self.calls(name, pubsub.provider.name(), pubsub.provider.counters());
-        }
         for (name, binding) in components.outputs.iter() {
             match &binding.output {
                 crate::bindings::Output::Http(http) => {
