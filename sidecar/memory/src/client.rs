@@ -99,7 +99,9 @@ impl Client {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         let _under_way = UnderWay(&self.under_way);
         let call = Call { id: 0, request: Some(request) };
-        let response = self.wait(&line, line.send(&call)?).await?;
+        // Dropped after the response: the next request on its channel must not find that one still there.
+        let mut pending = line.send(&call)?;
+        let response = self.wait(&line, &mut pending).await?;
         let reply =
             Reply::decode(response.payload()).map_err(|error| ClientError::Failed(error.to_string()))?;
         Ok(reply.outcome)
@@ -200,11 +202,11 @@ impl Client {
     async fn wait(
         &self,
         line: &Line,
-        mut pending: Pending,
+        pending: &mut Pending,
     ) -> Result<Response<Service, [u8], ()>, ClientError> {
         let mut pause = Pause::new();
         loop {
-            if let Some(response) = look(&mut pending)? {
+            if let Some(response) = look(pending)? {
                 return Ok(response);
             }
             let alone = self.under_way.load(Ordering::Relaxed) <= 1;
@@ -214,7 +216,7 @@ impl Client {
                     pause = Pause::new();
                 }
                 Some(elapsed) if elapsed > SPIN && !self.busy => {
-                    let found = line.sleep(&mut pending).await?;
+                    let found = line.sleep(pending).await?;
                     if let Some(response) = found {
                         return Ok(response);
                     }
@@ -223,7 +225,7 @@ impl Client {
                 }
                 // What could have been sent before it went was looked for above, and is once more.
                 Some(_) if !pending.is_connected() => {
-                    return match look(&mut pending)? {
+                    return match look(pending)? {
                         Some(response) => Ok(response),
                         None => {
                             self.forget(Some(line));

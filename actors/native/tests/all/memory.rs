@@ -41,19 +41,24 @@ async fn no_visit_is_lost_among_many_and_many_clients() {
     tokio::join!(first, second);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn more_calls_than_fit_wait_for_their_turn() {
     let name = name();
     let _sidecar = Sidecar::with(&["--shared-memory", &name], &[]);
     let client = std::sync::Arc::new(client(&name));
     client.set("k", b"v").await.unwrap();
-    let mut calls = tokio::task::JoinSet::new();
-    for _ in 0..500 {
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..100 {
         let client = std::sync::Arc::clone(&client);
-        calls.spawn(async move { client.get("k").await.unwrap().unwrap() });
+        // One after another: what a call used is used again at once, while other threads still read their answers.
+        callers.spawn(async move {
+            for _ in 0..50 {
+                assert_eq!(client.get("k").await.unwrap().unwrap(), "v");
+            }
+        });
     }
-    while let Some(value) = calls.join_next().await {
-        assert_eq!(value.unwrap(), "v");
+    while let Some(called) = callers.join_next().await {
+        called.unwrap();
     }
 }
 
