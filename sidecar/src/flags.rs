@@ -120,7 +120,7 @@ pub struct Flags {
     /// The address for metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = listen_address)]
     pub metrics_listen_address: IpAddr,
-    /// The origins whose pages may call the sidecar, separated by commas, as https://example.com, https://*.example.com
+    /// The origins whose pages may call the sidecar, separated by commas, as `https://example.com`, https://*.example.com
     /// or *; no page may by default
     #[arg(long, value_name = "ORIGINS", default_value = "")]
     pub allowed_origins: String,
