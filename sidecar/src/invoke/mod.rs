@@ -160,8 +160,7 @@ async fn once_http(
 ) -> Result<Response<Body>, Refused> {
     match way {
         Way::Local => {
-            let own = &sidecar.app_id;
-            headers::introduce(request.headers_mut(), own, own, &sidecar.invoker.namespace);
+            introduce_own(sidecar, &mut request);
             local::http(sidecar, request).await
         }
         Way::Remote(address, place) => remote::http(sidecar, address, place, request).await,
@@ -197,8 +196,7 @@ async fn once_grpc(
 ) -> Result<Response<Body>, Refused> {
     match way {
         Way::Local => {
-            let own = &sidecar.app_id;
-            headers::introduce(request.headers_mut(), own, own, &sidecar.invoker.namespace);
+            introduce_own(sidecar, &mut request);
             local::grpc(sidecar, request).await
         }
         Way::Remote(address, place) => remote::grpc(sidecar, address, place, request).await,
@@ -207,6 +205,12 @@ async fn once_grpc(
             "gRPC is passed on to apps, by their ids; call a server that is none directly",
         )),
     }
+}
+
+/// Tells the own app that it is called by itself.
+fn introduce_own(sidecar: &Sidecar, request: &mut Request<Body>) {
+    let own = &sidecar.app_id;
+    headers::introduce(request.headers_mut(), own, own, &sidecar.invoker.namespace);
 }
 
 /// The name by which a policy has an app.
