@@ -1,6 +1,7 @@
 //! The binary `pillion-sidecar`.
 
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -10,7 +11,14 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    let Err(error) = start() else { return ExitCode::SUCCESS };
+    // In words alone: a wrong setting is no defect whose stack anybody wants to see. Whoever started us may not read them.
+    let _ = writeln!(std::io::stderr(), "Error: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn start() -> anyhow::Result<()> {
     let flags = Flags::from_environment();
     logging::start(&flags.log_level, flags.log_as_json).map_err(anyhow::Error::msg)?;
     raise_open_files();
