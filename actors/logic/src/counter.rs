@@ -15,7 +15,7 @@ pub(crate) async fn handle<C: Capabilities + Sync>(
     match parsed.parse(request) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(AppError::bad_request("the HTTP request is cut short")),
-        Err(error) => return Err(not_http(error)),
+        Err(_) => return Err(AppError::bad_request("not HTTP/1.1")),
     }
     // Both are there after a complete parse.
     let (method, path) = (parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
@@ -47,9 +47,4 @@ pub async fn count<C: Capabilities + Sync>(
     reply.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     reply.push(b'}');
     Ok(())
-}
-
-#[cold]
-fn not_http(error: httparse::Error) -> AppError {
-    AppError::BadRequest(format!("not HTTP/1.1: {error}"))
 }

@@ -16,13 +16,11 @@ pub enum AppError {
     #[error("key {0} is not there; set it first")]
     MissingKey(String),
     /// A record of the store is not what the app wrote there.
-    #[error("record {key} is damaged: {reason}")]
-    BadRecord {
+    #[error("record {0} is damaged: it is not what the app writes there")]
+    BadRecord(
         /// The record's key.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+        String,
+    ),
     /// A capability call failed.
     #[error(transparent)]
     Call(#[from] CallError),

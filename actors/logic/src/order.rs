@@ -64,8 +64,10 @@ pub(crate) async fn handle<C: Capabilities + Sync>(
     request: &[u8],
     reply: &mut Vec<u8>,
 ) -> Result<(), AppError> {
-    let order: Order<'_> =
-        serde_json::from_slice(request).map_err(|error| AppError::BadRequest(error.to_string()))?;
+    // The same words in every language, so none of a parser's own.
+    let order: Order<'_> = object(request).ok_or_else(|| {
+        AppError::bad_request("the order is not a JSON object of order, customer, sku and quantity")
+    })?;
     order.validate()?;
     let decision = order.place(capabilities).await?;
     write(&decision, reply)
@@ -127,7 +129,12 @@ impl Order<'_> {
 }
 
 fn read<'a, T: Deserialize<'a>>(key: String, record: &'a [u8]) -> Result<T, AppError> {
-    serde_json::from_slice(record).map_err(|error| AppError::BadRecord { key, reason: error.to_string() })
+    object(record).ok_or(AppError::BadRecord(key))
+}
+
+/// A JSON object. serde would take an array of its fields for it.
+fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
+    json.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(json).ok()).flatten()
 }
 
 fn write(value: &impl Serialize, bytes: &mut Vec<u8>) -> Result<(), AppError> {
