@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Error;
+use crate::language::{Language, Module};
 use crate::toolchain::{TARGET, rustc, workspace};
 
 /// Guests need little stack, and every instance has one of its own.
@@ -50,6 +51,11 @@ pub fn guest() -> Result<PathBuf, Error> {
     guest.canonicalize().map_err(|cause| Error::File { path: guest, cause })
 }
 
+/// The modules in Rust.
+pub(crate) fn rust_guests() -> Result<Vec<Module>, Error> {
+    Ok(vec![Module { language: Language::Rust, app: "all".to_owned(), path: guest()? }])
+}
+
 /// The flags of a guest. No path of the building machine gets into it, so that every machine builds the same bytes.
 fn flags() -> String {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
@@ -61,6 +67,6 @@ fn flags() -> String {
     })
 }
 
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }

@@ -5,12 +5,14 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod language;
 mod toolchain;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use build::guest;
+pub use language::{Language, Module, UnknownLanguage, modules};
 pub use toolchain::guest_rustc;
 
 /// Why there is no guest.
@@ -35,6 +37,14 @@ pub enum Error {
     /// No compiler for WebAssembly is to be had.
     #[error("scripts/ensure-wasm-target.sh found no way to compile for wasm32-unknown-unknown:\n{0}")]
     Toolchain(String),
+    /// A language's toolchain is not there.
+    #[error("{reason}")]
+    Missing {
+        /// The language.
+        language: Language,
+        /// What is missing, and the remedy.
+        reason: String,
+    },
     /// The guest does not compile.
     #[error("the guest does not build; see for yourself with: {command}\n{output}")]
     Build {

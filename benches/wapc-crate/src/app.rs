@@ -5,10 +5,10 @@ use std::sync::Arc;
 use pillion_capabilities::KeyValue;
 use pillion_harness::job::Job;
 use pillion_harness::runner::{App, Setup};
-use pillion_runners::{open, preload};
+use pillion_runners::{open, preload, stored};
 use tokio::task::spawn_blocking;
 
-use crate::PublishedHost;
+use crate::{PublishedError, PublishedHost};
 
 /// Opens a [`PublishedApp`].
 pub struct OpenPublished;
@@ -48,12 +48,19 @@ impl App for PublishedApp {
                 .await
                 .map_err(|error| error.to_string())?
         };
-        reply.extend_from_slice(&called.map_err(|error| error.to_string())?);
+        // The engine puts words of its own in front of a guest's.
+        let words =
+            |error: PublishedError| error.to_string().trim_start_matches("Guest call failure: ").to_owned();
+        reply.extend_from_slice(&called.map_err(words)?);
         Ok(())
     }
 
     async fn preload(&self, key: &str, value: &[u8]) -> Result<(), String> {
         preload(&*self.store, key, value).await
+    }
+
+    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        stored(&*self.store, key).await
     }
 
     async fn provider_calls(&self) -> Result<u64, String> {
