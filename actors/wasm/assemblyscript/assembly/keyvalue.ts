@@ -14,6 +14,8 @@ const VALUE_FIELD = constant("\xa5value");
 const EXPIRES_NEVER = constant("\xa7expires\x00");
 const VALUE = constant("value");
 const EXISTS = constant("exists");
+const VALUE_FIRST = constant("\x82\xa5value");
+const EXISTS_FIELD = constant("\xa6exists");
 
 /** How deep values of unknown fields may be nested. */
 const MAX_DEPTH = 32;
@@ -43,6 +45,7 @@ export function get(key: usize, length: usize): Found {
   message.bytes(KEY_ALONE.at, KEY_ALONE.length);
   writeText(key, length);
   if (!call(NAMESPACE, GET, message)) { failAsHost(); return Found.Failed; }
+  if (readUsual()) return exists ? Found.There : Found.Missing;
   readFields(true);
   if (fields != 3) { fail("the host's answer to Get is malformed"); return Found.Failed; }
   return exists ? Found.There : Found.Missing;
@@ -110,6 +113,25 @@ function writeU16(value: u32): void {
 function writeU32(value: u32): void {
   store<u32>(message.at + message.length, bswap<u32>(value));
   message.length += 4;
+}
+
+/** Reads the answer to Get as hosts write it: both fields in this order, and nothing else. False if it is another. */
+function readUsual(): bool {
+  at = response.at;
+  end = at + response.length;
+  sound = true;
+  if (!strip(VALUE_FIRST)) return false;
+  valueLength = readBytes();
+  valueAt = at - valueLength;
+  if (!strip(EXISTS_FIELD)) return false;
+  const flag = unsigned(1);
+  exists = flag == 0xc3;
+  return sound && at == end && (flag & 0xfe) == 0xc2;
+}
+
+/** Moves past these bytes, if they are next. */
+function strip(name: Buffer): bool {
+  return pass(name.length) && same(at - name.length, name.length, name);
 }
 
 /**

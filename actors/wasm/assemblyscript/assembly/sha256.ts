@@ -57,19 +57,12 @@ function blocks(at: usize, length: usize): void {
   }
 }
 
-// @ts-ignore: decorators belong to AssemblyScript
 @inline function sum0(x: u32): u32 { return rotr<u32>(x, 2) ^ rotr<u32>(x, 13) ^ rotr<u32>(x, 22); }
-// @ts-ignore: as above
 @inline function sum1(x: u32): u32 { return rotr<u32>(x, 6) ^ rotr<u32>(x, 11) ^ rotr<u32>(x, 25); }
-// @ts-ignore: as above
 @inline function sigma0(x: u32): u32 { return rotr<u32>(x, 7) ^ rotr<u32>(x, 18) ^ (x >>> 3); }
-// @ts-ignore: as above
 @inline function sigma1(x: u32): u32 { return rotr<u32>(x, 17) ^ rotr<u32>(x, 19) ^ (x >>> 10); }
-// @ts-ignore: as above
 @inline function choose(x: u32, y: u32, z: u32): u32 { return ((y ^ z) & x) ^ z; }
-// @ts-ignore: as above
 @inline function majority(x: u32, y: u32, z: u32): u32 { return (x & y) | (z & (x | y)); }
-// @ts-ignore: as above
 @inline function key(i: usize, place: usize): u32 { return load<u32>(K + i + place); }
 
 /** Mixes the block in `W` into the digest. */

@@ -1,23 +1,15 @@
 // The waPC ABI as a guest sees it. Copy this file for an actor of your own.
 
-// @ts-ignore: decorators belong to AssemblyScript
 @external("wapc", "__guest_request") declare function guestRequest(operation: usize, payload: usize): void;
-// @ts-ignore: as above
 @external("wapc", "__guest_response") declare function guestResponse(at: usize, length: usize): void;
-// @ts-ignore: as above
 @external("wapc", "__guest_error") declare function guestError(at: usize, length: usize): void;
-// @ts-ignore: as above
 @external("wapc", "__host_call") declare function hostCall(
   binding: usize, bindingLength: usize, namespace: usize, namespaceLength: usize,
   operation: usize, operationLength: usize, payload: usize, length: usize,
 ): i32;
-// @ts-ignore: as above
 @external("wapc", "__host_response_len") declare function hostResponseLength(): usize;
-// @ts-ignore: as above
 @external("wapc", "__host_response") declare function hostResponse(at: usize): void;
-// @ts-ignore: as above
 @external("wapc", "__host_error_len") declare function hostErrorLength(): usize;
-// @ts-ignore: as above
 @external("wapc", "__host_error") declare function hostError(at: usize): void;
 
 /** A larger buffer is not kept for calls that need less. */
@@ -36,7 +28,7 @@ export class Buffer {
   reset(most: usize): void {
     if (most + SLACK > this.capacity || (this.capacity > MOST_KEPT && most + SLACK <= MOST_KEPT)) {
       if (this.at) heap.free(this.at);
-      this.capacity = (most + SLACK + 4095) & ~4095;
+      this.capacity = (most + SLACK + 63) & ~63;
       this.at = heap.alloc(this.capacity);
     }
     this.length = 0;

@@ -29,8 +29,9 @@ static bool number_of(bytes key, bytes record, bytes name, uint64_t most, uint64
 // Takes the items from the stock before it writes the order: two orders never share an item.
 static int place(const order_request *placed) {
     bytes customer_key, product_key, stock_key, order_key, customer, product, record, reply;
-    if (!JOIN(&customer_key, TEXT("customer:"), placed->customer) || !JOIN(&product_key, TEXT("product:"), placed->sku) ||
-        !JOIN(&stock_key, TEXT("stock:"), placed->sku) || !JOIN(&order_key, TEXT("order:"), placed->order))
+    if (!JOIN(&customer_key, TEXT("customer:"), placed->customer) ||
+        !JOIN(&product_key, TEXT("product:"), placed->sku) || !JOIN(&stock_key, TEXT("stock:"), placed->sku) ||
+        !JOIN(&order_key, TEXT("order:"), placed->order))
         return REFUSED;
     enum found has_customer = keyvalue_get(customer_key, &customer);
     if (has_customer == FAILED) return REFUSED;

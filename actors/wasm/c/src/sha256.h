@@ -24,28 +24,34 @@ static inline uint32_t big_endian(const uint8_t *at) {
     return __builtin_bswap32(word);
 }
 
+// One round: what the variables hold moves on by one place, and `a` and `e` are new. Unrolled, nothing is moved.
+#define SHA256_ROUND(constant, word)                                                                              \
+    do {                                                                                                          \
+        uint32_t first = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + (g ^ (e & (f ^ g))) + (constant) + \
+                         (word);                                                                                  \
+        uint32_t second = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) | (c & (a | b)));          \
+        h = g, g = f, f = e, e = d + first;                                                                       \
+        d = c, c = b, b = a, a = first + second;                                                                  \
+    } while (0)
+
 static void sha256_block(uint32_t state[8], const uint8_t *block) {
     // The message schedule needs no more than its last 16 words.
     uint32_t words[16];
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
-    for (int at = 0; at < 16; at++) words[at] = big_endian(block + 4 * at);
-    for (int group = 0; group < 64; group += 16) {
-        // Unrolled, the words are at fixed places, and nothing is moved from `a` to `b`.
+    // All 64 rounds in a row would be 4 % faster and twice the code.
 #pragma clang loop unroll(full)
-        for (int at = 0; at < 16; at++) {
-            uint32_t first = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + (g ^ (e & (f ^ g))) +
-                             sha256_constants[group + at] + words[at];
-            uint32_t second = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) | (c & (a | b)));
-            h = g, g = f, f = e, e = d + first;
-            d = c, c = b, b = a, a = first + second;
-        }
-        if (group == 48) break;
+    for (int at = 0; at < 16; at++) {
+        words[at] = big_endian(block + 4 * at);
+        SHA256_ROUND(sha256_constants[at], words[at]);
+    }
+    for (int group = 16; group < 64; group += 16) {
 #pragma clang loop unroll(full)
         for (int at = 0; at < 16; at++) {
             uint32_t near = words[(at + 14) & 15], far = words[(at + 1) & 15];
             words[at] += words[(at + 9) & 15] + (rotated(near, 17) ^ rotated(near, 19) ^ near >> 10) +
                          (rotated(far, 7) ^ rotated(far, 18) ^ far >> 3);
+            SHA256_ROUND(sha256_constants[group + at], words[at]);
         }
     }
     state[0] += a, state[1] += b, state[2] += c, state[3] += d;

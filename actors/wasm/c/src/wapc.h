@@ -26,7 +26,8 @@ void IMPORT(__host_response)(uint8_t *into);
 size_t IMPORT(__host_error_len)(void);
 void IMPORT(__host_error)(uint8_t *into);
 
-// What the entry point returns to the host, which has the reply or the error's text by then.
+// What the entry point returns to the host, which has the reply or the error's text by then. `REFUSED` is false, so
+// that a check which fails the call may return it.
 enum { REFUSED = 0, ANSWERED = 1 };
 
 // `same(a, TEXT("b"))`: the length is a constant then, and compared first.

@@ -43,13 +43,13 @@ fn place(placed: Order) wapc.Refused![]const u8 {
     var digits: [3][20]u8 = undefined;
     const total_digits = json.decimal(total, &digits[0]);
     const record = try wapc.join(&.{
-        "{\"customer\":\"",  placed.customer,                          "\",\"sku\":\"", placed.sku,
-        "\",\"quantity\":",  json.decimal(placed.quantity, &digits[1]), ",\"total\":",   total_digits,
+        "{\"customer\":\"", placed.customer,                           "\",\"sku\":\"", placed.sku,
+        "\",\"quantity\":", json.decimal(placed.quantity, &digits[1]), ",\"total\":",   total_digits,
         "}",
     });
     try keyvalue.set(try wapc.join(&.{ "order:", placed.order }), record);
     return wapc.join(&.{
-        "{\"order\":\"", placed.order,                      "\",\"status\":\"accepted\",\"total\":", total_digits,
+        "{\"order\":\"", placed.order,                    "\",\"status\":\"accepted\",\"total\":", total_digits,
         ",\"stock\":",   json.decimal(stock, &digits[2]), "}",
     });
 }
@@ -58,7 +58,7 @@ fn reject(placed: Order, reason: []const u8, stock: ?i64) wapc.Refused![]const u
     var digits: [20]u8 = undefined;
     return wapc.join(&.{
         "{\"order\":\"",                              placed.order,
-        "\",\"status\":\"rejected\",\"reason\":\"", reason,
+        "\",\"status\":\"rejected\",\"reason\":\"",   reason,
         if (stock == null) "\"" else "\",\"stock\":", if (stock) |left| json.decimal(left, &digits) else "",
         "}",
     });
