@@ -240,6 +240,7 @@ impl LaneSpec {
     pub fn record(&self) -> Lane {
         let LaneText { name, description, app, coupling, protocol, transport, form, limit } =
             self.lane.clone();
-        Lane { name, description, app, coupling, protocol, transport, form, limit }
+        let language = (self.has_guest() && self.guest != rust()).then(|| self.guest.clone());
+        Lane { name, description, app, coupling, protocol, transport, form, language, limit }
     }
 }

@@ -135,6 +135,9 @@ pub struct Lane {
     /// In what it differs from another lane of its protocol and transport; `None` for the usual form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<String>,
+    /// The language of its guest, where that is not Rust.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Whether it is the limit of an architecture, which nobody ships: shown, and no candidate for the best of its kind.
     #[serde(default, skip_serializing_if = "is_false")]
     pub limit: bool,

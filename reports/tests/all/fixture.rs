@@ -143,6 +143,7 @@ fn lane(row: &Row) -> Lane {
         protocol: protocol.map(Into::into),
         transport: transport.map(Into::into),
         form: None,
+        language: None,
         limit: false,
     }
 }

@@ -99,8 +99,13 @@ fn every_coupling_answers_the_transcripts() {
     for lane in lanes.all.iter().filter(|lane| !lane.name.starts_with("memory over")) {
         for app in App::ALL {
             let outcome = lanes.runtime.block_on(lane.play(&Transcript::stored(app).unwrap()));
-            different
-                .extend(outcome.difference.map(|difference| format!("{} {app}: {difference}", lane.name)));
+            // Dapr's state API over HTTP takes JSON, which has no bytes: nothing else may differ there.
+            let json = app == App::Kv && lane.name.starts_with("http");
+            match outcome.difference {
+                Some(told) if json => assert!(told.contains("is not text, which JSON needs"), "{told}"),
+                None if json => panic!("{} carries bytes by now: compare it with the others", lane.name),
+                told => different.extend(told.map(|told| format!("{} {app}: {told}", lane.name))),
+            }
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
