@@ -1,6 +1,6 @@
 //! Why a request got no reply.
 
-use crate::CallError;
+use crate::{CallError, request};
 
 /// Why a request got no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,5 +32,21 @@ impl AppError {
     #[cold]
     pub(crate) fn bad_request(reason: &str) -> Self {
         Self::BadRequest(reason.to_owned())
+    }
+
+    /// The text that [`ToString`] gives, put together without formatting, whose machinery would be a good part of a small
+    /// guest.
+    #[must_use]
+    #[cold]
+    pub fn into_text(self) -> String {
+        match self {
+            Self::BadDispatch(_) => "bad dispatch".to_owned(),
+            Self::BadRequest(reason) => request::join("bad request: ", &reason),
+            Self::MissingKey(key) => ["key ", &key, " is not there; set it first"].concat(),
+            Self::BadRecord(key) => {
+                ["record ", &key, " is damaged: it is not what the app writes there"].concat()
+            }
+            Self::Call(CallError(text)) => text,
+        }
     }
 }

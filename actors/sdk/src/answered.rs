@@ -14,9 +14,9 @@ pub(crate) fn decode<T>(operation: &str, message: std::result::Result<T, DecodeE
 /// Defines an answer: the bytes of a message, of which it was seen once that they are one. What is read of them later
 /// can thus be `$nothing` only in words.
 macro_rules! answered {
-    ($(#[$doc:meta])* $name:ident of $message:ident, else $nothing:expr) => {
+    ($(#[$doc:meta])* $visibility:vis $name:ident of $message:ident, else $nothing:expr) => {
         $(#[$doc])*
-        pub struct $name($crate::Bytes);
+        $visibility struct $name($crate::Bytes);
 
         impl $name {
             pub(crate) fn of(operation: &str, bytes: $crate::Bytes) -> $crate::Result<Self> {
@@ -26,7 +26,7 @@ macro_rules! answered {
 
             /// All of the answer, as the message that it is.
             #[must_use]
-            pub fn message(&self) -> $crate::message::$message<'_> {
+            $visibility fn message(&self) -> $crate::message::$message<'_> {
                 $crate::message::$message::decode(&self.0).unwrap_or($nothing)
             }
         }
@@ -44,7 +44,7 @@ pub(crate) use answered;
 
 answered! {
     /// The items of a list, or the members of a set.
-    Values of Values, else crate::message::Values { values: List::new(&[]) }
+    pub Values of Values, else crate::message::Values { values: List::new(&[]) }
 }
 
 // === impl Values ===

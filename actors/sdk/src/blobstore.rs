@@ -13,7 +13,7 @@ client! {
 
 answered! {
     /// The objects of a container.
-    Blobs of BlobList, else crate::message::BlobList { blobs: Messages::new(&[]) }
+    pub Blobs of BlobList, else crate::message::BlobList { blobs: Messages::new(&[]) }
 }
 
 // === impl BlobStore ===

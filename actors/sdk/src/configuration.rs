@@ -13,7 +13,7 @@ client! {
 
 answered! {
     /// Items of a configuration.
-    Items of ConfigurationItems, else crate::message::ConfigurationItems { items: Map::new(&[]) }
+    pub Items of ConfigurationItems, else crate::message::ConfigurationItems { items: Map::new(&[]) }
 }
 
 // === impl Configuration ===

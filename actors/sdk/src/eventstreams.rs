@@ -13,7 +13,7 @@ client! {
 
 answered! {
     /// Events of a stream, the eldest first.
-    Events of StreamResults, else crate::message::StreamResults { events: Messages::new(&[]) }
+    pub Events of StreamResults, else crate::message::StreamResults { events: Messages::new(&[]) }
 }
 
 // === impl EventStreams ===

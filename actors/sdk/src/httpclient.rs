@@ -13,7 +13,7 @@ client! {
 
 answered! {
     /// A server's response.
-    HttpResponse of Response, else crate::message::Response {
+    pub HttpResponse of Response, else crate::message::Response {
         status_code: 0,
         status: "",
         header: Headers::new(&[]),

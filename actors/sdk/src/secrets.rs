@@ -24,7 +24,7 @@ answered! {
 
 answered! {
     /// Several secrets. No `Debug` output of [`Self::message`] shows a value.
-    AllSecrets of SecretsResponse, else crate::message::SecretsResponse { secrets: Map::new(&[]) }
+    pub AllSecrets of SecretsResponse, else crate::message::SecretsResponse { secrets: Map::new(&[]) }
 }
 
 // === impl Secrets ===
