@@ -2,22 +2,5 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panic, as tests do")]
 
 mod http;
+mod modules;
 mod transcripts;
-
-/// The modules as they are: what is exported is what is tested.
-mod modules {
-    #[path = "../../../examples/all.rs"]
-    pub(crate) mod all;
-    #[path = "../../../examples/chain.rs"]
-    pub(crate) mod chain;
-    #[path = "../../../examples/compute.rs"]
-    pub(crate) mod compute;
-    #[path = "../../../examples/counter.rs"]
-    pub(crate) mod counter;
-    #[path = "../../../examples/echo.rs"]
-    pub(crate) mod echo;
-    #[path = "../../../examples/kv.rs"]
-    pub(crate) mod kv;
-    #[path = "../../../examples/order.rs"]
-    pub(crate) mod order;
-}
