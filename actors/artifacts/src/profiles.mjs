@@ -11,8 +11,13 @@ const answer = Uint8Array.from([0x82, ...text("value"), ...text("0123456789ABCDE
 
 /** A guest behind a host whose store has one answer. */
 function open(file) {
-  let memory, reply;
-  const put = (at, bytes) => new Uint8Array(memory.buffer, at, bytes.length).set(bytes);
+  let memory, view, reply;
+  const put = (at, bytes) => {
+    // A memory that has grown has another buffer, and the view of the old one is empty.
+    if (view.length === 0) view = new Uint8Array(memory.buffer);
+    // Faster than `set` for so few.
+    for (let i = 0; i < bytes.length; i++) view[at + i] = bytes[i];
+  };
   const get = (at, length) => Buffer.from(memory.buffer, at, length).toString();
   const wapc = {
     __guest_request: (name, payload) => (put(payload, key), put(name, operation)),
@@ -27,6 +32,7 @@ function open(file) {
   };
   const instance = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)), { wapc });
   memory = instance.exports.memory;
+  view = new Uint8Array(memory.buffer);
   instance.exports.wapc_init?.();
   const call = () => instance.exports.__guest_call(operation.length, key.length);
   call();

@@ -1,6 +1,6 @@
 //! Why a request got no reply.
 
-use crate::{CallError, request};
+use crate::CallError;
 
 /// Why a request got no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,14 +39,13 @@ impl AppError {
     #[must_use]
     #[cold]
     pub fn into_text(self) -> String {
-        match self {
-            Self::BadDispatch(_) => "bad dispatch".to_owned(),
-            Self::BadRequest(reason) => request::join("bad request: ", &reason),
-            Self::MissingKey(key) => ["key ", &key, " is not there; set it first"].concat(),
-            Self::BadRecord(key) => {
-                ["record ", &key, " is damaged: it is not what the app writes there"].concat()
-            }
-            Self::Call(CallError(text)) => text,
-        }
+        let (before, text, behind) = match self {
+            Self::BadDispatch(_) => ("bad dispatch", String::new(), ""),
+            Self::BadRequest(reason) => ("bad request: ", reason, ""),
+            Self::MissingKey(key) => ("key ", key, " is not there; set it first"),
+            Self::BadRecord(key) => ("record ", key, " is damaged: it is not what the app writes there"),
+            Self::Call(CallError(text)) => return text,
+        };
+        [before, &text, behind].concat()
     }
 }

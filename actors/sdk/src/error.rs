@@ -63,18 +63,19 @@ impl Error {
     /// That the host's answer to an operation is not what it should be.
     #[cold]
     pub(crate) fn answer(operation: &str, error: DecodeError) -> Self {
-        Self::malformed(&["the host's answer to ", operation, " is malformed: "], error)
+        Self::malformed("the host's answer to ", operation, error)
     }
 
     /// That the payload of an operation is not what it should be.
     #[cold]
     pub(crate) fn payload(operation: &str, error: DecodeError) -> Self {
-        Self::malformed(&["the payload of ", operation, " is malformed: "], error)
+        Self::malformed("the payload of ", operation, error)
     }
 
-    fn malformed(before: &[&str], error: DecodeError) -> Self {
+    #[inline(never)]
+    fn malformed(what: &str, operation: &str, error: DecodeError) -> Self {
         let (reason, name) = reason(error);
-        let text = [&before.concat(), reason, name].concat();
+        let text = [what, operation, " is malformed: ", reason, name].concat();
         Self { kind: Kind::Malformed, text: Cow::Owned(text) }
     }
 
