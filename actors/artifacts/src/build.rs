@@ -1,17 +1,30 @@
-//! Building a guest.
+//! The guests that are built.
 
 use std::env;
-use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::Command;
 
 use crate::Error;
-use crate::toolchain::{TARGET, rustc, workspace};
+use crate::cargo::Build;
 
-/// Guests need little stack, and every instance has one of its own.
-const STACK: &str = "-Clink-arg=-zstack-size=131072";
+/// The module that has every app.
+pub const ALL: &str = "all";
 
-/// The unsigned guest in Rust, built if it is not up to date. `PILLION_GUEST` hands out another one instead.
+/// The modules in Rust: the one with every app, and one for each app.
+const RUST: [&str; 7] = [ALL, "echo", "kv", "chain", "counter", "compute", "order"];
+
+/// A module that was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// The language that it is written in, as `rust`.
+    pub language: &'static str,
+    /// The app that it has, or [`ALL`].
+    pub app: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// The unsigned guest in Rust with every app, built if it is not up to date. `PILLION_GUEST` hands out another one
+/// instead.
 ///
 /// # Errors
 /// [`Error`], with what the compiler said.
@@ -20,47 +33,16 @@ pub fn guest() -> Result<PathBuf, Error> {
         let path = PathBuf::from(path);
         return if path.is_file() { Ok(path) } else { Err(Error::NoSuchGuest(path)) };
     }
-    let target_dir = target_dir().join("guests");
-    fs::create_dir_all(&target_dir).map_err(|cause| Error::File { path: target_dir.clone(), cause })?;
-    // Cargo locks the folder while it builds, but not while tests look for the compiler or read what was built.
-    let path = target_dir.join("lock");
-    let lock = File::create(&path).map_err(|cause| Error::File { path: path.clone(), cause })?;
-    lock.lock().map_err(|cause| Error::File { path, cause })?;
-
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace()).args(["build", "--quiet", "--package", "pillion-guest"]);
-    cargo.args(["--target", TARGET, "--profile", "guest", "--target-dir"]).arg(&target_dir);
-    // What was set for the caller's own build is not meant for guests.
-    for name in ["RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"]
-    {
-        cargo.env_remove(name);
-    }
-    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags());
-    if let Some(rustc) = rustc()? {
-        cargo.env("RUSTC", rustc);
-    }
-    let output = cargo.output().map_err(|cause| Error::Start { program: "cargo".to_owned(), cause })?;
-    if !output.status.success() {
-        return Err(Error::Build {
-            command: format!("cargo build -p pillion-guest --target {TARGET} --profile guest"),
-            output: String::from_utf8_lossy(&output.stderr).into_owned(),
-        });
-    }
-    let guest = target_dir.join(TARGET).join("guest/pillion_guest.wasm");
-    guest.canonicalize().map_err(|cause| Error::File { path: guest, cause })
+    Build { modules: &[ALL], ..Build::default() }.run()?.path(ALL)
 }
 
-/// The flags of a guest. No path of the building machine gets into it, so that every machine builds the same bytes.
-fn flags() -> String {
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-    let cargo = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
-    let places = [(workspace().canonicalize().ok(), "/pillion"), (cargo, "/cargo")];
-    let known = places.into_iter().filter_map(|(from, to)| Some((from?, to)));
-    known.fold(STACK.to_owned(), |flags, (from, to)| {
-        format!("{flags} --remap-path-prefix={}={to}", from.display())
-    })
-}
-
-fn target_dir() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+/// The unsigned guests in Rust, [`ALL`] first and then one for each app, built by one call of cargo if they are not up to
+/// date.
+///
+/// # Errors
+/// As [`guest`].
+pub fn rust_guests() -> Result<Vec<Module>, Error> {
+    let built = Build { modules: &RUST, ..Build::default() }.run()?;
+    let module = |app| Ok(Module { language: "rust", app, path: built.path(app)? });
+    RUST.into_iter().map(module).collect()
 }

@@ -5,12 +5,14 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod cargo;
+pub mod profiles;
 mod toolchain;
 
 use std::io;
 use std::path::PathBuf;
 
-pub use build::guest;
+pub use build::{ALL, Module, guest, rust_guests};
 pub use toolchain::guest_rustc;
 
 /// Why there is no guest.
@@ -35,6 +37,17 @@ pub enum Error {
     /// No compiler for WebAssembly is to be had.
     #[error("scripts/ensure-wasm-target.sh found no way to compile for wasm32-unknown-unknown:\n{0}")]
     Toolchain(String),
+    /// Guests cannot be built with a std of their own.
+    #[error("there is no source of std here; it comes with the compiler of scripts/ensure-wasm-target.sh")]
+    NoStd,
+    /// A program failed.
+    #[error("{program} failed: {output}")]
+    Failed {
+        /// Its name.
+        program: String,
+        /// What it said.
+        output: String,
+    },
     /// The guest does not compile.
     #[error("the guest does not build; see for yourself with: {command}\n{output}")]
     Build {
