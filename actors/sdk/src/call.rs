@@ -31,7 +31,7 @@ pub struct Bytes {
     length: usize,
 }
 
-/// Makes a call to a contract, or to another actor by its key or alias as `namespace`, which [`crate::actors::call`]
+/// Makes a call to a contract, or to another actor by its key or alias as `namespace`, which [`crate::call_actor`]
 /// does. The typed clients are built on it.
 ///
 /// # Errors

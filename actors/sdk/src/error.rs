@@ -42,7 +42,6 @@ impl Error {
 
     /// An error of a library, by its text: `.map_err(Error::of)`. This formats, which [`Error::new`] does not.
     #[cold]
-    #[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
     pub fn of(error: impl fmt::Display) -> Self {
         Self::new(error.to_string())
     }

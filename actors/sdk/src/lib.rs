@@ -82,6 +82,11 @@ pub use pillion_codec as message;
 pub use reply::Reply;
 pub use secrets::{AllSecrets, Secret, Secrets};
 
+/// What the README shows, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// What a payload is, or that it is malformed.
 #[doc(hidden)]
 pub fn delivered<T>(

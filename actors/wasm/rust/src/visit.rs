@@ -11,7 +11,6 @@ use crate::apps::now;
 ///
 /// # Errors
 /// None: a failure is a status.
-#[expect(clippy::needless_pass_by_value, reason = "as handlers get it")]
 pub fn visit(request: Request<'_>, reply: &mut Reply) -> Result<()> {
     let mut body = Vec::new();
     match now(count(&Store, request.method, request.path, &mut body)) {
