@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::panic;
 
+use crate::buffer::keep;
 use crate::{Error, Reply, Result};
 
 #[link(wasm_import_module = "wapc")]
@@ -30,10 +31,9 @@ unsafe extern "C" {
 }
 
 thread_local! {
-    // A guest has one thread: plain statics. Taken during a call, so that a nested call finds new ones.
     static OPERATION: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static PAYLOAD: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static REPLY: Cell<Reply> = const { Cell::new(Reply::new()) };
+    static REPLY: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Makes panics readable: the default hook writes to a standard error that is not there.
@@ -70,12 +70,12 @@ pub fn guest_call(
     length: usize,
     answer: impl FnOnce(&str, &[u8], &mut Reply) -> Result<()>,
 ) -> i32 {
-    let (mut operation, mut payload, mut reply) = (OPERATION.take(), PAYLOAD.take(), REPLY.take());
+    let (mut operation, mut payload) = (OPERATION.take(), PAYLOAD.take());
+    let mut reply = Reply::within(REPLY.take());
     operation.clear();
     operation.reserve(operation_length);
     payload.clear();
     payload.reserve(length);
-    reply.clear();
     // SAFETY: both buffers have room for what the host writes, which is exactly as long as it announced.
     unsafe {
         __guest_request(operation.as_mut_ptr(), payload.as_mut_ptr());
@@ -100,10 +100,9 @@ pub fn guest_call(
             0
         }
     };
-    reply.release();
-    OPERATION.set(operation);
-    PAYLOAD.set(payload);
-    REPLY.set(reply);
+    keep(&OPERATION, operation);
+    keep(&PAYLOAD, payload);
+    keep(&REPLY, reply.into_written());
     status
 }
 

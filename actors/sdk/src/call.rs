@@ -6,6 +6,7 @@ use std::ops::Deref;
 
 #[cfg(target_family = "wasm")]
 use crate::abi as host;
+use crate::buffer::{Kept, discard, keep};
 #[cfg(not(target_family = "wasm"))]
 use crate::testing as host;
 use crate::{Error, Result};
@@ -17,8 +18,6 @@ pub const DEFAULT: &str = "default";
 const MOST_KEPT: usize = 256 * 1024;
 
 thread_local! {
-    // In a guest, which has one thread, these are plain statics. Taken during a call, so that a nested call finds new
-    // ones.
     static REQUEST: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static RESPONSE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
@@ -60,10 +59,14 @@ pub(crate) fn call_with(
     request.clear();
     encode(&mut request);
     let result = call(binding, namespace, operation, &request);
-    if request.capacity() <= MOST_KEPT {
-        REQUEST.set(request);
-    }
+    keep_small(&REQUEST, request);
     result
+}
+
+/// Keeps a buffer for later calls, unless it is large.
+#[inline]
+fn keep_small(place: &'static Kept, buffer: Vec<u8>) {
+    if buffer.capacity() <= MOST_KEPT { keep(place, buffer) } else { discard(buffer) }
 }
 
 /// Writes a line to the host's console.
@@ -115,8 +118,6 @@ impl fmt::Debug for Bytes {
 impl Drop for Bytes {
     #[inline]
     fn drop(&mut self) {
-        if self.buffer.capacity() <= MOST_KEPT {
-            RESPONSE.set(std::mem::take(&mut self.buffer));
-        }
+        keep_small(&RESPONSE, std::mem::take(&mut self.buffer));
     }
 }

@@ -50,6 +50,7 @@ pub mod abi;
 mod actors;
 mod answered;
 mod blobstore;
+mod buffer;
 mod call;
 mod client;
 mod configuration;

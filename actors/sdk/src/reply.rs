@@ -67,11 +67,19 @@ impl Reply {
         self.passed = None;
     }
 
-    /// Gives the host's buffer back to later calls.
+    /// An empty one with this buffer.
     #[cfg(target_family = "wasm")]
     #[inline]
-    pub(crate) fn release(&mut self) {
-        self.passed = None;
+    pub(crate) fn within(mut written: Vec<u8>) -> Self {
+        written.clear();
+        Self { written, passed: None }
+    }
+
+    /// The buffer of what was written. That of what was passed goes back to later calls.
+    #[cfg(target_family = "wasm")]
+    #[inline]
+    pub(crate) fn into_written(self) -> Vec<u8> {
+        self.written
     }
 }
 
