@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use crate::Error;
 use crate::cargo::Build;
 
+/// The package of the modules in Rust.
+pub(crate) const GUEST: &str = "pillion-guest";
+
 /// The module that has every app.
 pub const ALL: &str = "all";
 
@@ -33,7 +36,7 @@ pub fn guest() -> Result<PathBuf, Error> {
         let path = PathBuf::from(path);
         return if path.is_file() { Ok(path) } else { Err(Error::NoSuchGuest(path)) };
     }
-    Build { modules: &[ALL], ..Build::default() }.run()?.path(ALL)
+    Build::of(GUEST, &[ALL]).run()?.path(ALL)
 }
 
 /// The unsigned guests in Rust, [`ALL`] first and then one for each app, built by one call of cargo if they are not up to
@@ -42,7 +45,15 @@ pub fn guest() -> Result<PathBuf, Error> {
 /// # Errors
 /// As [`guest`].
 pub fn rust_guests() -> Result<Vec<Module>, Error> {
-    let built = Build { modules: &RUST, ..Build::default() }.run()?;
+    let built = Build::of(GUEST, &RUST).run()?;
     let module = |app| Ok(Module { language: "rust", app, path: built.path(app)? });
     RUST.into_iter().map(module).collect()
+}
+
+/// The example of the SDK for actors in Rust, `visits`, built if it is not up to date.
+///
+/// # Errors
+/// As [`guest`].
+pub fn sdk_example() -> Result<PathBuf, Error> {
+    Build::of("pillion-sdk", &["visits"]).run()?.path("visits")
 }

@@ -12,9 +12,10 @@ use crate::toolchain::{TARGET, rustc, workspace};
 const STACK: &str = "-Clink-arg=-zstack-size=131072";
 
 /// What is to be built, and how.
-#[derive(Default)]
 pub(crate) struct Build<'a> {
-    /// The modules, by the names of the guest's examples.
+    /// The package that has them.
+    pub(crate) package: &'a str,
+    /// The modules, by the names of the package's examples.
     pub(crate) modules: &'a [&'a str],
     /// More arguments of cargo.
     pub(crate) arguments: &'a [&'a str],
@@ -33,7 +34,12 @@ pub(crate) struct Built {
 
 // === impl Build ===
 
-impl Build<'_> {
+impl<'a> Build<'a> {
+    /// As guests are built.
+    pub(crate) fn of(package: &'a str, modules: &'a [&'a str]) -> Self {
+        Self { package, modules, arguments: &[], flags: &[], with_std: false }
+    }
+
     pub(crate) fn run(&self) -> Result<Built, Error> {
         // What is unstable makes other dependencies of the same names.
         let target_dir = target_dir().join(if self.with_std { "guests-with-std" } else { "guests" });
@@ -57,7 +63,7 @@ impl Build<'_> {
 
     fn command(&self, target_dir: &Path) -> Result<Command, Error> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(workspace()).args(["build", "--quiet", "--package", "pillion-guest"]);
+        cargo.current_dir(workspace()).args(["build", "--quiet", "--package", self.package]);
         cargo.args(["--target", TARGET, "--profile", "guest", "--target-dir"]).arg(target_dir);
         for module in self.modules {
             cargo.args(["--example", module]);

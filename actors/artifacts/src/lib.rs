@@ -12,7 +12,7 @@ mod toolchain;
 use std::io;
 use std::path::PathBuf;
 
-pub use build::{ALL, Module, guest, rust_guests};
+pub use build::{ALL, Module, guest, rust_guests, sdk_example};
 pub use toolchain::guest_rustc;
 
 /// Why there is no guest.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::build::GUEST;
 use crate::cargo::{Build, target_dir};
 use crate::{ALL, Error};
 
@@ -76,13 +77,12 @@ pub fn compare(mut progress: impl FnMut(&str)) -> Result<Vec<Row>, Error> {
 
 /// The ways without `wasm-opt`.
 fn plain_profiles() -> impl Iterator<Item = Profile> {
-    let each = [false, true].into_iter().flat_map(|aborts_at_once| {
+    // Those with the same std next to each other.
+    [false, true].into_iter().flat_map(|aborts_at_once| {
         [false, true].into_iter().flat_map(move |talc| {
             ["3", "s", "z"].map(|opt_level| Profile { opt_level, aborts_at_once, talc, wasm_opt: false })
         })
-    });
-    // Those with the same std next to each other.
-    each
+    })
 }
 
 /// A module as `wasm-opt -Oz` leaves it, with the names of its functions.
@@ -140,7 +140,7 @@ impl Profile {
             if self.aborts_at_once { &["-Zunstable-options", "-Cpanic=immediate-abort"] } else { &[] };
         let modules = &[ALL, TIMED];
         let with_std = self.aborts_at_once;
-        let built = Build { modules, arguments: &arguments, flags, with_std }.run()?;
+        let built = Build { arguments: &arguments, flags, with_std, ..Build::of(GUEST, modules) }.run()?;
         let folder = modules_folder()?;
         let name = self.to_string().replace([' ', ','], "-");
         let copy = |module: &&str| {
