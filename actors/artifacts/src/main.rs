@@ -10,7 +10,7 @@ use pillion_artifacts::{Error, guest, profiles, rust_guests};
 const USAGE: &str = "\
 usage: pillion-artifacts guest      builds the guest if need be, and prints its path
        pillion-artifacts guests     the same with every module in Rust: its language, its app and its path
-       pillion-artifacts profiles   compares ways to build them by size and by time; takes half an hour at first";
+       pillion-artifacts profiles   compares ways to build them by size and by time; takes ten minutes at first";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
