@@ -1,18 +1,23 @@
-//! Building a guest.
+//! The guests that are built.
 
 use std::env;
-use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::Command;
 
 use crate::Error;
+use crate::cargo::Build;
 use crate::language::{Language, Module};
-use crate::toolchain::{TARGET, rustc, workspace};
 
-/// Guests need little stack, and every instance has one of its own.
-const STACK: &str = "-Clink-arg=-zstack-size=131072";
+/// The package of the modules in Rust.
+pub(crate) const GUEST: &str = "pillion-guest";
 
-/// The unsigned guest in Rust, built if it is not up to date. `PILLION_GUEST` hands out another one instead.
+/// The module that has every app.
+pub const ALL: &str = "all";
+
+/// The modules of each language: the one with every app, and one for each app.
+pub(crate) const MODULES: [&str; 7] = [ALL, "echo", "kv", "chain", "counter", "compute", "order"];
+
+/// The unsigned guest in Rust with every app, built if it is not up to date. `PILLION_GUEST` hands out another one
+/// instead.
 ///
 /// # Errors
 /// [`Error`], with what the compiler said.
@@ -21,52 +26,25 @@ pub fn guest() -> Result<PathBuf, Error> {
         let path = PathBuf::from(path);
         return if path.is_file() { Ok(path) } else { Err(Error::NoSuchGuest(path)) };
     }
-    let target_dir = target_dir().join("guests");
-    fs::create_dir_all(&target_dir).map_err(|cause| Error::File { path: target_dir.clone(), cause })?;
-    // Cargo locks the folder while it builds, but not while tests look for the compiler or read what was built.
-    let path = target_dir.join("lock");
-    let lock = File::create(&path).map_err(|cause| Error::File { path: path.clone(), cause })?;
-    lock.lock().map_err(|cause| Error::File { path, cause })?;
-
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace()).args(["build", "--quiet", "--package", "pillion-guest"]);
-    cargo.args(["--target", TARGET, "--profile", "guest", "--target-dir"]).arg(&target_dir);
-    // What was set for the caller's own build is not meant for guests.
-    for name in ["RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"]
-    {
-        cargo.env_remove(name);
-    }
-    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags());
-    if let Some(rustc) = rustc()? {
-        cargo.env("RUSTC", rustc);
-    }
-    let output = cargo.output().map_err(|cause| Error::Start { program: "cargo".to_owned(), cause })?;
-    if !output.status.success() {
-        return Err(Error::Build {
-            command: format!("cargo build -p pillion-guest --target {TARGET} --profile guest"),
-            output: String::from_utf8_lossy(&output.stderr).into_owned(),
-        });
-    }
-    let guest = target_dir.join(TARGET).join("guest/pillion_guest.wasm");
-    guest.canonicalize().map_err(|cause| Error::File { path: guest, cause })
+    Build::of(GUEST, &[ALL]).run()?.path(ALL)
 }
 
-/// The modules in Rust.
+/// The unsigned guests in Rust, [`ALL`] first and then one for each app, built by one call of cargo if they are not up to
+/// date.
+///
+/// # Errors
+/// As [`guest`].
 pub(crate) fn rust_guests() -> Result<Vec<Module>, Error> {
-    Ok(vec![Module { language: Language::Rust, app: "all".to_owned(), path: guest()? }])
+    let built = Build::of(GUEST, &MODULES).run()?;
+    let module =
+        |app: &str| Ok(Module { language: Language::Rust, app: app.to_owned(), path: built.path(app)? });
+    MODULES.into_iter().map(module).collect()
 }
 
-/// The flags of a guest. No path of the building machine gets into it, so that every machine builds the same bytes.
-fn flags() -> String {
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-    let cargo = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
-    let places = [(workspace().canonicalize().ok(), "/pillion"), (cargo, "/cargo")];
-    let known = places.into_iter().filter_map(|(from, to)| Some((from?, to)));
-    known.fold(STACK.to_owned(), |flags, (from, to)| {
-        format!("{flags} --remap-path-prefix={}={to}", from.display())
-    })
-}
-
-pub(crate) fn target_dir() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+/// The example of the SDK for actors in Rust, `visits`, built if it is not up to date.
+///
+/// # Errors
+/// As [`guest`].
+pub fn sdk_example() -> Result<PathBuf, Error> {
+    Build::of("pillion-sdk", &["visits"]).run()?.path("visits")
 }

@@ -5,13 +5,15 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod cargo;
 mod language;
+pub mod profiles;
 mod toolchain;
 
 use std::io;
 use std::path::PathBuf;
 
-pub use build::guest;
+pub use build::{ALL, guest, sdk_example};
 pub use language::{Language, Module, UnknownLanguage, modules};
 pub use toolchain::guest_rustc;
 
@@ -44,6 +46,17 @@ pub enum Error {
         language: Language,
         /// What is missing, and the remedy.
         reason: String,
+    },
+    /// Guests cannot be built with a std of their own.
+    #[error("there is no source of std here; it comes with the compiler of scripts/ensure-wasm-target.sh")]
+    NoStd,
+    /// A program failed.
+    #[error("{program} failed: {output}")]
+    Failed {
+        /// Its name.
+        program: String,
+        /// What it said.
+        output: String,
     },
     /// The guest does not compile.
     #[error("the guest does not build; see for yourself with: {command}\n{output}")]

@@ -1,21 +1,27 @@
 //! `pillion-artifacts guest`: builds the guest if need be, and prints its path as the last line.
 //! `pillion-artifacts modules`: the same for the modules of every language, one JSON value a line: language, app and path,
 //! or language and why there is none.
+//! `pillion-artifacts profiles`: compares the ways to build those in Rust.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "what is printed is the program's answer")]
 
 use std::process::ExitCode;
 
-use pillion_artifacts::{Error, Language, guest, modules};
+use pillion_artifacts::{Error, Language, guest, modules, profiles};
 use serde_json::json;
 
-const USAGE: &str = "usage: pillion-artifacts guest | modules [LANGUAGE...]: builds the guest, or the modules of all \
-                     languages or those named, if need be, and prints their paths";
+const USAGE: &str = "\
+usage: pillion-artifacts guest                  builds the guest if need be, and prints its path
+       pillion-artifacts modules [LANGUAGE...]  the same with every module of all languages, or of those named
+       pillion-artifacts profiles               compares ways to build those in Rust by size and by time; takes ten minutes at first";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["guest"] => guest().map(|path| println!("{}", path.display())),
+        ["profiles"] => {
+            profiles::compare(|what| eprintln!("{what}")).map(|rows| print!("{}", profiles::table(&rows)))
+        }
         ["modules", ref names @ ..] => {
             match names.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>() {
                 Ok(named) if named.is_empty() => print(&Language::ALL),

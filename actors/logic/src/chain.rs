@@ -3,7 +3,10 @@
 use crate::{AppError, Capabilities, request};
 
 /// The value of the last get, if there was one.
-pub(crate) async fn handle<C: Capabilities + Sync>(
+///
+/// # Errors
+/// [`AppError`].
+pub async fn handle<C: Capabilities + Sync>(
     capabilities: &C,
     request: &[u8],
 ) -> Result<Option<C::Value>, AppError> {

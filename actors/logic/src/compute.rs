@@ -4,7 +4,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{AppError, request};
 
-pub(crate) fn handle(request: &[u8], reply: &mut Vec<u8>) -> Result<(), AppError> {
+/// Appends the digest to `reply`.
+///
+/// # Errors
+/// [`AppError::BadRequest`] where there is no number of rounds.
+pub fn handle(request: &[u8], reply: &mut Vec<u8>) -> Result<(), AppError> {
     let (rounds, seed) = request::number(request)?;
     let mut digest = Sha256::digest(seed);
     for _ in 0..rounds {

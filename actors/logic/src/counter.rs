@@ -5,7 +5,11 @@ use crate::{AppError, Capabilities, request};
 /// More headers than this are refused.
 const MOST_HEADERS: usize = 32;
 
-pub(crate) async fn handle<C: Capabilities + Sync>(
+/// Counts the visit that an HTTP/1.1 request is, and appends what [`count`] does.
+///
+/// # Errors
+/// [`AppError`].
+pub async fn handle<C: Capabilities + Sync>(
     capabilities: &C,
     request: &[u8],
     reply: &mut Vec<u8>,

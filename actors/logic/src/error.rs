@@ -33,4 +33,19 @@ impl AppError {
     pub(crate) fn bad_request(reason: &str) -> Self {
         Self::BadRequest(reason.to_owned())
     }
+
+    /// The text that [`ToString`] gives, put together without formatting, whose machinery would be a good part of a small
+    /// guest.
+    #[must_use]
+    #[cold]
+    pub fn into_text(self) -> String {
+        let (before, text, behind) = match self {
+            Self::BadDispatch(_) => ("bad dispatch", String::new(), ""),
+            Self::BadRequest(reason) => ("bad request: ", reason, ""),
+            Self::MissingKey(key) => ("key ", key, " is not there; set it first"),
+            Self::BadRecord(key) => ("record ", key, " is damaged: it is not what the app writes there"),
+            Self::Call(CallError(text)) => return text,
+        };
+        [before, &text, behind].concat()
+    }
 }

@@ -6,14 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod capabilities;
-mod chain;
-mod compute;
-mod counter;
+pub mod chain;
+pub mod compute;
+pub mod counter;
 mod error;
 mod handled;
-mod kv;
+pub mod kv;
 pub mod oracle;
-mod order;
+pub mod order;
 mod request;
 
 pub use capabilities::{CallError, Capabilities, one_by_one};

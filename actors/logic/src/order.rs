@@ -59,7 +59,11 @@ struct Decision<'a> {
     stock: Option<i64>,
 }
 
-pub(crate) async fn handle<C: Capabilities + Sync>(
+/// Places the order that the request is, and appends the decision to `reply`.
+///
+/// # Errors
+/// [`AppError`].
+pub async fn handle<C: Capabilities + Sync>(
     capabilities: &C,
     request: &[u8],
     reply: &mut Vec<u8>,

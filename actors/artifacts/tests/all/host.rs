@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pillion_codec::{AddRequest, AddResponse, GetRequest, GetResponse, SetRequest, SetResponse};
 use pillion_logic::oracle::{Calls, Record};
-use wasmtime::{Caller, Engine, Extern, Linker, Memory, Module, Store, TypedFunc};
+use wasmtime::{Caller, Config, Engine, Extern, Linker, Memory, Module, Store, TypedFunc};
 
 /// The store, the call under way, and what was said.
 #[derive(Default)]
@@ -12,6 +12,8 @@ pub(crate) struct State {
     pub(crate) values: BTreeMap<String, Vec<u8>>,
     pub(crate) calls: Calls,
     pub(crate) log: Vec<String>,
+    /// What every call is refused with, if it is.
+    pub(crate) refusal: Option<String>,
     operation: Vec<u8>,
     payload: Vec<u8>,
     reply: Option<Vec<u8>>,
@@ -30,10 +32,22 @@ pub(crate) struct Guest {
 
 impl Guest {
     pub(crate) fn new(wasm: &[u8]) -> Self {
-        let engine = Engine::default();
-        let module = Module::new(&engine, wasm).unwrap();
-        let mut store = Store::new(&engine, State::default());
-        let instance = linker(&engine).instantiate(&mut store, &module).unwrap();
+        Self::on(&Engine::default(), wasm, None)
+    }
+
+    /// One that is stopped after so many instructions.
+    pub(crate) fn limited(wasm: &[u8], fuel: u64) -> Self {
+        let engine = Engine::new(Config::new().consume_fuel(true)).unwrap();
+        Self::on(&engine, wasm, Some(fuel))
+    }
+
+    fn on(engine: &Engine, wasm: &[u8], fuel: Option<u64>) -> Self {
+        let module = Module::new(engine, wasm).unwrap();
+        let mut store = Store::new(engine, State::default());
+        if let Some(fuel) = fuel {
+            store.set_fuel(fuel).unwrap();
+        }
+        let instance = linker(engine).instantiate(&mut store, &module).unwrap();
         instance.get_typed_func::<(), ()>(&mut store, "wapc_init").unwrap().call(&mut store, ()).unwrap();
         let call = instance.get_typed_func(&mut store, "__guest_call").unwrap();
         Self { store, call }
@@ -136,6 +150,9 @@ fn host_call(
 
 impl State {
     fn answer(&mut self, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
         let mut out = Vec::new();
         match operation {
             "Get" => {
@@ -153,7 +170,7 @@ impl State {
             "Add" => {
                 self.calls.add += 1;
                 let request = AddRequest::decode(payload).unwrap();
-                let old = self.values.get(request.key).map_or(Ok(0), |text| parse(text))?;
+                let old = self.values.get(request.key).map_or(Ok(0), |text| parse(request.key, text))?;
                 let value = old + request.value;
                 self.values.insert(request.key.to_owned(), value.to_string().into_bytes());
                 AddResponse { value }.encode(&mut out);
@@ -164,8 +181,9 @@ impl State {
     }
 }
 
-fn parse(text: &[u8]) -> Result<i64, String> {
-    str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or_else(|| "not an integer".to_owned())
+fn parse(key: &str, text: &[u8]) -> Result<i64, String> {
+    let number = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| format!("the value of key {key} is not an integer of 64 bits"))
 }
 
 fn memory(from: &mut From<'_>) -> Memory {

@@ -59,3 +59,17 @@ fn a_failed_call_keeps_its_message() {
     let error = ask(&store, "counter", b"POST /counter/n HTTP/1.1\r\n\r\n").unwrap_err();
     assert_eq!(error, AppError::Call(CallError("counter:n is not a number".to_owned())));
 }
+
+#[test]
+fn errors_put_together_without_formatting_say_the_same() {
+    let text = || "a text".to_owned();
+    for error in [
+        AppError::BadDispatch(text()),
+        AppError::BadRequest(text()),
+        AppError::MissingKey(text()),
+        AppError::BadRecord(text()),
+        AppError::Call(CallError(text())),
+    ] {
+        assert_eq!(error.to_string(), error.into_text());
+    }
+}

@@ -1,16 +1,15 @@
-//! The apps as a waPC guest in Rust.
+//! The apps as waPC guests in Rust.
 //!
-//! The business logic is `pillion-logic`, unchanged; here are its capabilities by waPC host calls to the contract
-//! `wascc:keyvalue`, and the entry points of a waSCC actor. Besides the operations of the logic the guest answers
-//! waSCC's `HandleRequest` (an HTTP request for a counter) and `HealthRequest`.
+//! The business logic is `pillion-logic`, unchanged; here are its capabilities by calls of the contract
+//! `wascc:keyvalue`, and each of its operations as one of an actor. Which of them a module has is in `examples/`: `all`
+//! has every one, and each of the others those of one app and nothing that these do not need.
 
-mod actor;
-mod host;
-mod keyvalue;
+#[cfg(all(target_family = "wasm", feature = "talc"))]
+mod allocator;
+pub mod apps;
+pub mod fault;
+mod store;
+mod visit;
 
-pub use actor::answer;
-pub use host::{Host, HostError};
-pub use keyvalue::{Store, Value};
-
-#[cfg(target_family = "wasm")]
-mod wapc;
+pub use store::Store;
+pub use visit::visit;
