@@ -1,15 +1,19 @@
 //! The services by their names.
 
+use iceoryx2::config::Config;
 use iceoryx2::node::{Node, NodeBuilder};
 use iceoryx2::prelude::{LogLevel, ServiceName, SignalHandlingMode, set_log_level};
 use iceoryx2::service::Service;
 use iceoryx2::service::builder::Builder;
-use iceoryx2::service::port_factory::{event, request_response};
+use iceoryx2::service::port_factory::{event, publish_subscribe, request_response};
 
 use crate::{Header, MOST_CLIENTS, MOST_UNDER_WAY, OpenError};
 
-/// Requests and responses, both of bytes.
-pub(crate) type Calls<S> = request_response::PortFactory<S, [u8], Header, [u8], ()>;
+/// Greetings and welcomes.
+pub(crate) type Greetings<S> = request_response::PortFactory<S, [u8], Header, [u8], ()>;
+
+/// Calls, or one client's replies; with the number of the call in front.
+pub(crate) type Messages<S> = publish_subscribe::PortFactory<S, [u8], u64>;
 
 /// The events of a service.
 pub(crate) type Events<S> = event::PortFactory<S>;
@@ -20,8 +24,11 @@ pub(crate) struct Services<S: Service> {
     name: String,
 }
 
-/// Makes or opens the service that carries calls.
-type CallsBuilder<S> = iceoryx2::service::builder::request_response::Builder<[u8], Header, [u8], (), S>;
+/// Makes or opens the service that carries greetings.
+type GreetingsBuilder<S> = iceoryx2::service::builder::request_response::Builder<[u8], Header, [u8], (), S>;
+
+/// Places for what ended publishers left unread. Each look for a message passes over them: by default they are 128.
+const EXPIRED: usize = 2;
 
 // === impl Services ===
 
@@ -34,41 +41,61 @@ impl<S: Service> Services<S> {
         }
         // What it would say is in the errors that it answers.
         set_log_level(LogLevel::Fatal);
-        let node = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled).create::<S>();
+        let mut config = Config::global_config().clone();
+        config.defaults.publish_subscribe.subscriber_expired_connection_buffer = EXPIRED;
+        let builder = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled).config(&config);
+        let node = builder.create::<S>();
         let node = node.map_err(|error| system(name, &error))?;
         Ok(Self { node, name: name.to_owned() })
     }
 
-    /// Requests and responses, made if they are not there.
-    pub(crate) fn create_calls(&self) -> Result<Calls<S>, OpenError> {
-        self.calls_builder()?.open_or_create().map_err(|error| system(&self.name, &error))
+    /// Greetings, made if they are not there.
+    pub(crate) fn create_greetings(&self) -> Result<Greetings<S>, OpenError> {
+        self.greetings_builder()?.open_or_create().map_err(|error| system(&self.name, &error))
     }
 
-    /// Requests and responses of a sidecar.
-    pub(crate) fn open_calls(&self) -> Result<Calls<S>, OpenError> {
+    /// Greetings to a sidecar.
+    pub(crate) fn open_greetings(&self) -> Result<Greetings<S>, OpenError> {
         use iceoryx2::service::builder::request_response::RequestResponseOpenError;
-        self.calls_builder()?.open().map_err(|error| match error {
+        self.greetings_builder()?.open().map_err(|error| match error {
             RequestResponseOpenError::DoesNotExist => OpenError::Nobody(self.name.clone()),
             error => system(&self.name, &error),
         })
     }
 
-    fn calls_builder(&self) -> Result<CallsBuilder<S>, OpenError> {
+    /// One at a time from each client: each response passes over as many channels as requests may be under way, three
+    /// times and for each client. That is why calls do not go this way.
+    fn greetings_builder(&self) -> Result<GreetingsBuilder<S>, OpenError> {
         Ok(self
-            .builder("calls")?
+            .builder("greetings")?
             .request_response::<[u8], [u8]>()
             .request_user_header::<Header>()
             .max_servers(1)
             .max_clients(MOST_CLIENTS)
             .max_nodes(MOST_CLIENTS + 2)
-            // The greeting is one of them.
-            .max_active_requests_per_client(MOST_UNDER_WAY + 1)
-            .max_loaned_requests(MOST_UNDER_WAY + 1)
+            .max_active_requests_per_client(1)
+            .max_loaned_requests(1)
             .max_response_buffer_size(1)
             .max_borrowed_responses_per_pending_response(1)
             .enable_safe_overflow_for_requests(false)
             .enable_safe_overflow_for_responses(false)
             .enable_fire_and_forget_requests(false))
+    }
+
+    /// Calls of all clients, or the replies to one of them; made if they are not there.
+    pub(crate) fn messages(&self, part: &str) -> Result<Messages<S>, OpenError> {
+        let builder = self
+            .builder(part)?
+            .publish_subscribe::<[u8]>()
+            .user_header::<u64>()
+            .max_publishers(MOST_CLIENTS)
+            .max_subscribers(1)
+            .max_nodes(MOST_CLIENTS + 2)
+            .history_size(0)
+            .subscriber_max_buffer_size(MOST_UNDER_WAY)
+            .subscriber_max_borrowed_samples(1)
+            .enable_safe_overflow(false);
+        builder.open_or_create().map_err(|error| system(&self.name, &error))
     }
 
     /// The events by which somebody is woken, made if they are not there.

@@ -4,23 +4,30 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 use iceoryx2::port::listener::Listener;
-use iceoryx2::prelude::{FileDescriptorBased as _, ipc_threadsafe};
+use iceoryx2::prelude::FileDescriptorBased;
+use iceoryx2::service::Service;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
 /// What is woken through an event. Several may wait for it.
-pub(crate) struct Wake {
-    descriptor: AsyncFd<Descriptor>,
+pub(crate) struct Wake<S: Service>
+where
+    Listener<S>: FileDescriptorBased,
+{
+    descriptor: AsyncFd<Descriptor<S>>,
     others: Notify,
 }
 
-struct Descriptor(Listener<ipc_threadsafe::Service>);
+struct Descriptor<S: Service>(Listener<S>);
 
 // === impl Wake ===
 
-impl Wake {
-    pub(crate) fn new(listener: Listener<ipc_threadsafe::Service>) -> io::Result<Self> {
+impl<S: Service> Wake<S>
+where
+    Listener<S>: FileDescriptorBased,
+{
+    pub(crate) fn new(listener: Listener<S>) -> io::Result<Self> {
         #[expect(unsafe_code, reason = "registering a descriptor is unsafe")]
         // SAFETY: the listener keeps its descriptor, always the same one, open for as long as it is there.
         let descriptor =
@@ -52,7 +59,10 @@ impl Wake {
     }
 }
 
-impl AsRawFd for Descriptor {
+impl<S: Service> AsRawFd for Descriptor<S>
+where
+    Listener<S>: FileDescriptorBased,
+{
     fn as_raw_fd(&self) -> RawFd {
         let descriptor = self.0.file_descriptor();
         #[expect(unsafe_code, reason = "the number itself is behind an unsafe function")]
