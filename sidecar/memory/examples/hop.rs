@@ -1,6 +1,6 @@
 //! What a hop through shared memory costs: 16 bytes there and back between two processes, without a sidecar's work.
 //!
-//! `cargo run --release -p pillion-shared-memory --example hop [blocks [calls]]`
+//! `cargo run --release -p pillion-shared-memory --example hop [blocks [calls [form]]]`
 //!
 //! Beside our client and server it runs what they could stand on, bare: messages published each way, and requests with
 //! responses, with as many channels as 64 calls under way take (65) and with few (2). Every form has a process of its
@@ -57,6 +57,9 @@ fn main() {
         .into_iter()
         .chain([("ours, spinning then sleeping", true), ("ours, spinning then sleeping", false)]);
     for (form, other) in forms {
+        if arguments.get(3).is_some_and(|only| !form.contains(only.as_str())) {
+            continue;
+        }
         let (place, core) = if other { ("other core", there) } else { ("same core", here) };
         let name = format!("hop-{}", std::process::id());
         let peer = Peer::start(form, &name, core);

@@ -4,25 +4,24 @@ use std::sync::atomic::{Ordering, fence};
 
 use iceoryx2::port::reader::EntryHandle;
 use iceoryx2::port::writer::EntryHandleMut;
-use iceoryx2::prelude::{ipc, ipc_threadsafe};
 
 use crate::OpenError;
-use crate::service::{Services, system};
+use crate::service::{Service, Services, system};
 
 /// The only entry.
 const KEY: u32 = 0;
 
 /// The sidecar's side.
-pub(crate) struct Told(EntryHandleMut<ipc::Service, u32, u32>);
+pub(crate) struct Told(EntryHandleMut<Service, u32, u32>);
 
 /// A client's side.
-pub(crate) struct Seen(EntryHandle<ipc_threadsafe::Service, u32, u32>);
+pub(crate) struct Seen(EntryHandle<Service, u32, u32>);
 
 // === impl Told ===
 
 impl Told {
     /// A board of a name that nobody else has.
-    pub(crate) fn create(services: &Services<ipc::Service>, name: &str) -> Result<Self, OpenError> {
+    pub(crate) fn create(services: &Services, name: &str) -> Result<Self, OpenError> {
         let failed = |error: &dyn std::fmt::Debug| system(services.name(), error);
         let board = services.builder(name)?.blackboard_creator::<u32>().add::<u32>(KEY, 0).create();
         let writer = board.map_err(|error| failed(&error))?.writer_builder().create();
@@ -46,7 +45,7 @@ impl Told {
 
 impl Seen {
     /// The board of a sidecar.
-    pub(crate) fn open(services: &Services<ipc_threadsafe::Service>, name: &str) -> Result<Self, OpenError> {
+    pub(crate) fn open(services: &Services, name: &str) -> Result<Self, OpenError> {
         let failed = |error: &dyn std::fmt::Debug| system(services.name(), error);
         let board = services.builder(name)?.blackboard_opener::<u32>().open();
         let reader = board.map_err(|error| failed(&error))?.reader_builder().create();

@@ -1,14 +1,13 @@
 //! The app's end.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pillion_calls::{Call, Outcome, Reply, Request};
 use tokio::task::yield_now;
-use tokio::time::timeout;
 
-use crate::inbox::Place;
+use crate::ends::Sent;
+use crate::inbox::Look;
 use crate::line::Line;
 use crate::{ClientError, SPIN};
 
@@ -20,15 +19,17 @@ pub struct Client {
     busy: bool,
     line: Mutex<Option<Arc<Line>>>,
     opening: tokio::sync::Mutex<()>,
-    /// Calls under way.
-    under_way: AtomicUsize,
 }
 
 /// How long one waits before it makes sure that there is still somebody to wait for.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// One of the calls under way.
-struct UnderWay<'a>(&'a AtomicUsize);
+/// A call that was sent. Given up, it keeps its place until its reply came.
+struct UnderWay<'a> {
+    line: &'a Line,
+    number: u64,
+    is_answered: bool,
+}
 
 // === impl Client ===
 
@@ -42,7 +43,6 @@ impl Client {
             busy,
             line: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
-            under_way: AtomicUsize::new(0),
         }
     }
 
@@ -60,28 +60,27 @@ impl Client {
         let call = Call { id: 0, request: Some(request) };
         loop {
             let line = self.line().await?;
-            let Some(mut place) = place(&line).await else {
-                self.forget(Some(&line));
-                continue;
-            };
-            self.under_way.fetch_add(1, Ordering::Relaxed);
-            let _under_way = UnderWay(&self.under_way);
-            while !line.send(&mut place, &call)? {
-                // There is room for as many calls as there are places: nobody takes them any more.
-                self.make_sure(&line).await?;
-                if !line.is_connected() {
-                    self.forget(Some(&line));
-                    return Err(ClientError::Ended);
+            match line.send(&call)? {
+                Sent::Number(number) => {
+                    let mut under_way = UnderWay { line: &line, number, is_answered: false };
+                    let reply = self.wait(&line, number).await?;
+                    under_way.is_answered = true;
+                    return Ok(reply.outcome);
+                }
+                Sent::Gone => self.forget(Some(&line)),
+                Sent::Full => {
+                    let is_told = line.wait_for_place(PATIENCE).await?;
+                    if !is_told && !line.is_alive().await {
+                        self.forget(Some(&line));
+                    }
                 }
             }
-            return self.wait(&line, &mut place).await.map(|reply| reply.outcome);
         }
     }
 
-    /// The line, if there is one that leads to somebody.
+    /// The line, if there is one; who sends finds out whether it leads to somebody.
     fn current(&self) -> Option<Arc<Line>> {
-        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        line.is_connected().then_some(line)
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn line(&self) -> Result<Arc<Line>, ClientError> {
@@ -109,22 +108,23 @@ impl Client {
     }
 
     /// Waits for the reply.
-    async fn wait(&self, line: &Line, place: &mut Place<'_>) -> Result<Reply, ClientError> {
+    async fn wait(&self, line: &Line, number: u64) -> Result<Reply, ClientError> {
         let mut pause = line.habit.wait();
         loop {
-            if let Some(reply) = place.look()? {
-                line.habit.learn(&pause);
-                return Ok(reply);
-            }
-            let alone = self.under_way.load(Ordering::Relaxed) <= 1;
+            let alone = match line.look(number)? {
+                Look::Reply(reply) => {
+                    line.habit.learn(&pause);
+                    return Ok(reply);
+                }
+                Look::Nothing { alone } => alone,
+            };
             match pause.elapsed() {
                 Some(elapsed) if elapsed > PATIENCE => {
                     self.make_sure(line).await?;
                     pause = line.habit.wait();
                 }
                 Some(elapsed) if elapsed > SPIN && !self.busy => {
-                    let found = line.sleep(place).await?;
-                    if let Some(reply) = found {
+                    if let Look::Reply(reply) = line.sleep(number).await? {
                         return Ok(reply);
                     }
                     self.make_sure(line).await?;
@@ -132,13 +132,11 @@ impl Client {
                 }
                 // What could have been sent before it went was looked for above, and is once more.
                 Some(_) if !line.is_connected() => {
-                    return match place.look()? {
-                        Some(reply) => Ok(reply),
-                        None => {
-                            self.forget(Some(line));
-                            Err(ClientError::Ended)
-                        }
-                    };
+                    if let Look::Reply(reply) = line.look(number)? {
+                        return Ok(reply);
+                    }
+                    self.forget(Some(line));
+                    return Err(ClientError::Ended);
                 }
                 _ => {}
             }
@@ -162,21 +160,8 @@ impl Client {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A place for a call; none if nobody is at the other end any more.
-async fn place(line: &Line) -> Option<Place<'_>> {
-    if let Some(place) = line.inbox.try_place() {
-        return Some(place);
-    }
-    while line.is_connected() && line.is_alive().await {
-        // The replies to what was given up may be there, and nobody else who would look for them.
-        line.inbox.take_in().ok()?;
-        if let Ok(place) = timeout(PATIENCE, line.inbox.place()).await {
-            return place;
+        if !self.is_answered {
+            self.line.give_up(self.number);
         }
     }
-    None
 }

@@ -6,16 +6,14 @@ use std::rc::Rc;
 use bytes::Bytes;
 use iceoryx2::active_request::ActiveRequest;
 use iceoryx2::port::notifier::Notifier;
-use iceoryx2::prelude::ipc;
 use pillion_calls::{Failure, Outcome, Reply};
 use prost::Message as _;
 
 use crate::greeting::Greeting;
 use crate::message::{Messenger, messenger, publish};
-use crate::service::{Services, system};
+use crate::service::{Service, Services, system};
 use crate::{Header, MOST_BYTES, OpenError};
 
-type Service = ipc::Service;
 pub(crate) type Request = ActiveRequest<Service, [u8], Header, [u8], ()>;
 
 /// A client that greeted.
@@ -24,7 +22,7 @@ pub(crate) struct Guest {
     pub(crate) caller: u128,
     /// Open for as long as both ends are there.
     greeting: RefCell<Option<Request>>,
-    replies: Messenger<Service>,
+    replies: Messenger,
     notifier: Notifier<Service>,
 }
 
@@ -39,7 +37,7 @@ pub(crate) struct Owed {
 // === impl Guest ===
 
 impl Guest {
-    pub(crate) fn new(services: &Services<Service>, greeting: &Greeting) -> Result<Self, OpenError> {
+    pub(crate) fn new(services: &Services, greeting: &Greeting) -> Result<Self, OpenError> {
         let failed = |error: &dyn std::fmt::Debug| system(services.name(), error);
         let caller = greeting.caller.as_slice().try_into().map_err(|error| failed(&error))?;
         let notifier = services.events(&greeting.part)?.notifier_builder().create();

@@ -1,35 +1,34 @@
 //! The replies that a client waits for.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use iceoryx2::port::subscriber::Subscriber;
-use iceoryx2::prelude::ipc_threadsafe;
+use iceoryx2::prelude::ipc;
 use pillion_calls::Reply;
 use prost::{DecodeError, Message as _};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Notify;
 
 use crate::{ClientError, MOST_UNDER_WAY};
 
-type Replies = Subscriber<ipc_threadsafe::Service, [u8], u64>;
+type Replies = Subscriber<ipc::Service, [u8], u64>;
 
 /// Where replies arrive. All tasks share it: whoever looks takes in what is there for any of them.
 pub(crate) struct Inbox {
-    /// Free places. A call that was given up keeps its own until its reply came, so that no more replies are under way
-    /// than there is room for.
-    free: Semaphore,
-    content: Mutex<Content>,
-}
-
-struct Content {
     replies: Replies,
-    places: Vec<Waiting>,
-    /// Calls so far; what tells the calls of one place apart.
+    /// A call that was given up keeps its place until its reply came, so that no more replies are under way than there
+    /// is room for.
+    places: Vec<Place>,
+    /// Calls so far: what tells the calls of one place apart.
     calls: u64,
+    /// Calls that wait for their reply.
+    awaited: usize,
+    /// Who waits for a place.
+    queue: usize,
+    freed: Arc<Notify>,
 }
 
-/// Who waits in a place.
-struct Waiting {
-    /// The number of the call; its remainder by [`MOST_UNDER_WAY`] is that of the place.
+struct Place {
+    /// The number of the call that has it; the place is its remainder by [`MOST_UNDER_WAY`].
     number: u64,
     state: State,
 }
@@ -41,128 +40,115 @@ enum State {
     Arrived(Result<Reply, DecodeError>),
 }
 
-/// A call's place.
-pub(crate) struct Place<'a> {
-    inbox: &'a Inbox,
-    permit: Option<SemaphorePermit<'a>>,
-    number: u64,
-    /// Whether a reply will come.
-    sent: bool,
+/// What a look found.
+pub(crate) enum Look {
+    Reply(Reply),
+    Nothing {
+        /// Whether no other call waits.
+        alone: bool,
+    },
 }
 
 // === impl Inbox ===
 
 impl Inbox {
-    pub(crate) fn new(replies: Replies) -> Self {
-        let places = (0..MOST_UNDER_WAY).map(|_| Waiting { number: 0, state: State::Free }).collect();
-        let content = Mutex::new(Content { replies, places, calls: 0 });
-        Self { free: Semaphore::new(MOST_UNDER_WAY), content }
+    /// Its places become free one by one, and `freed` tells those who wait for one.
+    pub(crate) fn new(replies: Replies, freed: Arc<Notify>) -> Self {
+        let places = (0..MOST_UNDER_WAY).map(|_| Place { number: 0, state: State::Free }).collect();
+        Self { replies, places, calls: 0, awaited: 0, queue: 0, freed }
     }
 
-    /// A place, if one is free.
-    pub(crate) fn try_place(&self) -> Option<Place<'_>> {
-        self.free.try_acquire().ok().and_then(|permit| self.with(permit))
-    }
-
-    /// Waits for a place.
-    pub(crate) async fn place(&self) -> Option<Place<'_>> {
-        self.free.acquire().await.ok().and_then(|permit| self.with(permit))
-    }
-
-    fn with<'a>(&'a self, permit: SemaphorePermit<'a>) -> Option<Place<'a>> {
-        let number = self.content().begin()?;
-        Some(Place { inbox: self, permit: Some(permit), number, sent: false })
-    }
-
-    /// Takes in what has arrived.
-    pub(crate) fn take_in(&self) -> Result<(), ClientError> {
-        self.content().take_in(&self.free)
-    }
-
-    fn content(&self) -> MutexGuard<'_, Content> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === impl Content ===
-
-impl Content {
-    fn begin(&mut self) -> Option<u64> {
+    /// Takes a place for a call that will be sent, and answers its number; none if none is free.
+    pub(crate) fn begin(&mut self) -> Option<u64> {
         let index = self.places.iter().position(|place| matches!(place.state, State::Free))?;
         let number = self.calls * MOST_UNDER_WAY as u64 + index as u64;
         self.calls += 1;
-        self.places[index] = Waiting { number, state: State::Awaited };
+        self.awaited += 1;
+        self.places[index] = Place { number, state: State::Awaited };
         Some(number)
     }
 
-    /// The place of a call, if it is still its own.
-    fn place(&mut self, number: u64) -> Option<&mut Waiting> {
-        let index = (number % MOST_UNDER_WAY as u64) as usize;
-        self.places.get_mut(index).filter(|place| place.number == number)
+    /// Looks for the reply to a call. Once it is found the place is free.
+    pub(crate) fn look(&mut self, number: u64) -> Result<Look, ClientError> {
+        self.take_in()?;
+        let index = index(number);
+        match self.places.get_mut(index) {
+            Some(Place { number: current, state }) if *current == number => {
+                if let State::Arrived(reply) = state {
+                    let reply = std::mem::replace(reply, Ok(Reply::default()));
+                    self.awaited -= 1;
+                    self.free(index);
+                    return reply.map(Look::Reply).map_err(|error| ClientError::Failed(error.to_string()));
+                }
+            }
+            _ => {}
+        }
+        Ok(Look::Nothing { alone: self.awaited <= 1 })
     }
 
-    fn take_in(&mut self, free: &Semaphore) -> Result<(), ClientError> {
+    /// Gives a call up.
+    pub(crate) fn give_up(&mut self, number: u64) {
+        let index = index(number);
+        let Some(place) = self.places.get_mut(index).filter(|place| place.number == number) else { return };
+        match place.state {
+            State::Awaited => {
+                place.state = State::GivenUp;
+                self.awaited -= 1;
+            }
+            State::Arrived(_) => {
+                self.awaited -= 1;
+                self.free(index);
+            }
+            State::Free | State::GivenUp => {}
+        }
+    }
+
+    /// Undoes a beginning: the call was not sent.
+    pub(crate) fn unsent(&mut self, number: u64) {
+        self.awaited -= 1;
+        self.free(index(number));
+    }
+
+    /// Takes in what has arrived.
+    pub(crate) fn take_in(&mut self) -> Result<(), ClientError> {
         loop {
             let sample = self.replies.receive().map_err(|error| ClientError::Failed(format!("{error:?}")))?;
             let Some(sample) = sample else { return Ok(()) };
+            let number = *sample.user_header();
+            let index = index(number);
             // What nobody waits for is dropped.
-            let Some(place) = self.place(*sample.user_header()) else { continue };
+            let Some(place) = self.places.get_mut(index).filter(|place| place.number == number) else {
+                continue;
+            };
             match place.state {
-                State::Awaited => {
-                    place.state = State::Arrived(Reply::decode(sample.payload()));
-                }
-                State::GivenUp => {
-                    place.state = State::Free;
-                    free.add_permits(1);
-                }
+                State::Awaited => place.state = State::Arrived(Reply::decode(sample.payload())),
+                State::GivenUp => self.free(index),
                 State::Free | State::Arrived(_) => {}
             }
         }
     }
-}
 
-// === impl Place ===
-
-impl Place<'_> {
-    /// What the call and its reply carry.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
+    /// Joins those who wait for a place, unless one is free; whether it did.
+    pub(crate) fn queue(&mut self) -> bool {
+        let is_full = !self.places.iter().any(|place| matches!(place.state, State::Free));
+        self.queue += usize::from(is_full);
+        is_full
     }
 
-    /// Says that the call went out.
-    pub(crate) fn sent(&mut self) {
-        self.sent = true;
+    pub(crate) fn leave_queue(&mut self) {
+        self.queue -= 1;
     }
 
-    /// The reply, if it has arrived.
-    pub(crate) fn look(&mut self) -> Result<Option<Reply>, ClientError> {
-        let mut content = self.inbox.content();
-        content.take_in(&self.inbox.free)?;
-        let Some(place) = content.place(self.number) else { return Ok(None) };
-        match std::mem::replace(&mut place.state, State::Free) {
-            State::Arrived(reply) => {
-                self.sent = false;
-                reply.map(Some).map_err(|error| ClientError::Failed(error.to_string()))
-            }
-            state => {
-                place.state = state;
-                Ok(None)
-            }
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut content = self.inbox.content();
-        let Some(place) = content.place(self.number) else { return };
-        if self.sent && matches!(place.state, State::Awaited) {
-            place.state = State::GivenUp;
-            if let Some(permit) = self.permit.take() {
-                permit.forget();
-            }
-        } else {
+    fn free(&mut self, index: usize) {
+        if let Some(place) = self.places.get_mut(index) {
             place.state = State::Free;
         }
+        if self.queue > 0 {
+            self.freed.notify_one();
+        }
     }
+}
+
+fn index(number: u64) -> usize {
+    (number % MOST_UNDER_WAY as u64) as usize
 }

@@ -15,10 +15,12 @@
 
 mod board;
 mod client;
+mod ends;
 mod error;
 mod greeting;
 mod guest;
 mod header;
+mod in_turn;
 mod inbox;
 mod line;
 mod message;

@@ -2,16 +2,15 @@
 
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::prelude::{AllocationStrategy, BackpressureStrategy};
-use iceoryx2::service::Service;
 
-use crate::service::Messages;
+use crate::service::{Messages, Service};
 use crate::{MOST_BYTES, MOST_UNDER_WAY};
 
 /// Publishes bytes, with the number of the call in front.
-pub(crate) type Messenger<S> = Publisher<S, [u8], u64>;
+pub(crate) type Messenger = Publisher<Service, [u8], u64>;
 
 /// Makes a publisher.
-pub(crate) fn messenger<S: Service>(messages: &Messages<S>) -> Result<Messenger<S>, String> {
+pub(crate) fn messenger(messages: &Messages) -> Result<Messenger, String> {
     let builder = messages
         .publisher_builder()
         // All of its room at once, of which the system gives what is used: memory that grows costs each call more.
@@ -24,8 +23,8 @@ pub(crate) fn messenger<S: Service>(messages: &Messages<S>) -> Result<Messenger<
 }
 
 /// Publishes a message of at most [`MOST_BYTES`]; whether somebody has room for it.
-pub(crate) fn publish<S: Service>(
-    messenger: &Messenger<S>,
+pub(crate) fn publish(
+    messenger: &Messenger,
     number: u64,
     message: &impl prost::Message,
     length: usize,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use iceoryx2::port::server::Server as Port;
 use iceoryx2::port::subscriber::Subscriber;
-use iceoryx2::prelude::{AllocationStrategy, ipc};
+use iceoryx2::prelude::AllocationStrategy;
 use iceoryx2::sample::Sample;
 use iceoryx2::service::port_factory::server::ServerCreateError;
 use pillion_calls::{Call, Reply};
@@ -19,12 +19,9 @@ use crate::board::Told;
 use crate::greeting::{Greeting, Welcome};
 use crate::guest::{Guest, Owed, Request, failure};
 use crate::pause::Habit;
-use crate::service::{Services, system};
+use crate::service::{Service, Services, system};
 use crate::wake::Wake;
 use crate::{Header, MOST_BYTES, OpenError, SPIN};
-
-/// For one thread: nothing is locked.
-type Service = ipc::Service;
 
 /// How often the server looks after what killed clients left, when it is idle.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
@@ -35,10 +32,10 @@ const GREETING: u32 = 32;
 
 /// The sidecar's end of the shared memory. It runs on a thread of its own, with an executor of its own.
 pub struct Server {
-    services: Services<Service>,
+    services: Services,
     greetings: Port<Service, [u8], Header, [u8], ()>,
     calls: Subscriber<Service, [u8], u64>,
-    wake: Wake<Service>,
+    wake: Wake,
     told: Told,
     board: String,
     guests: Vec<Rc<Guest>>,

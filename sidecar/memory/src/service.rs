@@ -2,37 +2,40 @@
 
 use iceoryx2::config::Config;
 use iceoryx2::node::{Node, NodeBuilder};
-use iceoryx2::prelude::{LogLevel, ServiceName, SignalHandlingMode, set_log_level};
-use iceoryx2::service::Service;
+use iceoryx2::prelude::{LogLevel, ServiceName, SignalHandlingMode, ipc, set_log_level};
 use iceoryx2::service::builder::Builder;
 use iceoryx2::service::port_factory::{event, publish_subscribe, request_response};
 
 use crate::{Header, MOST_CLIENTS, MOST_UNDER_WAY, OpenError};
 
+/// For one thread at a time: nothing is locked.
+pub(crate) type Service = ipc::Service;
+
 /// Greetings and welcomes.
-pub(crate) type Greetings<S> = request_response::PortFactory<S, [u8], Header, [u8], ()>;
+pub(crate) type Greetings = request_response::PortFactory<Service, [u8], Header, [u8], ()>;
 
 /// Calls, or one client's replies; with the number of the call in front.
-pub(crate) type Messages<S> = publish_subscribe::PortFactory<S, [u8], u64>;
+pub(crate) type Messages = publish_subscribe::PortFactory<Service, [u8], u64>;
 
 /// The events of a service.
-pub(crate) type Events<S> = event::PortFactory<S>;
+pub(crate) type Events = event::PortFactory<Service>;
 
 /// One process's part in the services of a name.
-pub(crate) struct Services<S: Service> {
-    node: Node<S>,
+pub(crate) struct Services {
+    node: Node<Service>,
     name: String,
 }
 
 /// Makes or opens the service that carries greetings.
-type GreetingsBuilder<S> = iceoryx2::service::builder::request_response::Builder<[u8], Header, [u8], (), S>;
+type GreetingsBuilder =
+    iceoryx2::service::builder::request_response::Builder<[u8], Header, [u8], (), Service>;
 
 /// Places for what ended publishers left unread. Each look for a message passes over them: by default they are 128.
 const EXPIRED: usize = 2;
 
 // === impl Services ===
 
-impl<S: Service> Services<S> {
+impl Services {
     /// Takes part in the services of a name. What killed processes left is removed.
     pub(crate) fn of(name: &str) -> Result<Self, OpenError> {
         let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -44,18 +47,18 @@ impl<S: Service> Services<S> {
         let mut config = Config::global_config().clone();
         config.defaults.publish_subscribe.subscriber_expired_connection_buffer = EXPIRED;
         let builder = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled).config(&config);
-        let node = builder.create::<S>();
+        let node = builder.create::<Service>();
         let node = node.map_err(|error| system(name, &error))?;
         Ok(Self { node, name: name.to_owned() })
     }
 
     /// Greetings, made if they are not there.
-    pub(crate) fn create_greetings(&self) -> Result<Greetings<S>, OpenError> {
+    pub(crate) fn create_greetings(&self) -> Result<Greetings, OpenError> {
         self.greetings_builder()?.open_or_create().map_err(|error| system(&self.name, &error))
     }
 
     /// Greetings to a sidecar.
-    pub(crate) fn open_greetings(&self) -> Result<Greetings<S>, OpenError> {
+    pub(crate) fn open_greetings(&self) -> Result<Greetings, OpenError> {
         use iceoryx2::service::builder::request_response::RequestResponseOpenError;
         self.greetings_builder()?.open().map_err(|error| match error {
             RequestResponseOpenError::DoesNotExist => OpenError::Nobody(self.name.clone()),
@@ -65,7 +68,7 @@ impl<S: Service> Services<S> {
 
     /// One at a time from each client: each response passes over as many channels as requests may be under way, three
     /// times and for each client. That is why calls do not go this way.
-    fn greetings_builder(&self) -> Result<GreetingsBuilder<S>, OpenError> {
+    fn greetings_builder(&self) -> Result<GreetingsBuilder, OpenError> {
         Ok(self
             .builder("greetings")?
             .request_response::<[u8], [u8]>()
@@ -83,7 +86,7 @@ impl<S: Service> Services<S> {
     }
 
     /// Calls of all clients, or the replies to one of them; made if they are not there.
-    pub(crate) fn messages(&self, part: &str) -> Result<Messages<S>, OpenError> {
+    pub(crate) fn messages(&self, part: &str) -> Result<Messages, OpenError> {
         let builder = self
             .builder(part)?
             .publish_subscribe::<[u8]>()
@@ -99,7 +102,7 @@ impl<S: Service> Services<S> {
     }
 
     /// The events by which somebody is woken, made if they are not there.
-    pub(crate) fn events(&self, whose: &str) -> Result<Events<S>, OpenError> {
+    pub(crate) fn events(&self, whose: &str) -> Result<Events, OpenError> {
         let builder = self
             .builder(whose)?
             .event()
@@ -125,7 +128,7 @@ impl<S: Service> Services<S> {
     }
 
     /// What makes or opens a service.
-    pub(crate) fn builder(&self, part: &str) -> Result<Builder<S>, OpenError> {
+    pub(crate) fn builder(&self, part: &str) -> Result<Builder<Service>, OpenError> {
         let name = format!("pillion/{}/{part}", self.name);
         let name: ServiceName = name.as_str().try_into().map_err(|error| system(&self.name, &error))?;
         Ok(self.node.service_builder(&name))
