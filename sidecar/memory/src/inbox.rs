@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use iceoryx2::port::subscriber::Subscriber;
-use iceoryx2::prelude::ipc;
+use iceoryx2::sample::Sample;
 use pillion_calls::Reply;
 use prost::{DecodeError, Message as _};
 use tokio::sync::Notify;
 
+use crate::service::{MOST_READ, Service};
 use crate::{ClientError, MOST_UNDER_WAY};
 
-type Replies = Subscriber<ipc::Service, [u8], u64>;
+type Replies = Subscriber<Service, [u8], u64>;
 
 /// Where replies arrive. All tasks share it: whoever looks takes in what is there for any of them.
 pub(crate) struct Inbox {
     replies: Replies,
+    /// Those that were read, to be given back.
+    read: Vec<Sample<Service, [u8], u64>>,
     /// A call that was given up keeps its place until its reply came, so that no more replies are under way than there
     /// is room for.
     places: Vec<Place>,
@@ -55,7 +58,7 @@ impl Inbox {
     /// Its places become free one by one, and `freed` tells those who wait for one.
     pub(crate) fn new(replies: Replies, freed: Arc<Notify>) -> Self {
         let places = (0..MOST_UNDER_WAY).map(|_| Place { number: 0, state: State::Free }).collect();
-        Self { replies, places, calls: 0, awaited: 0, queue: 0, freed }
+        Self { replies, read: Vec::with_capacity(MOST_READ), places, calls: 0, awaited: 0, queue: 0, freed }
     }
 
     /// Takes a place for a call that will be sent, and answers its number; none if none is free.
@@ -112,6 +115,9 @@ impl Inbox {
     /// Takes in what has arrived.
     pub(crate) fn take_in(&mut self) -> Result<(), ClientError> {
         loop {
+            if self.read.len() == MOST_READ {
+                self.read.clear();
+            }
             let sample = self.replies.receive().map_err(|error| ClientError::Failed(format!("{error:?}")))?;
             let Some(sample) = sample else { return Ok(()) };
             let number = *sample.user_header();
@@ -125,6 +131,7 @@ impl Inbox {
                 State::GivenUp => self.free(index),
                 State::Free | State::Arrived(_) => {}
             }
+            self.read.push(sample);
         }
     }
 

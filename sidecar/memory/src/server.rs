@@ -19,7 +19,7 @@ use crate::board::Told;
 use crate::greeting::{Greeting, Welcome};
 use crate::guest::{Guest, Owed, Request, failure};
 use crate::pause::Habit;
-use crate::service::{Service, Services, system};
+use crate::service::{MOST_READ, Service, Services, system};
 use crate::wake::Wake;
 use crate::{Header, MOST_BYTES, OpenError, SPIN};
 
@@ -35,6 +35,8 @@ pub struct Server {
     services: Services,
     greetings: Port<Service, [u8], Header, [u8], ()>,
     calls: Subscriber<Service, [u8], u64>,
+    /// Calls that were read, to be given back.
+    read: Vec<Sample<Service, [u8], u64>>,
     wake: Wake,
     told: Told,
     board: String,
@@ -73,7 +75,8 @@ impl Server {
         let board = format!("board/{}", services.id());
         let told = Told::create(&services, &board)?;
         let (guests, waiting) = (Vec::new(), Rc::default());
-        Ok(Self { services, greetings, calls, wake, told, board, guests, token, most_bytes, waiting })
+        let read = Vec::with_capacity(MOST_READ);
+        Ok(Self { services, greetings, calls, read, wake, told, board, guests, token, most_bytes, waiting })
     }
 
     /// Answers calls until `stop` completes: those under way are answered, and clients are let go. Never sleeps if it is
@@ -133,10 +136,16 @@ impl Server {
     {
         let mut some = false;
         loop {
+            // At most as many of all clients as may be of one.
+            if self.read.len() == MOST_READ {
+                self.read.clear();
+            }
             match self.calls.receive() {
                 Ok(Some(sample)) => {
                     some = true;
-                    self.answer(sample, answer);
+                    if self.answer(&sample, answer) {
+                        self.read.push(sample);
+                    }
                 }
                 Ok(None) => return some,
                 Err(error) => {
@@ -147,7 +156,8 @@ impl Server {
         }
     }
 
-    fn answer<A, F>(&self, sample: Sample<Service, [u8], u64>, answer: &A)
+    /// Answers a call; whether it is a client's that greeted.
+    fn answer<A, F>(&self, sample: &Sample<Service, [u8], u64>, answer: &A) -> bool
     where
         A: Fn(Call) -> F,
         F: Future<Output = Reply> + 'static,
@@ -155,7 +165,7 @@ impl Server {
         let caller = sample.origin().value();
         let Some(guest) = self.guests.iter().find(|guest| guest.caller == caller) else {
             tracing::debug!("a call through shared memory by a client that did not greet is refused");
-            return;
+            return false;
         };
         let number = *sample.user_header();
         let bytes = sample.payload();
@@ -170,20 +180,22 @@ impl Server {
         } else {
             Call::decode(bytes).map_err(|error| failure(13, format!("the call cannot be read: {error}")))
         };
-        // Its room is the client's again before the answer is: the client may need it for the next call.
-        drop(sample);
         let call = match call {
             Ok(call) => call,
-            Err(reply) => return guest.reply(number, &reply),
+            Err(reply) => {
+                guest.reply(number, &reply);
+                return true;
+            }
         };
         let mut reply = Box::pin(answer(call));
         // Most are answered at once: those need no task.
         if let Poll::Ready(reply) = reply.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             guest.reply(number, &reply);
-            return;
+            return true;
         }
         let owed = Owed::new(guest, number, &self.waiting);
         spawn_local(async move { owed.pay(&reply.await) });
+        true
     }
 
     /// Takes all greetings that are there.
@@ -201,6 +213,8 @@ impl Server {
     }
 
     fn admit(&mut self, request: Request) {
+        // What is kept of ended clients is of those that were there when the last one came: for so many there is room.
+        self.read.clear();
         self.guests.retain(|guest| guest.is_connected());
         let greeting = match Greeting::decode(request.payload()) {
             Ok(greeting) => greeting,
@@ -232,6 +246,7 @@ impl Server {
 
     /// Sleeps until there may be something to do; whether to go on.
     async fn sleep(&mut self, stop: impl Future<Output = ()>) -> bool {
+        self.read.clear();
         self.guests.retain(|guest| guest.is_connected());
         self.told.falls_asleep();
         let sleeping = self.wake.sleep(|| {

@@ -30,8 +30,13 @@ pub(crate) struct Services {
 type GreetingsBuilder =
     iceoryx2::service::builder::request_response::Builder<[u8], Header, [u8], (), Service>;
 
-/// Places for what ended publishers left unread. Each look for a message passes over them: by default they are 128.
-const EXPIRED: usize = 2;
+/// Messages of one publisher that are kept after they were read, to be given back together: each time costs both ends
+/// their caches.
+pub(crate) const MOST_READ: usize = 8;
+
+/// Places for ended publishers of which something is unread or not given back. Each look for a message passes over them:
+/// by default they are 128.
+const EXPIRED: usize = MOST_CLIENTS;
 
 // === impl Services ===
 
@@ -96,7 +101,7 @@ impl Services {
             .max_nodes(MOST_CLIENTS + 2)
             .history_size(0)
             .subscriber_max_buffer_size(MOST_UNDER_WAY)
-            .subscriber_max_borrowed_samples(1)
+            .subscriber_max_borrowed_samples(MOST_READ)
             .enable_safe_overflow(false);
         builder.open_or_create().map_err(|error| system(&self.name, &error))
     }
