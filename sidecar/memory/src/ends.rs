@@ -15,7 +15,7 @@ use crate::board::Seen;
 use crate::greeting::{Greeting, Welcome};
 use crate::in_turn::InTurn;
 use crate::inbox::Inbox;
-use crate::message::{Messenger, messenger, publish};
+use crate::message::Messenger;
 use crate::service::{Service, Services, system};
 use crate::{ClientError, Header, MOST_BYTES, OpenError};
 
@@ -66,14 +66,14 @@ impl Ends {
         let notifier = notifier.map_err(|error| failed(&error))?;
         let replies = services.messages(&part)?.subscriber_builder().create();
         let inbox = Inbox::new(replies.map_err(|error| failed(&error))?, Arc::clone(freed));
-        let calls = messenger(&services.messages("calls")?).map_err(|error| failed(&error))?;
+        let calls = Messenger::new(&services.messages("calls")?).map_err(|error| failed(&error))?;
         let greeter = greetings
             .client_builder()
             .initial_max_slice_len(MOST_BYTES)
             .allocation_strategy(AllocationStrategy::Static)
             .create()
             .map_err(|error| failed(&error))?;
-        let caller = calls.id().value().to_le_bytes().to_vec();
+        let caller = calls.id().to_le_bytes().to_vec();
         let greeting = greet(&greeter, &Greeting { token, part, caller })?;
         let ends = Self { greeting, calls, inbox, notifier, seen: None, _greeter: greeter, services };
         // A sidecar that has never heard of the client may be asleep.
@@ -121,7 +121,7 @@ impl Ends {
             return Ok(Sent::Gone);
         }
         let Some(number) = self.inbox.begin() else { return Ok(Sent::Full) };
-        let sent = publish(&self.calls, number, call, length);
+        let sent = self.calls.publish(number, call, length);
         if sent != Ok(true) {
             self.inbox.unsent(number);
         }

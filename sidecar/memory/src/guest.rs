@@ -10,7 +10,7 @@ use pillion_calls::{Failure, Outcome, Reply};
 use prost::Message as _;
 
 use crate::greeting::Greeting;
-use crate::message::{Messenger, messenger, publish};
+use crate::message::Messenger;
 use crate::service::{Service, Services, system};
 use crate::{Header, MOST_BYTES, OpenError};
 
@@ -42,7 +42,7 @@ impl Guest {
         let caller = greeting.caller.as_slice().try_into().map_err(|error| failed(&error))?;
         let notifier = services.events(&greeting.part)?.notifier_builder().create();
         let notifier = notifier.map_err(|error| failed(&error))?;
-        let replies = messenger(&services.messages(&greeting.part)?).map_err(|error| failed(&error))?;
+        let replies = Messenger::new(&services.messages(&greeting.part)?).map_err(|error| failed(&error))?;
         let greeting = RefCell::default();
         Ok(Self { caller: u128::from_le_bytes(caller), greeting, replies, notifier })
     }
@@ -66,14 +66,14 @@ impl Guest {
     pub(crate) fn reply(&self, number: u64, reply: &Reply) {
         let length = reply.encoded_len();
         let sent = if length <= MOST_BYTES {
-            publish(&self.replies, number, reply, length)
+            self.replies.publish(number, reply, length)
         } else {
             let message = format!(
                 "the reply is too long for shared memory: the limit is {MOST_BYTES} bytes; use a socket"
             );
             // As gRPC has it for a message that is larger than allowed.
             let failure = failure(8, message);
-            publish(&self.replies, number, &failure, failure.encoded_len())
+            self.replies.publish(number, &failure, failure.encoded_len())
         };
         if sent != Ok(true) {
             // It would wait for ever.

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use iceoryx2::port::subscriber::Subscriber;
-use iceoryx2::sample::Sample;
 use pillion_calls::Reply;
 use prost::{DecodeError, Message as _};
 use tokio::sync::Notify;
 
+use crate::message::{Front, Message, open};
 use crate::service::{MOST_READ, Service};
 use crate::{ClientError, MOST_UNDER_WAY};
 
-type Replies = Subscriber<Service, [u8], u64>;
+type Replies = Subscriber<Service, [u8], Front>;
 
 /// Where replies arrive. All tasks share it: whoever looks takes in what is there for any of them.
 pub(crate) struct Inbox {
     replies: Replies,
     /// Those that were read, to be given back.
-    read: Vec<Sample<Service, [u8], u64>>,
+    read: Vec<Message>,
     /// A call that was given up keeps its place until its reply came, so that no more replies are under way than there
     /// is room for.
     places: Vec<Place>,
@@ -120,14 +120,14 @@ impl Inbox {
             }
             let sample = self.replies.receive().map_err(|error| ClientError::Failed(format!("{error:?}")))?;
             let Some(sample) = sample else { return Ok(()) };
-            let number = *sample.user_header();
+            let (number, bytes) = open(&sample);
             let index = index(number);
             // What nobody waits for is dropped.
             let Some(place) = self.places.get_mut(index).filter(|place| place.number == number) else {
                 continue;
             };
             match place.state {
-                State::Awaited => place.state = State::Arrived(Reply::decode(sample.payload())),
+                State::Awaited => place.state = State::Arrived(Reply::decode(bytes)),
                 State::GivenUp => self.free(index),
                 State::Free | State::Arrived(_) => {}
             }

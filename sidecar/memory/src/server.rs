@@ -9,7 +9,6 @@ use std::time::Duration;
 use iceoryx2::port::server::Server as Port;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::AllocationStrategy;
-use iceoryx2::sample::Sample;
 use iceoryx2::service::port_factory::server::ServerCreateError;
 use pillion_calls::{Call, Reply};
 use prost::Message as _;
@@ -18,6 +17,7 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 use crate::board::Told;
 use crate::greeting::{Greeting, Welcome};
 use crate::guest::{Guest, Owed, Request, failure};
+use crate::message::{Front, Message, open};
 use crate::pause::Habit;
 use crate::service::{MOST_READ, Service, Services, system};
 use crate::wake::Wake;
@@ -34,9 +34,9 @@ const GREETING: u32 = 32;
 pub struct Server {
     services: Services,
     greetings: Port<Service, [u8], Header, [u8], ()>,
-    calls: Subscriber<Service, [u8], u64>,
+    calls: Subscriber<Service, [u8], Front>,
     /// Calls that were read, to be given back.
-    read: Vec<Sample<Service, [u8], u64>>,
+    read: Vec<Message>,
     wake: Wake,
     told: Told,
     board: String,
@@ -157,7 +157,7 @@ impl Server {
     }
 
     /// Answers a call; whether it is a client's that greeted.
-    fn answer<A, F>(&self, sample: &Sample<Service, [u8], u64>, answer: &A) -> bool
+    fn answer<A, F>(&self, sample: &Message, answer: &A) -> bool
     where
         A: Fn(Call) -> F,
         F: Future<Output = Reply> + 'static,
@@ -167,8 +167,7 @@ impl Server {
             tracing::debug!("a call through shared memory by a client that did not greet is refused");
             return false;
         };
-        let number = *sample.user_header();
-        let bytes = sample.payload();
+        let (number, bytes) = open(sample);
         let call = if bytes.len() > self.most_bytes {
             let most = self.most_bytes;
             Err(failure(

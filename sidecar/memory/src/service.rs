@@ -6,6 +6,7 @@ use iceoryx2::prelude::{LogLevel, ServiceName, SignalHandlingMode, ipc, set_log_
 use iceoryx2::service::builder::Builder;
 use iceoryx2::service::port_factory::{event, publish_subscribe, request_response};
 
+use crate::message::Front;
 use crate::{Header, MOST_CLIENTS, MOST_UNDER_WAY, OpenError};
 
 /// For one thread at a time: nothing is locked.
@@ -14,8 +15,8 @@ pub(crate) type Service = ipc::Service;
 /// Greetings and welcomes.
 pub(crate) type Greetings = request_response::PortFactory<Service, [u8], Header, [u8], ()>;
 
-/// Calls, or one client's replies; with the number of the call in front.
-pub(crate) type Messages = publish_subscribe::PortFactory<Service, [u8], u64>;
+/// Calls, or one client's replies.
+pub(crate) type Messages = publish_subscribe::PortFactory<Service, [u8], Front>;
 
 /// The events of a service.
 pub(crate) type Events = event::PortFactory<Service>;
@@ -95,7 +96,7 @@ impl Services {
         let builder = self
             .builder(part)?
             .publish_subscribe::<[u8]>()
-            .user_header::<u64>()
+            .user_header::<Front>()
             .max_publishers(MOST_CLIENTS)
             .max_subscribers(1)
             .max_nodes(MOST_CLIENTS + 2)
