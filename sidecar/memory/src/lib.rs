@@ -1,14 +1,17 @@
 //! Calls between an app and its sidecar through shared memory.
 //!
 //! No shipped sidecar does this. It is here to measure the limit of the architecture: what a call to another process
-//! costs at least, when no kernel stands between the two. It carries the same messages as [`pillion_calls`] over a
-//! service of request and response of `iceoryx2`, named by whoever starts the sidecar.
+//! costs at least, when no kernel stands between the two. It carries the same messages as [`pillion_calls`] over services
+//! of `iceoryx2`, named by whoever starts the sidecar.
 //!
-//! - A client begins by a greeting with the sidecar's token, and keeps that request open for as long as it lives. Calls
-//!   of a client that did not greet are refused.
+//! - A client begins by a greeting with the sidecar's token, a request that it keeps open for as long as it lives. Calls of
+//!   a client that did not greet are refused.
+//! - Calls and replies are published, each client's replies for itself, with the number of the call in front. Requests with
+//!   responses would be simpler, but the library looks at every channel of every client for each response: more of them than
+//!   calls that may be under way, which took longer than all the rest.
 //! - Whoever waits spins for [`SPIN`], and then sleeps until it is woken through an event; unless it is to be busy. Each
 //!   end tells where the other one sees it that it sleeps, a client in the [`Header`] of its greeting and the sidecar on a
-//!   board of its own: only then the other one pays for waking it.
+//!   board of its own: only then the other one pays for waking it. Where both run on one core, who waits offers it at once.
 //! - A process that is killed leaves its memory behind; the next one that opens the service removes it. A client notices
 //!   a sidecar's end by its process, and a sidecar a client's when it looks after its memory.
 #![deny(unsafe_code)]

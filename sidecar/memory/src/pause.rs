@@ -43,9 +43,12 @@ impl Habit {
     /// Learns from a wait that was not in vain.
     pub(crate) fn learn(&self, pause: &Pause) {
         match pause.offers {
-            // It came by itself, from another core. What was there at once tells nothing.
-            0 if pause.looks > 0 => self.0.store(0, Ordering::Relaxed),
-            1 => {
+            // What was there at once tells nothing.
+            0 if pause.looks == 0 => {}
+            // It came by itself, from another core.
+            0 => self.0.store(0, Ordering::Relaxed),
+            // Those who are sure count all, so that they make sure again.
+            offers if offers == 1 || pause.patience == 0 => {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
             _ => {}
