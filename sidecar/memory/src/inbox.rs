@@ -75,16 +75,12 @@ impl Inbox {
     pub(crate) fn look(&mut self, number: u64) -> Result<Look, ClientError> {
         self.take_in()?;
         let index = index(number);
-        match self.places.get_mut(index) {
-            Some(Place { number: current, state }) if *current == number => {
-                if let State::Arrived(reply) = state {
-                    let reply = std::mem::replace(reply, Ok(Reply::default()));
-                    self.awaited -= 1;
-                    self.free(index);
-                    return reply.map(Look::Reply).map_err(|error| ClientError::Failed(error.to_string()));
-                }
-            }
-            _ => {}
+        let place = self.places.get_mut(index).filter(|place| place.number == number);
+        if let Some(Place { state: State::Arrived(reply), .. }) = place {
+            let reply = std::mem::replace(reply, Ok(Reply::default()));
+            self.awaited -= 1;
+            self.free(index);
+            return reply.map(Look::Reply).map_err(|error| ClientError::Failed(error.to_string()));
         }
         Ok(Look::Nothing { alone: self.awaited <= 1 })
     }

@@ -13,13 +13,13 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
+use crate::ClientError;
 use crate::ends::{Ends, Sent};
 use crate::in_turn::InTurn;
 use crate::inbox::Look;
 use crate::pause::Habit;
 use crate::service::system;
 use crate::wake::Wake;
-use crate::{ClientError, OpenError};
 
 /// How long making sure takes.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -45,7 +45,7 @@ struct Queued<'a>(&'a Line);
 impl Line {
     /// Greets the sidecar that serves under a name.
     pub(crate) async fn open(name: &str, token: Option<String>) -> Result<Self, ClientError> {
-        let failed = |error: io::Error| OpenError::from(system(name, &error));
+        let failed = |error: io::Error| system(name, &error);
         let freed = Arc::default();
         let (ends, listener) = Ends::open(name, token, &freed)?;
         let wake = Wake::new(listener).map_err(failed)?;
