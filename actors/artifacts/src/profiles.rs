@@ -11,9 +11,9 @@ use crate::{ALL, Error};
 
 /// The module that is timed.
 const TIMED: &str = "kv";
-/// So many rounds are timed, of 20,000 calls of each module.
-const ROUNDS: &str = "100";
-/// Times them, in node.
+/// So many rounds are timed, in which all modules take turns: whatever else the machine does befalls all alike.
+const ROUNDS: usize = 9;
+/// Times one, in node.
 const TIMES: &str = include_str!("profiles.mjs");
 
 /// A way to build.
@@ -38,8 +38,10 @@ pub struct Row {
     pub all: u64,
     /// The bytes of the module `kv`.
     pub kv: u64,
-    /// Nanoseconds for one `kv.get` of 16 bytes in node, the median; the host of it is included.
+    /// Nanoseconds for one `kv.get` of 16 bytes in node, with the host of it: the median over rounds.
     pub nanoseconds: f64,
+    /// How many times as long as by the first way, in the same round: the median over rounds.
+    pub ratio: f64,
 }
 
 /// Builds by each way, and measures. `progress` is told each of them. The first row is how the guests are built.
@@ -71,8 +73,19 @@ pub fn compare(mut progress: impl FnMut(&str)) -> Result<Vec<Row>, Error> {
     progress("timing");
     let timed: Vec<&Path> =
         built.iter().filter_map(|(_, paths)| paths.last()).map(PathBuf::as_path).collect();
-    let times = times(&timed)?;
-    built.iter().zip(times).map(|((profile, paths), time)| profile.row(paths, time)).collect()
+    let rounds = rounds(&timed)?;
+    let row = |(at, (profile, paths)): (usize, &(Profile, Vec<PathBuf>))| {
+        let nanoseconds = median(rounds.iter().filter_map(|round| round.get(at).copied()));
+        let ratio = median(rounds.iter().filter_map(|round| Some(round.get(at)? / round.first()?)));
+        profile.row(paths, nanoseconds, ratio)
+    };
+    built.iter().enumerate().map(row).collect()
+}
+
+fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// The ways without `wasm-opt`.
@@ -94,18 +107,29 @@ fn optimized(path: &Path) -> Result<PathBuf, Error> {
     Ok(smaller)
 }
 
-/// The nanoseconds of a call in each of the modules.
-fn times(modules: &[&Path]) -> Result<Vec<f64>, Error> {
+/// In each round, the nanoseconds of a call in each of the modules.
+fn rounds(modules: &[&Path]) -> Result<Vec<Vec<f64>>, Error> {
     let script = modules_folder()?.join("profiles.mjs");
     fs::write(&script, TIMES).map_err(|cause| Error::File { path: script.clone(), cause })?;
-    let mut node = Command::new("node");
-    node.arg(&script).arg(ROUNDS).args(modules);
-    let text = output(node)?;
-    let times: Result<Vec<f64>, _> = text.lines().map(str::parse).collect();
-    match times {
-        Ok(times) if times.len() == modules.len() => Ok(times),
-        _ => Err(Error::Failed { program: "node".to_owned(), output: text }),
-    }
+    let time = |module: &Path| {
+        let mut node = Command::new("node");
+        node.arg(&script).arg(module);
+        let text = output(node)?;
+        text.trim().parse().map_err(|_| Error::Failed { program: "node".to_owned(), output: text })
+    };
+    let round = |number: usize| {
+        let mut times = vec![0.0; modules.len()];
+        // From another one each round, so that no module always follows the same.
+        let mut order: Vec<usize> = (0..modules.len()).collect();
+        order.rotate_left(number * modules.len() / ROUNDS);
+        for at in order {
+            if let (Some(time_of), Some(module)) = (times.get_mut(at), modules.get(at)) {
+                *time_of = time(module)?;
+            }
+        }
+        Ok(times)
+    };
+    (0..ROUNDS).map(round).collect()
 }
 
 fn output(mut command: Command) -> Result<String, Error> {
@@ -152,13 +176,13 @@ impl Profile {
         modules.iter().map(copy).collect()
     }
 
-    fn row(self, paths: &[PathBuf], nanoseconds: f64) -> Result<Row, Error> {
+    fn row(self, paths: &[PathBuf], nanoseconds: f64, ratio: f64) -> Result<Row, Error> {
         let bytes = |path: &PathBuf| match fs::metadata(path) {
             Ok(known) => Ok(known.len()),
             Err(cause) => Err(Error::File { path: path.clone(), cause }),
         };
         match paths {
-            [all, kv] => Ok(Row { profile: self, all: bytes(all)?, kv: bytes(kv)?, nanoseconds }),
+            [all, kv] => Ok(Row { profile: self, all: bytes(all)?, kv: bytes(kv)?, nanoseconds, ratio }),
             _ => Err(Error::Failed { program: "cargo".to_owned(), output: "not two modules".to_owned() }),
         }
     }
@@ -180,12 +204,10 @@ pub fn table(rows: &[Row]) -> String {
         "| opt-level | panic | allocator | wasm-opt | all, B | kv, B | kv.get, ns | ratio |\n\
          |---|---|---|---|---:|---:|---:|---:|\n",
     );
-    let first = rows.first().map_or(1.0, |row| row.nanoseconds);
-    for Row { profile, all, kv, nanoseconds } in rows {
+    for Row { profile, all, kv, nanoseconds, ratio } in rows {
         let panic = if profile.aborts_at_once { "immediate-abort" } else { "abort" };
         let allocator = if profile.talc { "talc" } else { "dlmalloc" };
         let wasm_opt = if profile.wasm_opt { "-Oz" } else { "" };
-        let ratio = nanoseconds / first;
         table += &format!(
             "| {} | {panic} | {allocator} | {wasm_opt} | {all} | {kv} | {nanoseconds:.1} | {ratio:.2} |\n",
             profile.opt_level
