@@ -20,8 +20,7 @@ pub(crate) fn resume(options: &ResumeOptions) -> Result<Exit> {
     let names: Vec<String> = plan.lanes.iter().map(|lane| lane.name.clone()).collect();
     let block = Duration::from_nanos(plan.block_ns);
     let session = Session::open(&names, plan.quick, plan.seed, block)?;
-    let guest = session.guests.as_ref().map(|guests| guests.unsigned.as_path());
-    let now = provenance(&session.root, &session.programs, guest, Vec::new(), Vec::new());
+    let now = provenance(&session.root, &session.programs, &session.modules(), Vec::new(), Vec::new());
     same(&plan.provenance, &now)?;
     let checks = session.preflight();
     show(&checks, false);

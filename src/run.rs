@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use pillion_harness::cells::of_lane;
 use pillion_harness::claims::claims;
 use pillion_harness::order::balanced;
+use pillion_harness::portability;
 use pillion_harness::preflight::refused;
 use pillion_harness::provenance::provenance;
 use pillion_harness::run::{PENDING, PILOT, Running, Tally};
@@ -24,6 +25,9 @@ use crate::tools;
 const BLOCK: Duration = Duration::from_millis(120);
 const BLOCK_QUICK: Duration = Duration::from_millis(60);
 const ROUNDS_QUICK: u32 = 3;
+/// How often each module is loaded to see how long it takes.
+const LOADS: u32 = 9;
+const LOADS_QUICK: u32 = 1;
 /// More rounds than this are not planned, whatever the budget.
 const MOST_ROUNDS: u32 = 1_000;
 /// What a cell costs beyond its measured time: verification, warm-up (about half a block) and memory figures; and what
@@ -94,7 +98,18 @@ fn plan(session: &Session, options: &RunOptions, block: Duration, checks: Vec<Ch
         }
         (None, false) => (PILOT, format!("the least: the budget affords about {affordable}")),
     };
-    let guest = session.guests.as_ref().map(|guests| guests.unsigned.as_path());
+    let (portability, loading) = if session.players.is_empty() {
+        Default::default()
+    } else {
+        tell!("playing transcripts on {} engines", session.players.len() + session.programs_of_others.len());
+        let modules = session.guests.played();
+        let (lanes, programs) = (&session.players, &session.programs_of_others);
+        let times = if options.quick { LOADS_QUICK } else { LOADS };
+        (
+            portability::play(&session.workshop, lanes, programs, &modules, &session.root)?,
+            tools::loading(&session.binaries, &session.guests, times)?,
+        )
+    };
     let forced = refused(&checks);
     Ok(Plan {
         schema: SCHEMA,
@@ -110,8 +125,16 @@ fn plan(session: &Session, options: &RunOptions, block: Duration, checks: Vec<Ch
         entries,
         cells,
         claims: claims(CLAIMS, &session.root)?,
-        provenance: provenance(&session.root, &session.programs, guest, command(std::env::args()), checks),
-        artifacts: tools::sizes(&session.binaries, session.guests.as_ref())?,
+        provenance: provenance(
+            &session.root,
+            &session.programs,
+            &session.modules(),
+            command(std::env::args()),
+            checks,
+        ),
+        artifacts: tools::sizes(&session.binaries, &session.root, &session.guests)?,
+        portability,
+        loading,
     })
 }
 

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -17,7 +18,7 @@ const CLAIMS: [&str; 2] = ["jwt", "wasmcloud_jwt"];
 ///
 /// # Errors
 /// The file cannot be read, or is no module.
-pub fn module(name: &str, language: &str, path: &Path) -> Result<Artifact, String> {
+pub fn module(name: &str, language: &str, path: &Path, root: &Path) -> Result<Artifact, String> {
     let bytes = read(path)?;
     let wrong = |error: wasmparser::BinaryReaderError| format!("{}: {error}", path.display());
     let mut sections: Vec<Section> = Vec::new();
@@ -45,7 +46,23 @@ pub fn module(name: &str, language: &str, path: &Path) -> Result<Artifact, Strin
         sections.push(Section { name, bytes: whole.len() as u64 });
         before = end;
     }
-    Ok(artifact(name, "module", language, &bytes, &stripped, sections))
+    let optimized = optimized(path, root);
+    Ok(Artifact { optimized, ..artifact(name, "module", language, &bytes, &stripped, sections) })
+}
+
+/// The bytes that `wasm-opt -Oz` of binaryen makes of a module; `None` where there is none, or it refuses the module. It is
+/// looked for among what `scripts/setup guests` installs, and on the path.
+fn optimized(path: &Path, root: &Path) -> Option<u64> {
+    let own = root.join("target/toolchains/javascript/node_modules/.bin/wasm-opt");
+    let program = if own.is_file() { own } else { PathBuf::from("wasm-opt") };
+    let out = tempfile::NamedTempFile::new().ok()?;
+    let done = Command::new(program)
+        .args(["-Oz", "--all-features", "--strip-debug", "--strip-producers", "-o"])
+        .args([out.path(), path])
+        .stdin(Stdio::null())
+        .output();
+    let bytes = done.ok().filter(|done| done.status.success()).and_then(|_| fs::metadata(out.path()).ok())?;
+    Some(bytes.len())
 }
 
 /// The size of an executable, which the release profile has stripped of its symbols.
@@ -110,6 +127,7 @@ fn artifact(
         stripped: stripped.len() as u64,
         gzip: gzip as u64,
         zstd: zstd as u64,
+        optimized: None,
         sections,
     }
 }

@@ -83,6 +83,11 @@ impl Guarded {
         })
     }
 
+    /// Its exit code, if it has ended by itself.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        self.child.try_wait().ok().flatten().and_then(|status| status.code())
+    }
+
     /// How it ended, with the end of what it said.
     fn ended(&mut self) -> String {
         // Its output is closed, so that it has ended or will; one that does not is stopped.

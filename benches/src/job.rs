@@ -42,6 +42,12 @@ pub struct Job {
     pub bulk: bool,
     /// The signed guest, for an app in WebAssembly.
     pub guest: Option<Guest>,
+    /// What makes the guest run in our host; its own choice where it is not given.
+    #[serde(default)]
+    pub compiler: Option<String>,
+    /// The apps whose transcripts are to be played. Then nothing is measured, and `cells` is empty.
+    #[serde(default)]
+    pub transcripts: Vec<pillion_transcripts::App>,
     /// Calls that reach the provider for one atomic add: above 1 where the lane has to build it from others.
     pub calls_per_add: u64,
     /// A directory that outlives the process, for what may be compiled once.
@@ -109,6 +115,13 @@ pub enum Reply {
     },
     /// One cell is done.
     Cell(Box<CellReply>),
+    /// One transcript was played.
+    Transcript {
+        /// Whose.
+        app: pillion_transcripts::App,
+        /// What came of it.
+        outcome: pillion_transcripts::Outcome,
+    },
     /// The app could not be opened.
     Fatal {
         /// Why.

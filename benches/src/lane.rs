@@ -20,12 +20,23 @@ pub struct LaneSpec {
     /// The only workloads the lane takes; all but `noop` where it is empty.
     #[serde(default)]
     pub workloads: Vec<String>,
+    /// The only providers it takes; all where it is empty.
+    #[serde(default)]
+    pub providers: Vec<String>,
     /// The only placements it makes sense in; all where it is empty.
     #[serde(default)]
     pub placements: Vec<Placement>,
     /// Whether it takes part where no lanes are named.
     #[serde(default = "yes")]
     pub core: bool,
+    /// The language that the guest is written in.
+    #[serde(default = "rust")]
+    pub guest: String,
+    /// What makes the guest run in our host; its own choice where it is not given.
+    pub compiler: Option<String>,
+    /// Whether a quick run takes it, if it takes part where no lanes are named.
+    #[serde(default = "yes")]
+    pub quick: bool,
     /// How the sidecar runs.
     #[serde(default)]
     pub sidecar: SidecarForm,
@@ -75,9 +86,25 @@ pub struct LaneText {
 pub struct Registry {
     /// The lanes to enter twice, best first.
     pub references: Vec<String>,
+    /// The lanes on which transcripts are played.
+    #[serde(default)]
+    pub transcripts: Vec<String>,
+    /// Programs of others that play them too.
+    #[serde(rename = "program", default)]
+    pub programs: Vec<Program>,
     /// The lanes, in the order of reports.
     #[serde(rename = "lane")]
     pub lanes: Vec<LaneSpec>,
+}
+
+/// A program of others that plays transcripts on an engine of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// The engine's name in records.
+    pub name: String,
+    /// How it is started, from the checkout.
+    pub command: Vec<String>,
 }
 
 /// Why lanes could not be chosen.
@@ -104,6 +131,10 @@ const ALL: &str = "all";
 /// The word for the lanes that take part where none are named.
 const CORE: &str = "core";
 
+fn rust() -> String {
+    "rust".to_owned()
+}
+
 fn one() -> u64 {
     1
 }
@@ -124,11 +155,11 @@ impl Registry {
     }
 
     /// Only the lanes of these names, in the registry's order. `all` stands for every lane, `core` for those that take
-    /// part where there are no names.
+    /// part where there are no names. A quick run leaves out more of them.
     ///
     /// # Errors
     /// A name that no lane has.
-    pub fn choose(&self, names: &[String]) -> Result<Vec<LaneSpec>, LaneError> {
+    pub fn choose(&self, names: &[String], quick: bool) -> Result<Vec<LaneSpec>, LaneError> {
         let known = |name: &String| {
             [ALL, CORE].contains(&name.as_str()) || self.lanes.iter().any(|spec| spec.lane.name == *name)
         };
@@ -138,8 +169,21 @@ impl Registry {
         }
         let named = |name: &str| names.iter().any(|given| given == name);
         let core = names.is_empty() || named(CORE);
-        let chosen = |spec: &&LaneSpec| named(ALL) || core && spec.core || named(&spec.lane.name);
+        let takes = |spec: &LaneSpec| spec.core && (spec.quick || !quick);
+        let chosen = |spec: &&LaneSpec| named(ALL) || core && takes(spec) || named(&spec.lane.name);
         Ok(self.lanes.iter().filter(chosen).cloned().collect())
+    }
+
+    /// Whether the names stand for all lanes or for the core.
+    #[must_use]
+    pub fn is_whole(&self, names: &[String]) -> bool {
+        names.is_empty() || names.iter().any(|name| [ALL, CORE].contains(&name.as_str()))
+    }
+
+    /// The lanes on which transcripts are played.
+    #[must_use]
+    pub fn players(&self) -> Vec<LaneSpec> {
+        self.lanes.iter().filter(|spec| self.transcripts.contains(&spec.lane.name)).cloned().collect()
     }
 
     /// The entries of a round: every lane, and the reference lane once more.
@@ -178,7 +222,8 @@ impl LaneSpec {
         } else {
             self.workloads.contains(&cell.workload)
         };
-        workload && (self.placements.is_empty() || self.placements.contains(&cell.placement))
+        let provider = self.providers.is_empty() || self.providers.contains(&cell.provider);
+        workload && provider && (self.placements.is_empty() || self.placements.contains(&cell.placement))
     }
 
     /// Threads of the sidecar's executor for a kind of load.
@@ -195,6 +240,7 @@ impl LaneSpec {
     pub fn record(&self) -> Lane {
         let LaneText { name, description, app, coupling, protocol, transport, form, limit } =
             self.lane.clone();
-        Lane { name, description, app, coupling, protocol, transport, form, limit }
+        let language = (self.has_guest() && self.guest != rust()).then(|| self.guest.clone());
+        Lane { name, description, app, coupling, protocol, transport, form, language, limit }
     }
 }

@@ -1,11 +1,13 @@
 //! One leg: the fresh processes of one lane in one round, for one kind of load.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use pillion_records::{Cell, Load};
+use pillion_records::{Cell, Load, Placement};
+use pillion_transcripts::{App, Outcome};
 
 use crate::children::{Guarded, SidecarOptions, redis, sidecar};
 use crate::job::{CellReply, GO, Guest, Job, Process, Reply, Store};
@@ -19,8 +21,8 @@ pub struct Workshop {
     pub binaries: PathBuf,
     /// The CPUs that may be used.
     pub cpus: Vec<usize>,
-    /// The signed guest, if a lane needs it.
-    pub guest: Option<Guest>,
+    /// The signed guests of all apps together, by language, as far as lanes need them.
+    pub guests: BTreeMap<String, Guest>,
     /// What outlives a process: compiled modules.
     pub cache: PathBuf,
     /// The seed of all requests.
@@ -41,6 +43,8 @@ pub struct Standing {
 /// Beyond warm-up and measured time, what a cell may take: opening stores, verifying slow lanes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const OUT_OF_TURN: &str = "the runner said something that it was not asked";
+
 // === impl Workshop ===
 
 impl Workshop {
@@ -49,7 +53,7 @@ impl Workshop {
     /// # Errors
     /// A process does not start or does not connect.
     pub fn probe(&self, lane: &LaneSpec, cells: &[Cell]) -> Result<Standing, String> {
-        let (_, standing, _others, _directory) = self.start(lane, cells, true)?;
+        let (_, standing, _others, _directory) = self.start(lane, cells, &[], true)?;
         Ok(standing)
     }
 
@@ -63,7 +67,7 @@ impl Workshop {
         cells: &[Cell],
         mut done: impl FnMut(CellReply),
     ) -> Result<(), String> {
-        let (mut runner, _, _others, _directory) = self.start(lane, cells, false)?;
+        let (mut runner, _, _others, _directory) = self.start(lane, cells, &[], false)?;
         say(&mut runner, GO)?;
         let patience = PATIENCE + Duration::from_nanos(self.block_ns) * 4;
         for _ in cells {
@@ -76,16 +80,42 @@ impl Workshop {
                     }
                 }
                 Reply::Fatal { reason } => return Err(reason),
-                Reply::Ready { .. } => return Err("the runner said twice that it is ready".into()),
+                Reply::Ready { .. } | Reply::Transcript { .. } => return Err(OUT_OF_TURN.into()),
             }
         }
         Ok(())
+    }
+
+    /// Plays the transcripts of apps over a store in memory.
+    ///
+    /// # Errors
+    /// A process did not start, ended, or gave no answer.
+    pub fn play(&self, lane: &LaneSpec, apps: &[App]) -> Result<Vec<(App, Outcome)>, String> {
+        let store = Cell {
+            workload: "transcript".into(),
+            payload: 0,
+            calls: None,
+            provider: "memory".into(),
+            placement: Placement::Free,
+            load: Load::Service,
+        };
+        let (mut runner, _, _others, _directory) = self.start(lane, &[store], apps, false)?;
+        let mut outcomes = Vec::new();
+        for _ in apps {
+            match parse(&runner.line(PATIENCE)?)? {
+                Reply::Transcript { app, outcome } => outcomes.push((app, outcome)),
+                Reply::Fatal { reason } => return Err(reason),
+                Reply::Ready { .. } | Reply::Cell(_) => return Err(OUT_OF_TURN.into()),
+            }
+        }
+        Ok(outcomes)
     }
 
     fn start(
         &self,
         lane: &LaneSpec,
         cells: &[Cell],
+        transcripts: &[App],
         look: bool,
     ) -> Result<(Guarded, Standing, Vec<Guarded>, tempfile::TempDir), String> {
         let directory = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
@@ -128,7 +158,7 @@ impl Workshop {
         }
         let job = Job {
             lane: lane.lane.name.clone(),
-            cells: cells.to_vec(),
+            cells: if transcripts.is_empty() { cells.to_vec() } else { Vec::new() },
             block_ns: self.block_ns,
             seed: self.seed,
             cpus: self.cpus.clone(),
@@ -139,7 +169,9 @@ impl Workshop {
             transport: lane.lane.transport.clone(),
             busy_poll: lane.sidecar.busy_poll,
             bulk: lane.bulk,
-            guest: if lane.has_guest() { self.guest.clone() } else { None },
+            guest: if lane.has_guest() { self.guests.get(&lane.guest).cloned() } else { None },
+            compiler: lane.compiler.clone(),
+            transcripts: transcripts.to_vec(),
             calls_per_add: lane.calls_per_add,
             cache: self.cache.clone(),
         };
@@ -151,7 +183,7 @@ impl Workshop {
             Reply::Ready { release: true } => {}
             Reply::Ready { release: false } => debug.push(lane.runner.clone()),
             Reply::Fatal { reason } => return Err(reason),
-            Reply::Cell(_) => return Err("the runner measured before it was told to".into()),
+            Reply::Cell(_) | Reply::Transcript { .. } => return Err(OUT_OF_TURN.into()),
         }
         let mut sockets = Vec::new();
         if look {

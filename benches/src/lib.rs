@@ -9,6 +9,7 @@ pub mod lane;
 pub mod leg;
 pub mod machine;
 pub mod order;
+pub mod portability;
 pub mod preflight;
 pub mod provenance;
 pub mod run;

@@ -13,16 +13,17 @@ use crate::artifacts;
 use crate::machine::{load_average, machine};
 
 /// Everything of a run's provenance that can be found out beforehand. `programs` are the
-/// runners and the sidecar; `guest` is the module as it was built.
+/// runners and the sidecar; `modules` are the guests as they were built.
 #[must_use]
 pub fn provenance(
     root: &Path,
     programs: &[PathBuf],
-    guest: Option<&Path>,
+    modules: &BTreeMap<String, PathBuf>,
     command: Vec<String>,
     preflight: Vec<Check>,
 ) -> Provenance {
-    let module = guest.and_then(|path| fs::read(path).ok());
+    let modules: BTreeMap<&String, Vec<u8>> =
+        modules.iter().filter_map(|(name, path)| Some((name, fs::read(path).ok()?))).collect();
     let commit = git(root, &["rev-parse", "HEAD"]);
     let dirty = git(root, &["status", "--porcelain"]).is_some_and(|changes| !changes.is_empty());
     let redis = Command::new("redis-server").arg("--version").output().ok();
@@ -33,13 +34,13 @@ pub fn provenance(
         commit,
         dirty,
         rustc: programs.first().and_then(|path| artifacts::compiler_of_executable(path)).unwrap_or_else(|| "unknown".into()),
-        guest_rustc: module
-            .as_deref()
-            .and_then(artifacts::compiler_of_module)
+        guest_rustc: modules
+            .values()
+            .find_map(|bytes| artifacts::compiler_of_module(bytes))
             .unwrap_or_else(|| "unknown".into()),
         profile: "release: thin LTO, one codegen unit, unwinding panics, for both sides; guest: fat LTO, opt-level 3".into(),
         lockfile_sha256: fs::read(root.join("Cargo.lock")).map_or_else(|_| String::new(), |text| sha256(&text)),
-        modules: module.iter().map(|bytes| ("guest".to_owned(), sha256(bytes))).collect(),
+        modules: modules.iter().map(|(name, bytes)| ((*name).clone(), sha256(bytes))).collect(),
         programs: programs.iter().filter_map(|path| hashed(path)).collect(),
         servers: servers.into_iter().map(|version| ("redis-server".to_owned(), version)).collect::<BTreeMap<_, _>>(),
         machine: machine(),

@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 
 use crate::actor::{ActorInfo, ActorRef};
 use crate::admission::Admission;
-use crate::engine::{Call, CallFailure, Engine, EngineConfig, Limits};
+use crate::engine::{Call, CallFailure, Compiler, Engine, EngineConfig, Limits};
 use crate::error::HostError;
 use crate::http_server::{self, HttpOptions, HttpServer};
 use crate::identity::{Notary, Trust};
@@ -45,6 +45,8 @@ pub(crate) use update::check_update;
 /// What a host is told. The default trusts nobody, so that it loads nothing.
 #[derive(Clone, Default)]
 pub struct HostConfig {
+    /// What makes modules run.
+    pub compiler: Compiler,
     /// Whose modules are loaded: those of trusted accounts, and of accounts that trusted operators vouch for.
     pub trust: Trust,
     /// What each actor may use, unless it is loaded with limits of its own.
@@ -109,9 +111,18 @@ impl Host {
     /// # Errors
     /// When the engine or its cache cannot be set up.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        let HostConfig { trust, limits, cache, authorizer, labels, anti_forgery, middleware, tracing } =
-            config;
-        let engine = Engine::new(EngineConfig { limits, cache, ..EngineConfig::default() })?;
+        let HostConfig {
+            compiler,
+            trust,
+            limits,
+            cache,
+            authorizer,
+            labels,
+            anti_forgery,
+            middleware,
+            tracing,
+        } = config;
+        let engine = Engine::new(EngineConfig { compiler, limits, cache, ..EngineConfig::default() })?;
         let admission = Arc::new(Admission { engine, trust, authorizer });
         let (notary, layers) = (Arc::default(), middleware.into());
         let settings = RwLock::new(Settings { admission, anti_forgery, labels });

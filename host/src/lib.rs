@@ -45,7 +45,7 @@ mod workers;
 #[cfg(feature = "engine")]
 pub use actor::{ActorInfo, ActorRef, BindingInfo};
 #[cfg(feature = "engine")]
-pub use engine::{Call, CallFailure, Limits};
+pub use engine::{Call, CallFailure, Compiler, Limits};
 #[cfg(feature = "engine")]
 pub use error::HostError;
 #[cfg(feature = "engine")]

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pillion_records::{Artifact, Block, Cell, Load, Measurement, Outcome, Plan, Run as Recorded, histogram};
+use pillion_records::{
+    Artifact, Block, Cell, Load, Loading, Measurement, Outcome, Plan, Run as Recorded, histogram,
+};
 use pillion_statistics::Statistic;
 
 use crate::compare;
@@ -10,8 +12,8 @@ use crate::error::ReportError;
 use crate::lanes::Lanes;
 use crate::measured::Measured;
 use crate::results::{
-    Aa, CellKey, CellResult, ErrorRow, Flagged, Missing, Overhead, ProcessCpu, RESULTS_SCHEMA, Results, Run,
-    Size, Stamp, Verdict,
+    Aa, CellKey, CellResult, ErrorRow, Flagged, Loaded, Missing, Overhead, ProcessCpu, RESULTS_SCHEMA,
+    Results, Run, Size, Spread, Stamp, Verdict,
 };
 use crate::rounding::round;
 use crate::verdicts::{self, MB, MIB};
@@ -42,6 +44,8 @@ pub(crate) fn assemble(recorded: &Recorded) -> Result<Results, ReportError> {
         effects: compare::factorial(&measured, &lanes),
         slopes: compare::slopes(&measured, &lanes),
         sizes: plan.artifacts.iter().map(size).collect(),
+        portability: plan.portability.clone(),
+        loading: plan.loading.iter().filter_map(loaded).collect(),
         lanes: plan.lanes.clone(),
         provenance: plan.provenance.clone(),
         flagged: flagged(&recorded.blocks),
@@ -53,6 +57,25 @@ pub(crate) fn assemble(recorded: &Recorded) -> Result<Results, ReportError> {
         errors,
         missing,
     })
+}
+
+/// `None` where there are no figures.
+fn loaded(loading: &Loading) -> Option<Loaded> {
+    Some(Loaded {
+        language: loading.language.clone(),
+        compiler: loading.compiler.clone(),
+        compiled: spread(&loading.compiled_ns)?,
+        cached: spread(&loading.cached_ns)?,
+        first_call: spread(&loading.first_call_ns)?,
+    })
+}
+
+fn spread(figures: &[u64]) -> Option<Spread> {
+    let mut sorted = figures.to_vec();
+    sorted.sort_unstable();
+    let median = *sorted.get(sorted.len() / 2)?;
+    let (least, most) = (*sorted.first()?, *sorted.last()?);
+    Some(Spread { median, least, most, processes: sorted.len() as u32 })
 }
 
 fn run(recorded: &Recorded, wrong: &[String]) -> Run {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::page;
 use crate::results::{CellKey, Results, Verdict};
 use crate::words::{self, MISSING};
 
@@ -16,6 +17,7 @@ pub(crate) fn render(results: &Results) -> String {
     numbers(&mut out, results);
     slopes(&mut out, results);
     control(&mut out, results);
+    languages(&mut out, results);
     sizes(&mut out, results);
     errors(&mut out, results);
     line(&mut out, "## Provenance\n");
@@ -202,16 +204,52 @@ fn slopes(out: &mut String, results: &Results) {
     line(out, "");
 }
 
+fn languages(out: &mut String, results: &Results) {
+    let (engines, played) = page::languages::rows(&results.portability);
+    if !played.is_empty() {
+        line(out, "## Transcripts by language and engine\n");
+        rows(out, &std::iter::once("language").chain(engines).collect::<Vec<_>>(), &played);
+        let remarks = page::languages::remarks(&results.portability);
+        if !remarks.is_empty() {
+            rows(out, &["where", "apps", "outcome", "what was seen"], &remarks);
+        }
+    }
+    let speed = page::languages::speed(results);
+    if !speed.is_empty() {
+        line(out, "## Speed by language\n");
+        rows(out, &["cell", "language", "to Rust’s guest", "to native, direct"], &speed);
+    }
+    let loading = page::languages::loading(results);
+    if !loading.is_empty() {
+        line(out, "## Loading\n");
+        rows(out, &["language, compiler", "compiled", "from the cache", "first call", "processes"], &loading);
+    }
+}
+
+/// A table, with a blank line after it.
+fn rows(out: &mut String, head: &[&str], rows: &[Vec<String>]) {
+    line(out, &format!("| {} |\n|{}", head.join(" | "), "---|".repeat(head.len())));
+    for row in rows {
+        line(out, &format!("| {} |", row.iter().map(|text| cell(text)).collect::<Vec<_>>().join(" | ")));
+    }
+    line(out, "");
+}
+
 fn sizes(out: &mut String, results: &Results) {
     if results.sizes.is_empty() {
         return;
     }
-    line(out, "## Sizes in bytes\n\n| what | as built | stripped | gzip | zstd |\n|---|---|---|---|---|");
+    line(
+        out,
+        "## Sizes in bytes\n\n| what | as built | stripped | wasm-opt −Oz | gzip | zstd |\n|---|---|---|---|---|---|",
+    );
     for size in &results.sizes {
         let artifact = &size.artifact;
         let [raw, stripped, gzip, zstd] =
             [artifact.raw, artifact.stripped, artifact.gzip, artifact.zstd].map(words::count);
-        line(out, &format!("| {} | {raw} | {stripped} | {gzip} | {zstd} |", cell(&artifact.name)));
+        let optimized = artifact.optimized.map_or_else(|| MISSING.to_owned(), words::count);
+        let name = format!("{} ({}, {})", artifact.name, artifact.language, artifact.kind);
+        line(out, &format!("| {} | {raw} | {stripped} | {optimized} | {gzip} | {zstd} |", cell(&name)));
     }
     line(out, "");
 }

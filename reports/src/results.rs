@@ -1,6 +1,6 @@
 //! What a report says, as data: `results.json` is this, and the other two files are drawn from it.
 
-use pillion_records::{Lane, Provenance};
+use pillion_records::{Lane, Portability, Provenance};
 use serde::Serialize;
 
 /// The version of `results.json`.
@@ -34,6 +34,12 @@ pub struct Results {
     pub slopes: Vec<Slope>,
     /// Sizes of what is deployed.
     pub sizes: Vec<Size>,
+    /// Every app of every module on every engine, against its transcript.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub portability: Vec<Portability>,
+    /// How long modules take to load, and to answer first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loading: Vec<Loaded>,
     /// What each lane measured in each cell.
     pub cells: Vec<CellResult>,
     /// Blocks without figures: wrong answers and failures.
@@ -175,6 +181,34 @@ pub struct Part {
     /// `undecided`, where the interval lies beyond it but Holm's correction leaves it open; `unsteady`, where
     /// flagged blocks decide.
     pub word: &'static str,
+}
+
+/// How long the module of a language takes to load in our host, and to answer first, in ns.
+#[derive(Clone, Debug, Serialize)]
+pub struct Loaded {
+    /// The module's language.
+    pub language: String,
+    /// What made it run.
+    pub compiler: String,
+    /// From its bytes, signature and claims checked, to an actor that can be called, with nothing in the cache.
+    pub compiled: Spread,
+    /// The same with the compiled module in the cache.
+    pub cached: Spread,
+    /// The first call, an `echo` of 16 bytes, its instance and start functions included.
+    pub first_call: Spread,
+}
+
+/// A few figures of one kind, each of a process of its own, in ns.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Spread {
+    /// The middle one.
+    pub median: u64,
+    /// The smallest.
+    pub least: u64,
+    /// The largest.
+    pub most: u64,
+    /// How many there are.
+    pub processes: u32,
 }
 
 /// The reference lane measured twice.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::Error;
 use crate::cargo::Build;
+use crate::language::{Language, Module};
 
 /// The package of the modules in Rust.
 pub(crate) const GUEST: &str = "pillion-guest";
@@ -12,19 +13,8 @@ pub(crate) const GUEST: &str = "pillion-guest";
 /// The module that has every app.
 pub const ALL: &str = "all";
 
-/// The modules in Rust: the one with every app, and one for each app.
-const RUST: [&str; 7] = [ALL, "echo", "kv", "chain", "counter", "compute", "order"];
-
-/// A module that was built.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Module {
-    /// The language that it is written in, as `rust`.
-    pub language: &'static str,
-    /// The app that it has, or [`ALL`].
-    pub app: &'static str,
-    /// Where it is.
-    pub path: PathBuf,
-}
+/// The modules of each language: the one with every app, and one for each app.
+pub(crate) const MODULES: [&str; 7] = [ALL, "echo", "kv", "chain", "counter", "compute", "order"];
 
 /// The unsigned guest in Rust with every app, built if it is not up to date. `PILLION_GUEST` hands out another one
 /// instead.
@@ -44,10 +34,11 @@ pub fn guest() -> Result<PathBuf, Error> {
 ///
 /// # Errors
 /// As [`guest`].
-pub fn rust_guests() -> Result<Vec<Module>, Error> {
-    let built = Build::of(GUEST, &RUST).run()?;
-    let module = |app| Ok(Module { language: "rust", app, path: built.path(app)? });
-    RUST.into_iter().map(module).collect()
+pub(crate) fn rust_guests() -> Result<Vec<Module>, Error> {
+    let built = Build::of(GUEST, &MODULES).run()?;
+    let module =
+        |app: &str| Ok(Module { language: Language::Rust, app: app.to_owned(), path: built.path(app)? });
+    MODULES.into_iter().map(module).collect()
 }
 
 /// The example of the SDK for actors in Rust, `visits`, built if it is not up to date.

@@ -6,13 +6,15 @@
 
 mod build;
 mod cargo;
+mod language;
 pub mod profiles;
 mod toolchain;
 
 use std::io;
 use std::path::PathBuf;
 
-pub use build::{ALL, Module, guest, rust_guests, sdk_example};
+pub use build::{ALL, guest, sdk_example};
+pub use language::{Language, Module, UnknownLanguage, modules};
 pub use toolchain::guest_rustc;
 
 /// Why there is no guest.
@@ -37,6 +39,14 @@ pub enum Error {
     /// No compiler for WebAssembly is to be had.
     #[error("scripts/ensure-wasm-target.sh found no way to compile for wasm32-unknown-unknown:\n{0}")]
     Toolchain(String),
+    /// A language's toolchain is not there.
+    #[error("{reason}")]
+    Missing {
+        /// The language.
+        language: Language,
+        /// What is missing, and the remedy.
+        reason: String,
+    },
     /// Guests cannot be built with a std of their own.
     #[error("there is no source of std here; it comes with the compiler of scripts/ensure-wasm-target.sh")]
     NoStd,

@@ -1,33 +1,38 @@
-//! `pillion-artifacts guest`: builds the guest if need be, and prints its path as the last line. `pillion-artifacts
-//! guests` does so with every module in Rust; `pillion-artifacts profiles` compares the ways to build them.
+//! `pillion-artifacts guest`: builds the guest if need be, and prints its path as the last line.
+//! `pillion-artifacts modules`: the same for the modules of every language, one JSON value a line: language, app and path,
+//! or language and why there is none.
+//! `pillion-artifacts profiles`: compares the ways to build those in Rust.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "what is printed is the program's answer")]
 
 use std::process::ExitCode;
 
-use pillion_artifacts::{Error, guest, profiles, rust_guests};
+use pillion_artifacts::{Error, Language, guest, modules, profiles};
+use serde_json::json;
 
 const USAGE: &str = "\
-usage: pillion-artifacts guest      builds the guest if need be, and prints its path
-       pillion-artifacts guests     the same with every module in Rust: its language, its app and its path
-       pillion-artifacts profiles   compares ways to build them by size and by time; takes ten minutes at first";
+usage: pillion-artifacts guest                  builds the guest if need be, and prints its path
+       pillion-artifacts modules [LANGUAGE...]  the same with every module of all languages, or of those named
+       pillion-artifacts profiles               compares ways to build those in Rust by size and by time; takes ten minutes at first";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let answer = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["guest"] => guest().map(|path| format!("{}\n", path.display())),
-        ["guests"] => all_guests(),
-        ["profiles"] => profiles::compare(|what| eprintln!("{what}")).map(|rows| profiles::table(&rows)),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["guest"] => guest().map(|path| println!("{}", path.display())),
+        ["profiles"] => {
+            profiles::compare(|what| eprintln!("{what}")).map(|rows| print!("{}", profiles::table(&rows)))
         }
+        ["modules", ref names @ ..] => {
+            match names.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>() {
+                Ok(named) if named.is_empty() => print(&Language::ALL),
+                Ok(named) => print(&named),
+                Err(error) => return usage(&format!("{error}")),
+            }
+        }
+        _ => return usage(USAGE),
     };
-    match answer {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pillion-artifacts: {error}");
             ExitCode::from(5)
@@ -35,9 +40,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn all_guests() -> Result<String, Error> {
-    let line = |module: pillion_artifacts::Module| {
-        format!("{} {} {}\n", module.language, module.app, module.path.display())
-    };
-    Ok(rust_guests()?.into_iter().map(line).collect())
+fn usage(text: &str) -> ExitCode {
+    eprintln!("{text}");
+    ExitCode::from(2)
+}
+
+/// A language without its toolchain is told and left out; one whose guests do not compile is an error.
+fn print(languages: &[Language]) -> Result<(), Error> {
+    for &language in languages {
+        match modules(language) {
+            Ok(modules) => {
+                for module in modules {
+                    println!(
+                        "{}",
+                        json!({ "language": language.name(), "app": module.app, "path": module.path })
+                    );
+                }
+            }
+            Err(Error::Missing { reason, .. }) => {
+                println!("{}", json!({ "language": language.name(), "missing": reason }));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -49,8 +49,8 @@ impl Observed {
             _ => false,
         };
         let got = match answer {
-            Ok(reply) => format!("the reply {}", excerpt(reply)),
-            Err(error) => format!("the error {}", excerpt(error.as_bytes())),
+            Ok(reply) => format!("a reply of {}", excerpt(reply)),
+            Err(error) => format!("an error of {}", excerpt(error.as_bytes())),
         };
         self.add(answer.is_ok(), answer.unwrap_or_else(str::as_bytes));
         self.compare(step, right, &got);
@@ -85,10 +85,10 @@ impl Observed {
         }
         let expected = match step {
             Step::Reply { call, request, reply } => {
-                format!("{call} of {}: the reply {}", excerpt(request), excerpt(reply))
+                format!("{call} of {}: a reply of {}", excerpt(request), excerpt(reply))
             }
             Step::Error { call, request, error } => {
-                format!("{call} of {}: the error {}", excerpt(request), excerpt(error.as_bytes()))
+                format!("{call} of {}: an error of {}", excerpt(request), excerpt(error.as_bytes()))
             }
             Step::Holds { holds, value } => format!("the record {holds}: {}", excerpt(value)),
             Step::Store { store, .. } => format!("nothing of {store}"),
@@ -106,5 +106,5 @@ impl Default for Observed {
 fn excerpt(bytes: &[u8]) -> String {
     let start = bytes.get(..SHOWN).unwrap_or(bytes).escape_ascii();
     let more = if bytes.len() > SHOWN { "…" } else { "" };
-    format!("of {} bytes \"{start}{more}\"", bytes.len())
+    format!("{} bytes \"{start}{more}\"", bytes.len())
 }

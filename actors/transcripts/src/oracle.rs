@@ -92,7 +92,7 @@ fn more(app: App) -> Vec<Step> {
                     order,
                     "record customer:damaged is damaged: it is not what the app writes there",
                 ),
-                store("customer:c", br#"{"since":[1,{"a":null}],"discount":0}"#),
+                store("customer:c", br#"{"since":[1,{"\ud800":"\udc00\ud800"}],"discount":0}"#),
                 reply("order", spaced, br#"{"order":"o-1","status":"rejected","reason":"unknown product"}"#),
             ]
         }

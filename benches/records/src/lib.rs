@@ -17,7 +17,8 @@ pub use cell::{Cell, Load, Placement};
 pub use directory::{Recorder, Run, read_plan, write_plan};
 pub use error::RecordError;
 pub use plan::{
-    Artifact, Check, CheckOutcome, Claim, Lane, LaneEntry, LoadAverage, Machine, Plan, Provenance, Section,
+    Artifact, Check, CheckOutcome, Claim, Lane, LaneEntry, LoadAverage, Loading, Machine, Plan, Played,
+    Portability, Provenance, Section,
 };
 
 /// The version of the format. A reader refuses a run of another one.

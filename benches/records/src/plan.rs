@@ -45,6 +45,76 @@ pub struct Plan {
     pub provenance: Provenance,
     /// Sizes of what was measured: modules, host, sidecar, native app.
     pub artifacts: Vec<Artifact>,
+    /// What came of the transcripts: every module on every engine. Early runs lack it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub portability: Vec<Portability>,
+    /// How long modules take to load and to answer first. Early runs lack it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loading: Vec<Loading>,
+}
+
+/// One app of one module on one engine, against its transcript.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Portability {
+    /// The language of the module, or of the native app.
+    pub language: String,
+    /// SHA-256 of the signed module's bytes, in hex; `None` for the native app.
+    pub sha256: Option<String>,
+    /// The lane, or the program of others, that ran it: `host`, `host-winch`, `node`.
+    pub engine: String,
+    /// What the engine says of itself and its version, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The app: `echo`, `kv`, `chain`, `counter`, `compute`, `order`.
+    pub app: String,
+    /// The hash that the transcript asks for, in hex.
+    pub expected: String,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Played,
+}
+
+/// What came of a transcript.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Played {
+    /// Every reply, error and record was as the transcript says, byte by byte.
+    Same {
+        /// Calls made and records looked at.
+        steps: u32,
+    },
+    /// Something was not.
+    Different {
+        /// The hash of what was observed, in hex.
+        transcript: String,
+        /// The first difference, in words.
+        difference: String,
+    },
+    /// The engine could not run the module, or gave no answer.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// It was not tried.
+    LeftOut {
+        /// Why, and the remedy.
+        reason: String,
+    },
+}
+
+/// How long a module takes to load in our host, and to answer first. Each list has one figure per process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loading {
+    /// The module's language.
+    pub language: String,
+    /// `cranelift`, `winch` or `pulley`.
+    pub compiler: String,
+    /// From the signed module's bytes to an actor that can be called, with nothing in the cache, in ns.
+    pub compiled_ns: Vec<u64>,
+    /// The same with the compiled module in the cache, in ns.
+    pub cached_ns: Vec<u64>,
+    /// The first call, an `echo` of 16 bytes: instance, memory and start function included, in ns.
+    pub first_call_ns: Vec<u64>,
 }
 
 /// One way to run an app.
@@ -65,6 +135,9 @@ pub struct Lane {
     /// In what it differs from another lane of its protocol and transport; `None` for the usual form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<String>,
+    /// The language of its guest, where that is not Rust.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Whether it is the limit of an architecture, which nobody ships: shown, and no candidate for the best of its kind.
     #[serde(default, skip_serializing_if = "is_false")]
     pub limit: bool,
@@ -201,6 +274,9 @@ pub struct Artifact {
     pub gzip: u64,
     /// `stripped` after zstd, level 19.
     pub zstd: u64,
+    /// A module after `wasm-opt -Oz` of binaryen, if that was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimized: Option<u64>,
     /// Bytes by section, in their order, with their headers; for a module they add up to `raw` less 8.
     pub sections: Vec<Section>,
 }

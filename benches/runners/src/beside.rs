@@ -69,6 +69,13 @@ impl App for Beside {
         with!(self, client => client.set(key, value).await).map_err(|error| error.to_string())
     }
 
+    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        let found = with!(self, client => {
+            client.get(key).await.map(|value| value.map(|value| value.as_ref().to_vec()))
+        });
+        found.map_err(|error| error.to_string())
+    }
+
     async fn provider_calls(&self) -> Result<u64, String> {
         provider_calls(&self.metrics, &self.component).await
     }

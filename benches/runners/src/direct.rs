@@ -7,7 +7,7 @@ use pillion_harness::job::Job;
 use pillion_harness::runner::{App, Setup};
 use pillion_native::Direct;
 
-use crate::{open, preload};
+use crate::{open, preload, stored};
 
 /// Opens a [`DirectApp`].
 pub struct OpenDirect;
@@ -38,6 +38,10 @@ impl App for DirectApp {
 
     async fn preload(&self, key: &str, value: &[u8]) -> Result<(), String> {
         preload(&*self.store, key, value).await
+    }
+
+    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        stored(&*self.store, key).await
     }
 
     async fn provider_calls(&self) -> Result<u64, String> {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use pillion_capabilities::KeyValue;
 use pillion_harness::job::Job;
 use pillion_harness::runner::{App, Setup};
+use pillion_host::engine::UnknownCompiler;
 use pillion_host::identity::TrustedIssuers;
 use pillion_host::{ActorRef, Host, HostConfig};
 use pillion_native::{GrpcSidecar, SidecarKeyValue};
 
-use crate::{address, open, preload, provider_calls};
+use crate::{address, open, preload, provider_calls, stored};
 
 /// Opens a [`HostApp`].
 pub struct OpenHost;
@@ -32,7 +33,9 @@ impl Setup for OpenHost {
         let guest = job.guest.as_ref().ok_or("the job has no guest")?;
         let module =
             std::fs::read(&guest.path).map_err(|error| format!("{}: {error}", guest.path.display()))?;
+        let compiler = job.compiler.as_deref().map(str::parse).transpose();
         let config = HostConfig {
+            compiler: compiler.map_err(|error: UnknownCompiler| error.to_string())?.unwrap_or_default(),
             trust: TrustedIssuers::from([guest.issuer.clone()]).into(),
             cache: Some(job.cache.clone()),
             ..HostConfig::default()
@@ -67,6 +70,10 @@ impl App for HostApp {
 
     async fn preload(&self, key: &str, value: &[u8]) -> Result<(), String> {
         preload(&*self.store, key, value).await
+    }
+
+    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        stored(&*self.store, key).await
     }
 
     async fn provider_calls(&self) -> Result<u64, String> {

@@ -4,6 +4,7 @@
 mod beside;
 mod direct;
 mod host;
+mod load;
 mod metrics;
 mod sidecar;
 mod sign;
@@ -12,7 +13,8 @@ mod store;
 pub use beside::{Beside, OpenBeside};
 pub use direct::{DirectApp, OpenDirect};
 pub use host::{HostApp, OpenHost};
+pub use load::load;
 pub use metrics::provider_calls;
 pub use sidecar::address;
 pub use sign::sign;
-pub use store::{open, preload};
+pub use store::{open, preload, stored};

@@ -25,6 +25,15 @@ pub async fn open(job: &Job, provider: &str) -> Result<Arc<dyn KeyValue>, String
     }
 }
 
+/// What a store holds under a key.
+///
+/// # Errors
+/// The provider's.
+pub async fn stored(store: &dyn KeyValue, key: &str) -> Result<Option<Vec<u8>>, String> {
+    let found = store.get(key).wait().await.map_err(|error| error.to_string())?;
+    Ok(found.map(|found| found.value.to_vec()))
+}
+
 /// Puts a record into a store.
 ///
 /// # Errors

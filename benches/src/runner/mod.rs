@@ -7,6 +7,7 @@ mod account;
 mod drive;
 mod measure;
 mod placement;
+mod play;
 pub(crate) mod process;
 mod questions;
 mod serve;
@@ -17,6 +18,7 @@ mod work;
 
 use std::future::Future;
 
+pub use play::play;
 pub use serve::serve;
 
 use crate::job::Job;
@@ -33,6 +35,9 @@ pub trait App: Send + Sync + 'static {
 
     /// Puts a record into the store: through the sidecar's API, or straight into the provider.
     fn preload(&self, key: &str, value: &[u8]) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// What the store holds under a key, past the app.
+    fn stored(&self, key: &str) -> impl Future<Output = Result<Option<Vec<u8>>, String>> + Send;
 
     /// How often the provider was reached so far, by its own count.
     fn provider_calls(&self) -> impl Future<Output = Result<u64, String>> + Send;

@@ -4,8 +4,9 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
 use pillion_records::{Load, Outcome};
+use pillion_transcripts::Transcript;
 
-use super::{Setup, measure};
+use super::{Setup, measure, play};
 use crate::job::{GO, Job, Reply};
 
 /// Reads a job from standard input, does it, and answers on standard output: the whole of a runner's `main`.
@@ -29,6 +30,9 @@ pub fn serve(setup: &impl Setup) -> io::Result<()> {
 }
 
 async fn work(setup: &impl Setup, job: &Job) -> io::Result<()> {
+    if !job.transcripts.is_empty() {
+        return play_all(setup, job).await;
+    }
     let mut opened = None;
     if let Some(cell) = job.cells.first() {
         match setup.open(job, &cell.provider).await {
@@ -64,6 +68,24 @@ async fn work(setup: &impl Setup, job: &Job) -> io::Result<()> {
         if wrong {
             // What a lane that answers wrongly takes for it is of no interest.
             break;
+        }
+    }
+    Ok(())
+}
+
+/// Plays transcripts, each on an app of its own. Who asked for them has told to go by that.
+async fn play_all(setup: &impl Setup, job: &Job) -> io::Result<()> {
+    say(&Reply::Ready { release: !cfg!(debug_assertions) })?;
+    for &name in &job.transcripts {
+        let played = async {
+            let provider = job.stores.first().ok_or("the job has no store")?;
+            let app = setup.open(job, &provider.provider).await?;
+            let transcript = Transcript::stored(name).map_err(|error| error.to_string())?;
+            play(&app, &transcript).await
+        };
+        match played.await {
+            Ok(outcome) => say(&Reply::Transcript { app: name, outcome })?,
+            Err(reason) => return say(&Reply::Fatal { reason }),
         }
     }
     Ok(())

@@ -102,6 +102,10 @@ impl App for Faulty {
         Ok(())
     }
 
+    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.values.lock().unwrap().get(key).cloned())
+    }
+
     async fn provider_calls(&self) -> Result<u64, String> {
         Ok(self.calls.load(Ordering::Relaxed))
     }
@@ -131,6 +135,8 @@ fn outcome(fault: Fault, workload: &str, load: Load) -> Outcome {
         busy_poll: false,
         bulk: false,
         guest: None,
+        compiler: None,
+        transcripts: Vec::new(),
         calls_per_add: 1,
         cache: "unused".into(),
     };

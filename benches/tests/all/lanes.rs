@@ -9,7 +9,7 @@ use pillion_records::{Load, Placement};
 #[test]
 fn the_reference_lane_is_entered_twice() {
     let registry = Registry::built_in().unwrap();
-    let lanes = registry.choose(&["noop".into(), "direct".into()]).unwrap();
+    let lanes = registry.choose(&["noop".into(), "direct".into()], false).unwrap();
     let entries: Vec<_> =
         registry.entries(&lanes).into_iter().map(|entry| (entry.entry, entry.lane)).collect();
     let expected = [("noop", "noop"), ("direct", "direct"), ("aa", "direct")];
@@ -18,7 +18,7 @@ fn the_reference_lane_is_entered_twice() {
 
 #[test]
 fn an_unknown_lane_is_named_with_those_that_there_are() {
-    let error = Registry::built_in().unwrap().choose(&["nonsense".into()]).unwrap_err();
+    let error = Registry::built_in().unwrap().choose(&["nonsense".into()], false).unwrap_err();
     assert!(matches!(&error, LaneError::Unknown { .. }));
     assert!(error.to_string().contains("nonsense") && error.to_string().contains("direct"), "{error}");
 }
@@ -34,7 +34,7 @@ fn only_the_empty_call_takes_noop() {
 #[expect(clippy::unwrap_used, reason = "helpers of tests fail by panic, as tests do")]
 fn names(of: &[&str]) -> Vec<String> {
     let of: Vec<String> = of.iter().map(|&name| name.to_owned()).collect();
-    let lanes = Registry::built_in().unwrap().choose(&of).unwrap();
+    let lanes = Registry::built_in().unwrap().choose(&of, false).unwrap();
     lanes.into_iter().map(|spec| spec.lane.name).collect()
 }
 

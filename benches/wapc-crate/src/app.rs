@@ -5,10 +5,11 @@ use std::sync::Arc;
 use pillion_capabilities::KeyValue;
 use pillion_harness::job::Job;
 use pillion_harness::runner::{App, Setup};
-use pillion_runners::{open, preload};
+use pillion_runners::{open, preload, stored};
 use tokio::task::spawn_blocking;
+use wasmparser::{Parser, Payload};
 
-use crate::PublishedHost;
+use crate::{PublishedError, PublishedHost};
 
 /// Opens a [`PublishedApp`].
 pub struct OpenPublished;
@@ -17,6 +18,8 @@ pub struct OpenPublished;
 pub struct PublishedApp {
     host: Arc<PublishedHost>,
     store: Arc<dyn KeyValue>,
+    /// Whether the module imports WASI, whose functions block their thread in the synchronous engine.
+    waits: bool,
 }
 
 // === impl PublishedApp ===
@@ -30,25 +33,32 @@ impl Setup for OpenPublished {
             std::fs::read(&guest.path).map_err(|error| format!("{}: {error}", guest.path.display()))?;
         let store = open(job, provider).await?;
         let trusted = [guest.issuer.clone()].into();
-        let host = PublishedHost::new(&module, &trusted, &store).map_err(|error| error.to_string())?;
-        Ok(PublishedApp { host: Arc::new(host), store })
+        let waits = imports_wasi(&module);
+        let stored = Arc::clone(&store);
+        let open = move || PublishedHost::new(&module, &trusted, &stored).map_err(|error| error.to_string());
+        let host =
+            if waits { spawn_blocking(open).await.map_err(|error| error.to_string())? } else { open() }?;
+        Ok(PublishedApp { host: Arc::new(host), store, waits })
     }
 }
 
 impl App for PublishedApp {
     #[inline]
     async fn call(&self, operation: &str, request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
-        let called = if self.store.always_ready() {
+        let called = if self.store.always_ready() && !self.waits {
             self.host.call(operation, request)
         } else {
-            // The engine blocks the thread until the provider answers, which the runtime's own threads must be free
+            // The engine blocks the thread until the provider or WASI answers, which the runtime's own threads must be free
             // to bring about.
             let (host, operation, request) = (Arc::clone(&self.host), operation.to_owned(), request.to_vec());
             spawn_blocking(move || host.call(&operation, &request))
                 .await
                 .map_err(|error| error.to_string())?
         };
-        reply.extend_from_slice(&called.map_err(|error| error.to_string())?);
+        // The engine puts words of its own in front of a guest's.
+        let words =
+            |error: PublishedError| error.to_string().trim_start_matches("Guest call failure: ").to_owned();
+        reply.extend_from_slice(&called.map_err(words)?);
         Ok(())
     }
 
@@ -56,7 +66,20 @@ impl App for PublishedApp {
         preload(&*self.store, key, value).await
     }
 
+    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        stored(&*self.store, key).await
+    }
+
     async fn provider_calls(&self) -> Result<u64, String> {
         Ok(self.store.counters().total())
     }
+}
+
+/// Whether a module imports functions of WASI. One that cannot be read is refused by whoever compiles it.
+fn imports_wasi(module: &[u8]) -> bool {
+    let imports = Parser::new(0).parse_all(module).filter_map(|payload| match payload {
+        Ok(Payload::ImportSection(section)) => Some(section.into_imports()),
+        _ => None,
+    });
+    imports.flatten().flatten().any(|import| import.module.starts_with("wasi_"))
 }

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use wasmtime::{Config, ExternType, FuncType, InstancePre, Linker, Module, ValType};
+use wasmtime::{Config, ExternType, FuncType, InstancePre, Linker, Module, Strategy, ValType};
 
 use super::cache::Cache;
 use super::state::State;
 use super::ticker::Ticker;
-use super::{EngineConfig, EngineError, Limits, imports};
+use super::{Compiler, EngineConfig, EngineError, Limits, imports};
 
 /// Compiles modules and runs them. Clones share everything.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub struct Engine {
 }
 
 struct Inner {
+    compiler: Compiler,
     plain: Variant,
     /// For guests with a limit on their fuel; there once there was one.
     counting: OnceLock<Variant>,
@@ -68,11 +69,12 @@ impl Engine {
     /// # Errors
     /// When wasmtime refuses this machine, or the cache directory cannot be used.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let plain = Variant::new(false)?;
+        let compiler = config.compiler;
+        let plain = Variant::new(compiler, false)?;
         let ticker = Ticker::start(&plain.wasmtime, config.idle)?;
         let cache = config.cache.map(Cache::open).transpose()?;
         let (limits, counting, compiled) = (config.limits, OnceLock::new(), Mutex::default());
-        Ok(Self { inner: Arc::new(Inner { plain, counting, cache, limits, ticker, compiled }) })
+        Ok(Self { inner: Arc::new(Inner { compiler, plain, counting, cache, limits, ticker, compiled }) })
     }
 
     /// Compiles a waPC module, unless a program of it is in use or it is in the cache.
@@ -137,7 +139,7 @@ impl Inner {
         if let Some(made) = self.counting.get() {
             return Ok(made);
         }
-        let made = Variant::new(true)?;
+        let made = Variant::new(self.compiler, true)?;
         Ok(self.counting.get_or_init(|| {
             self.ticker.add(&made.wasmtime);
             made
@@ -148,9 +150,15 @@ impl Inner {
 // === impl Variant ===
 
 impl Variant {
-    fn new(counts: bool) -> Result<Self, EngineError> {
+    fn new(compiler: Compiler, counts: bool) -> Result<Self, EngineError> {
         let setup = |error: wasmtime::Error| EngineError::Setup(format!("{error:#}"));
         let mut tuned = Config::new();
+        match compiler {
+            Compiler::Cranelift => drop(tuned.strategy(Strategy::Cranelift)),
+            Compiler::Winch => drop(tuned.strategy(Strategy::Winch)),
+            // An interpreter is a target like any other.
+            Compiler::Pulley => drop(tuned.target("pulley64").map_err(setup)?),
+        }
         tuned.epoch_interruption(true);
         tuned.consume_fuel(counts);
         // Guests that call guests share one native stack.

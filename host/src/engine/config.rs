@@ -1,11 +1,17 @@
 //! What an engine is told.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// What an engine is told.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
+    /// What makes modules run.
+    pub compiler: Compiler,
     /// What each guest may use.
     pub limits: Limits,
     /// A directory for compiled modules, of this user alone; it is made when missing. `None` compiles each time.
@@ -13,6 +19,21 @@ pub struct EngineConfig {
     /// Each time that so much has passed, the instances go that no call needed meanwhile; in steps of 10 ms. One of each
     /// guest stays.
     pub idle: Duration,
+}
+
+/// What makes modules run. The same modules run on each, and answer the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "manifest", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Compiler {
+    /// Wasmtime's optimizing compiler: the fastest code.
+    #[default]
+    Cranelift,
+    /// Wasmtime's baseline compiler: compiles in one pass, many times faster, to code that is several times slower.
+    Winch,
+    /// Wasmtime's portable bytecode, compiled by Cranelift and interpreted: runs on any CPU, at a tenth of the speed or
+    /// less.
+    Pulley,
 }
 
 /// What one guest may use.
@@ -46,11 +67,53 @@ pub struct Limits {
     pub queue: usize,
 }
 
+/// No compiler has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no compiler is called {0:?}; there are cranelift, winch, pulley")]
+pub struct UnknownCompiler(String);
+
+// === impl Compiler ===
+
+impl Compiler {
+    /// Every compiler.
+    pub const ALL: [Self; 3] = [Self::Cranelift, Self::Winch, Self::Pulley];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cranelift => "cranelift",
+            Self::Winch => "winch",
+            Self::Pulley => "pulley",
+        }
+    }
+}
+
+impl fmt::Display for Compiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Compiler {
+    type Err = UnknownCompiler;
+
+    fn from_str(name: &str) -> Result<Self, UnknownCompiler> {
+        let known = Self::ALL.into_iter().find(|compiler| compiler.name() == name);
+        known.ok_or_else(|| UnknownCompiler(name.to_owned()))
+    }
+}
+
 // === impl EngineConfig ===
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { limits: Limits::default(), cache: None, idle: Duration::from_secs(30) }
+        Self {
+            compiler: Compiler::default(),
+            limits: Limits::default(),
+            cache: None,
+            idle: Duration::from_secs(30),
+        }
     }
 }
 

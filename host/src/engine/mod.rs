@@ -30,7 +30,7 @@ mod sync {
 
 pub(crate) use compile::DEPTH;
 pub use compile::{Engine, Program};
-pub use config::{EngineConfig, Limits};
+pub use config::{Compiler, EngineConfig, Limits, UnknownCompiler};
 pub use dispatch::{Dispatch, Dispatched, HostCall, PendingReply, Reply};
 pub use error::{CallFailure, EngineError};
 pub use gate::Gate;

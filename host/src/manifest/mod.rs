@@ -20,6 +20,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::engine::Compiler;
 use crate::host::HealthRequest;
 use crate::policy::SignatureAlgorithm;
 use crate::{HealthCheck, Probation};
@@ -66,6 +67,9 @@ pub struct Manifest {
     /// The keys by which bundles of policies are signed; if there are any, all policies have to be in signed bundles.
     #[serde(default)]
     pub policy_keys: Vec<PolicyKeyManifest>,
+    /// What makes modules run: `cranelift`, `winch` (compiles faster, runs slower) or `pulley` (interprets).
+    #[serde(default)]
+    pub compiler: Compiler,
     /// A folder for compiled modules, of this user alone.
     #[serde(default)]
     pub cache: Option<PathBuf>,

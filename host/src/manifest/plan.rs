@@ -259,6 +259,7 @@ fn refuse(running: &Running, manifest: &Manifest) -> Result<(), StartError> {
         tokens: _,
         policies: _,
         policy_keys: _,
+        compiler,
         cache,
         anti_forgery: _,
         metrics,
@@ -269,6 +270,9 @@ fn refuse(running: &Running, manifest: &Manifest) -> Result<(), StartError> {
     let restart = |what: &str| {
         Err(Cause::Wrong(format!("{what} while the host runs; end the host and start it with this manifest")))
     };
+    if *compiler != running.manifest.compiler {
+        return restart("the compiler cannot be changed").at(|| "compiler".to_owned());
+    }
     if *cache != running.manifest.cache {
         return restart("the folder of compiled modules cannot be changed").at(|| "cache".to_owned());
     }

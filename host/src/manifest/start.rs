@@ -237,6 +237,7 @@ impl<'a> Prepared<'a> {
         let policies = Policies::of(manifest, base)?;
         let tracing = manifest.tracing.as_ref().map(|tracing| tracing.start(purpose));
         let host = Host::new(HostConfig {
+            compiler: manifest.compiler,
             trust: trust(manifest, base)?,
             limits: Limits::default(),
             cache: cache(manifest, base, purpose).at(|| "cache".to_owned())?,

@@ -5,6 +5,7 @@ mod distribution;
 mod factorial;
 mod forest;
 mod ladder;
+pub(crate) mod languages;
 mod limits;
 mod placement;
 mod provenance;
@@ -36,6 +37,7 @@ pub(crate) fn render(results: &Results) -> String {
         ("throughput", "Throughput and CPU per operation".to_owned(), throughput::render(results)),
         ("placement", "Placement".to_owned(), placement::render(results)),
         ("calls", "Calls per request".to_owned(), calls::render(results)),
+        ("languages", "Languages and engines".to_owned(), languages::render(results)),
         ("sizes", "Sizes".to_owned(), sizes::render(results)),
         ("raw", "Raw cells".to_owned(), Some(raw::render(results))),
         ("limits", "Limits and bias".to_owned(), None),

@@ -20,12 +20,28 @@ pub(crate) fn render(results: &Results) -> Option<Markup> {
     Some(html! {
         p { "Two readings of 2 MB: 2·10⁶ bytes and 2·2²⁰ bytes. " (HISTORY) }
         @if !modules.is_empty() {
-            (chart("Guest modules by section", &modules, &[(MB as f64, "2·10⁶ bytes"), (MIB as f64, "2·2²⁰ bytes")]))
+            (chart("Guest modules by section", &drawn(&modules), &[(MB as f64, "2·10⁶ bytes"), (MIB as f64, "2·2²⁰ bytes")]))
         }
         @if !others.is_empty() { (chart("Executables by section", &others, &[])) }
         h3 { "Forms" }
         div.scroll tabindex="0" { (forms(&results.sizes)) }
     })
+}
+
+/// The modules that hold every app; those of one app each are in the table.
+fn drawn<'a>(modules: &[&'a Size]) -> Vec<&'a Size> {
+    let whole: Vec<&Size> = modules.iter().copied().filter(|size| size.artifact.name == "guest").collect();
+    if whole.is_empty() { modules.to_vec() } else { whole }
+}
+
+/// What tells a module from others: of executables there is one each.
+fn label(size: &Size) -> String {
+    let artifact = &size.artifact;
+    if artifact.kind == "module" {
+        format!("{}, {}", artifact.name, artifact.language)
+    } else {
+        artifact.name.clone()
+    }
 }
 
 fn chart(title: &str, sizes: &[&Size], marks: &[(f64, &'static str)]) -> Markup {
@@ -44,7 +60,7 @@ fn chart(title: &str, sizes: &[&Size], marks: &[(f64, &'static str)]) -> Markup 
         .flat_map(|size| {
             size.artifact.sections.iter().map(|section| {
                 vec![
-                    format!("{}: {}", size.artifact.name, section.name),
+                    format!("{}: {}", label(size), section.name),
                     words::count(section.bytes),
                     words::percent(section.bytes as f64 / size.artifact.raw.max(1) as f64),
                 ]
@@ -55,7 +71,7 @@ fn chart(title: &str, sizes: &[&Size], marks: &[(f64, &'static str)]) -> Markup 
         title: title.to_owned(),
         description: sizes
             .iter()
-            .map(|size| format!("{}: {}", size.artifact.name, words::bytes(size.artifact.raw)))
+            .map(|size| format!("{}: {}", label(size), words::bytes(size.artifact.raw)))
             .collect::<Vec<_>>()
             .join(". "),
         unit: &|value| words::bytes(value as u64),
@@ -87,7 +103,7 @@ fn bar(size: &Size, named: &[&str]) -> Bar {
         value: artifact.raw.saturating_sub(drawn) as f64,
         class: "zother".to_owned(),
     });
-    Bar { name: artifact.name.clone(), segments, note: words::bytes(artifact.raw) }
+    Bar { name: label(size), segments, note: words::bytes(artifact.raw) }
 }
 
 /// Raw, stripped, gzip and zstd.
@@ -101,6 +117,7 @@ pub(crate) fn forms(sizes: &[Size]) -> Markup {
                 format!("{} ({}, {})", artifact.name, artifact.language, artifact.kind),
                 words::count(artifact.raw),
                 words::count(artifact.stripped),
+                artifact.optimized.map_or_else(|| words::MISSING.to_owned(), words::count),
                 words::count(artifact.gzip),
                 words::count(artifact.zstd),
                 below(size.raw_below_2_mb),
@@ -109,7 +126,16 @@ pub(crate) fn forms(sizes: &[Size]) -> Markup {
         })
         .collect();
     table(
-        &["What", "As built, bytes", "Stripped", "gzip −9", "zstd −19", "Below 2·10⁶", "Below 2·2²⁰"],
+        &[
+            "What",
+            "As built, bytes",
+            "Stripped",
+            "wasm-opt −Oz",
+            "gzip −9",
+            "zstd −19",
+            "Below 2·10⁶",
+            "Below 2·2²⁰",
+        ],
         &rows,
     )
 }

@@ -94,6 +94,9 @@ fn links(results: &Results, verdict: &Verdict) -> Vec<(String, String)> {
     });
     let own = verdict.parts.iter().filter(|part| drawn.contains(&part.name));
     let mut links: Vec<_> = own.map(|part| (part.name.clone(), words::anchor(&part.name))).collect();
+    if links.is_empty() && verdict.claim == "C7" && !results.portability.is_empty() {
+        links.push(("Languages and engines".to_owned(), "languages".to_owned()));
+    }
     if links.is_empty() && !verdict.parts.is_empty() && !results.sizes.is_empty() {
         links.push(("Sizes, by section".to_owned(), "sizes".to_owned()));
     }

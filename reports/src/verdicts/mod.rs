@@ -2,6 +2,7 @@
 
 mod condition;
 mod latency;
+mod portability;
 mod size;
 
 pub(crate) use size::{HISTORY, MB, MIB};
@@ -41,6 +42,7 @@ pub(crate) fn judge(measured: &Measured<'_>, lanes: &Lanes<'_>, aa: Option<&Aa>)
             let found = match claim.id.as_str() {
                 "C1" => latency::judge(measured, lanes, claim.value),
                 "C3" => size::judge(&plan.artifacts, claim.value),
+                "C7" => portability::judge(&plan.portability, claim.value),
                 _ => Finding::nothing("This version has no rule for the claim."),
             };
             // Sizes are counts: a noisy machine does not void them, but one stamp for the whole report is clearer

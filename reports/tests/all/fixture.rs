@@ -143,6 +143,7 @@ fn lane(row: &Row) -> Lane {
         protocol: protocol.map(Into::into),
         transport: transport.map(Into::into),
         form: None,
+        language: None,
         limit: false,
     }
 }
@@ -276,6 +277,8 @@ fn plan(
             claim("C3", "a module is usually less than 2 MB", "at least half of the guests", 0.5),
         ],
         provenance: provenance(),
+        portability: Vec::new(),
+        loading: Vec::new(),
         artifacts: vec![
             artifact(
                 "guest",
@@ -323,6 +326,7 @@ fn artifact(name: &str, kind: &str, raw: u64, stripped: u64, sections: &[(&str, 
         stripped,
         gzip: stripped / 3,
         zstd: stripped / 4,
+        optimized: None,
         sections: sections
             .iter()
             .map(|(name, bytes)| Section { name: (*name).into(), bytes: *bytes })

@@ -46,5 +46,5 @@ fn what_differs_is_told_and_hashed() {
     let wrong = wrong.outcome();
     assert_ne!(wrong.sha256, right.sha256);
     let difference = wrong.difference.unwrap();
-    assert!(difference.contains("echo of") && difference.contains("the error"), "{difference}");
+    assert!(difference.contains("echo of") && difference.contains("an error of"), "{difference}");
 }

@@ -45,6 +45,8 @@ pub(crate) fn plan() -> Plan {
             preflight: Vec::new(),
             load_averages: Vec::new(),
         },
+        portability: Vec::new(),
+        loading: Vec::new(),
         artifacts: Vec::new(),
     }
 }

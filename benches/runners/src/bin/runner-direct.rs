@@ -36,6 +36,10 @@ impl App for Noop {
         Ok(())
     }
 
+    async fn stored(&self, _: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(None)
+    }
+
     async fn provider_calls(&self) -> Result<u64, String> {
         Ok(0)
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use pillion_capabilities::testing::RedisServer;
 use pillion_harness::job::{Endpoints, Guest, Job, Store};
-use pillion_harness::runner::{App as _, Setup};
+use pillion_harness::runner::{App as _, Setup, play};
 use pillion_runners::{Beside, DirectApp, HostApp, OpenBeside, OpenDirect, OpenHost};
 use pillion_sidecar::{Flags, Server};
+use pillion_transcripts::{Outcome, Transcript};
 use pillion_wapc_crate::{OpenPublished, PublishedApp};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -87,7 +88,7 @@ impl Lanes {
             ("redis", Some(server)) => format!("{}/{lane}", server.address()),
             _ => String::new(),
         };
-        let mut job = job(folder.path());
+        let mut job = job(folder.path(), &pillion_artifacts::guest().unwrap());
         // A component for each lane beside the sidecar, so that no lane sees what another wrote.
         let mut components = String::new();
         for provider in &providers {
@@ -121,14 +122,20 @@ impl Lane {
         match &self.app {
             App::Direct(app) => app.call(operation, request, &mut reply).await,
             App::Host(app) => app.call(operation, request, &mut reply).await,
-            // The engine puts words of its own in front of a guest's.
-            App::Published(app) => app
-                .call(operation, request, &mut reply)
-                .await
-                .map_err(|error| error.trim_start_matches("Guest call failure: ").to_owned()),
+            App::Published(app) => app.call(operation, request, &mut reply).await,
             App::Beside(app) => app.call(operation, request, &mut reply).await,
         }
         .map(|()| reply)
+    }
+
+    pub(crate) async fn play(&self, transcript: &Transcript) -> Outcome {
+        match &self.app {
+            App::Direct(app) => play(app, transcript).await,
+            App::Host(app) => play(&**app, transcript).await,
+            App::Published(app) => play(app, transcript).await,
+            App::Beside(app) => play(&**app, transcript).await,
+        }
+        .unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     pub(crate) async fn preload(&self, key: &str, value: &[u8]) {
@@ -171,10 +178,10 @@ async fn open(job: &mut Job, lane: &str, way: Option<Way>, provider: &str) -> Ap
     }
 }
 
-/// A job with the real guest, signed.
-fn job(folder: &Path) -> Job {
+/// A job with a guest, signed.
+pub(crate) fn job(folder: &Path, guest: &Path) -> Job {
     let path = folder.join("signed.wasm");
-    let issuer = pillion_runners::sign(&pillion_artifacts::guest().unwrap(), &path).unwrap();
+    let issuer = pillion_runners::sign(guest, &path).unwrap();
     Job {
         lane: String::new(),
         cells: Vec::new(),
@@ -189,6 +196,8 @@ fn job(folder: &Path) -> Job {
         busy_poll: false,
         bulk: false,
         guest: Some(Guest { path, issuer }),
+        compiler: None,
+        transcripts: Vec::new(),
         calls_per_add: 1,
         cache: folder.join("cache"),
     }

@@ -3,5 +3,6 @@
 
 mod differential;
 mod lanes;
+mod languages;
 mod oracle;
 mod outage;

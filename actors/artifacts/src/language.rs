@@ -1,0 +1,112 @@
+//! Guests in every language.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Command;
+use std::str::FromStr;
+
+use crate::Error;
+use crate::build::{MODULES, rust_guests};
+use crate::cargo::target_dir;
+use crate::toolchain::workspace;
+
+/// A language that guests are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is named after itself")]
+pub enum Language {
+    Rust,
+    Zig,
+    C,
+    AssemblyScript,
+    Go,
+}
+
+/// A module as it was built: not signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// Its language.
+    pub language: Language,
+    /// `all` for the module of all apps, else the name of the one app in it.
+    pub app: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// No language has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no language is called {0:?}; there are rust, zig, c, assemblyscript, go")]
+pub struct UnknownLanguage(String);
+
+/// By this exit code a language's script says that its toolchain is not there.
+const LACKS: i32 = 3;
+
+/// The modules of a language, built if they are not up to date.
+///
+/// # Errors
+/// [`Error::Missing`] without the language's toolchain; else what its compiler said.
+pub fn modules(language: Language) -> Result<Vec<Module>, Error> {
+    if language == Language::Rust {
+        return rust_guests();
+    }
+    let out = target_dir().join("guests").join(language.name());
+    fs::create_dir_all(&out).map_err(|cause| Error::File { path: out.clone(), cause })?;
+    // One at a time: tests in several processes ask for them.
+    let path = out.join("lock");
+    let lock = File::create(&path).map_err(|cause| Error::File { path: path.clone(), cause })?;
+    lock.lock().map_err(|cause| Error::File { path, cause })?;
+    let script = workspace().join("actors/wasm").join(language.name()).join("build");
+    let output = Command::new(&script)
+        .arg(&out)
+        .output()
+        .map_err(|cause| Error::Start { program: script.display().to_string(), cause })?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    match output.status.code() {
+        Some(0) => {}
+        Some(LACKS) => return Err(Error::Missing { language, reason: said.trim().to_owned() }),
+        _ => {
+            let command = format!("actors/wasm/{language}/build {}", out.display());
+            return Err(Error::Build { command, output: said });
+        }
+    }
+    let module = |app: &str| {
+        let path = out.join(format!("{app}.wasm"));
+        // A language may leave an app out.
+        path.is_file().then(|| Module { language, app: app.to_owned(), path })
+    };
+    Ok(MODULES.into_iter().filter_map(module).collect())
+}
+
+// === impl Language ===
+
+impl Language {
+    /// Every language.
+    pub const ALL: [Self; 5] = [Self::Rust, Self::Zig, Self::C, Self::AssemblyScript, Self::Go];
+
+    /// Its name, as in folders and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Zig => "zig",
+            Self::C => "c",
+            Self::AssemblyScript => "assemblyscript",
+            Self::Go => "go",
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Language {
+    type Err = UnknownLanguage;
+
+    fn from_str(name: &str) -> Result<Self, UnknownLanguage> {
+        let known = Self::ALL.into_iter().find(|language| language.name() == name);
+        known.ok_or_else(|| UnknownLanguage(name.to_owned()))
+    }
+}

@@ -1,0 +1,10 @@
+import { counter } from "../counter";
+import { faultsOrUnknown } from "../faults";
+import { NOT_MINE } from "../request";
+import { receive } from "../wapc";
+
+export function __guest_call(operationLength: usize, length: usize): i32 {
+  receive(operationLength, length);
+  const status = counter();
+  return status == NOT_MINE ? faultsOrUnknown() : status;
+}

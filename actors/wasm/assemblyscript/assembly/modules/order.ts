@@ -1,0 +1,10 @@
+import { order } from "../order";
+import { faultsOrUnknown } from "../faults";
+import { NOT_MINE } from "../request";
+import { receive } from "../wapc";
+
+export function __guest_call(operationLength: usize, length: usize): i32 {
+  receive(operationLength, length);
+  const status = order();
+  return status == NOT_MINE ? faultsOrUnknown() : status;
+}

@@ -1,0 +1,3 @@
+module pillion/guests
+
+go 1.24
