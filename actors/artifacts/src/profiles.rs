@@ -63,7 +63,7 @@ pub fn compare(mut progress: impl FnMut(&str)) -> Result<Vec<Row>, Error> {
         let profile = Profile { wasm_opt: true, ..profile };
         match paths.iter().map(|path| optimized(path)).collect::<Result<Vec<_>, _>>() {
             Ok(paths) => built.push((profile, paths)),
-            Err(error @ Error::Start { .. }) => {
+            Err(error @ Error::Tool { .. }) => {
                 progress(&format!("left out: everything with wasm-opt: {error}"));
                 break;
             }
@@ -103,7 +103,7 @@ fn optimized(path: &Path) -> Result<PathBuf, Error> {
     let smaller = path.with_extension("oz.wasm");
     let mut wasm_opt = Command::new("wasm-opt");
     wasm_opt.args(["-Oz", "-g"]).arg(path).arg("-o").arg(&smaller);
-    output(wasm_opt)?;
+    output(wasm_opt, "npm has it in the package binaryen; put it on PATH")?;
     Ok(smaller)
 }
 
@@ -114,7 +114,7 @@ fn rounds(modules: &[&Path]) -> Result<Vec<Vec<f64>>, Error> {
     let time = |module: &Path| {
         let mut node = Command::new("node");
         node.arg(&script).arg(module);
-        let text = output(node)?;
+        let text = output(node, "install Node.js of 18 or above")?;
         text.trim().parse().map_err(|_| Error::Failed { program: "node".to_owned(), output: text })
     };
     let round = |number: usize| {
@@ -132,9 +132,10 @@ fn rounds(modules: &[&Path]) -> Result<Vec<Vec<f64>>, Error> {
     (0..ROUNDS).map(round).collect()
 }
 
-fn output(mut command: Command) -> Result<String, Error> {
+/// What a command says. `remedy` is for whoever does not have it.
+fn output(mut command: Command, remedy: &'static str) -> Result<String, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|cause| Error::Start { program: program.clone(), cause })?;
+    let output = command.output().map_err(|cause| Error::Tool { program: program.clone(), cause, remedy })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
