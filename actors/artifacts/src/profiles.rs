@@ -38,10 +38,9 @@ pub struct Row {
     pub all: u64,
     /// The bytes of the module `kv`.
     pub kv: u64,
-    /// Nanoseconds for one `kv.get` of 16 bytes in node, with the host of it: the median over rounds.
+    /// Nanoseconds for one `kv.get` of 16 bytes in node, with the host of it: the least that was seen, since whatever else
+    /// the machine does only adds.
     pub nanoseconds: f64,
-    /// How many times as long as by the first way, in the same round: the median over rounds.
-    pub ratio: f64,
 }
 
 /// Builds by each way, and measures. `progress` is told each of them. The first row is how the guests are built.
@@ -73,19 +72,8 @@ pub fn compare(mut progress: impl FnMut(&str)) -> Result<Vec<Row>, Error> {
     progress("timing");
     let timed: Vec<&Path> =
         built.iter().filter_map(|(_, paths)| paths.last()).map(PathBuf::as_path).collect();
-    let rounds = rounds(&timed)?;
-    let row = |(at, (profile, paths)): (usize, &(Profile, Vec<PathBuf>))| {
-        let nanoseconds = median(rounds.iter().filter_map(|round| round.get(at).copied()));
-        let ratio = median(rounds.iter().filter_map(|round| Some(round.get(at)? / round.first()?)));
-        profile.row(paths, nanoseconds, ratio)
-    };
-    built.iter().enumerate().map(row).collect()
-}
-
-fn median(numbers: impl Iterator<Item = f64>) -> f64 {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+    let times = times(&timed)?;
+    built.iter().zip(times).map(|((profile, paths), time)| profile.row(paths, time)).collect()
 }
 
 /// The ways without `wasm-opt`.
@@ -107,29 +95,22 @@ fn optimized(path: &Path) -> Result<PathBuf, Error> {
     Ok(smaller)
 }
 
-/// In each round, the nanoseconds of a call in each of the modules.
-fn rounds(modules: &[&Path]) -> Result<Vec<Vec<f64>>, Error> {
+/// The nanoseconds of a call in each of the modules.
+fn times(modules: &[&Path]) -> Result<Vec<f64>, Error> {
     let script = modules_folder()?.join("profiles.mjs");
     fs::write(&script, TIMES).map_err(|cause| Error::File { path: script.clone(), cause })?;
-    let time = |module: &Path| {
-        let mut node = Command::new("node");
-        node.arg(&script).arg(module);
-        let text = output(node, "install Node.js of 18 or above")?;
-        text.trim().parse().map_err(|_| Error::Failed { program: "node".to_owned(), output: text })
-    };
-    let round = |number: usize| {
-        let mut times = vec![0.0; modules.len()];
-        // From another one each round, so that no module always follows the same.
-        let mut order: Vec<usize> = (0..modules.len()).collect();
-        order.rotate_left(number * modules.len() / ROUNDS);
-        for at in order {
-            if let (Some(time_of), Some(module)) = (times.get_mut(at), modules.get(at)) {
-                *time_of = time(module)?;
-            }
+    let mut least = vec![f64::INFINITY; modules.len()];
+    for _ in 0..ROUNDS {
+        for (module, least) in modules.iter().zip(&mut least) {
+            let mut node = Command::new("node");
+            node.arg(&script).arg(module);
+            let text = output(node, "install Node.js of 18 or above")?;
+            let time: Result<f64, _> = text.trim().parse();
+            let time = time.map_err(|_| Error::Failed { program: "node".to_owned(), output: text })?;
+            *least = least.min(time);
         }
-        Ok(times)
-    };
-    (0..ROUNDS).map(round).collect()
+    }
+    Ok(least)
 }
 
 /// What a command says. `remedy` is for whoever does not have it.
@@ -177,13 +158,13 @@ impl Profile {
         modules.iter().map(copy).collect()
     }
 
-    fn row(self, paths: &[PathBuf], nanoseconds: f64, ratio: f64) -> Result<Row, Error> {
+    fn row(self, paths: &[PathBuf], nanoseconds: f64) -> Result<Row, Error> {
         let bytes = |path: &PathBuf| match fs::metadata(path) {
             Ok(known) => Ok(known.len()),
             Err(cause) => Err(Error::File { path: path.clone(), cause }),
         };
         match paths {
-            [all, kv] => Ok(Row { profile: self, all: bytes(all)?, kv: bytes(kv)?, nanoseconds, ratio }),
+            [all, kv] => Ok(Row { profile: self, all: bytes(all)?, kv: bytes(kv)?, nanoseconds }),
             _ => Err(Error::Failed { program: "cargo".to_owned(), output: "not two modules".to_owned() }),
         }
     }
@@ -205,7 +186,9 @@ pub fn table(rows: &[Row]) -> String {
         "| opt-level | panic | allocator | wasm-opt | all, B | kv, B | kv.get, ns | ratio |\n\
          |---|---|---|---|---:|---:|---:|---:|\n",
     );
-    for Row { profile, all, kv, nanoseconds, ratio } in rows {
+    let first = rows.first().map_or(f64::NAN, |row| row.nanoseconds);
+    for Row { profile, all, kv, nanoseconds } in rows {
+        let ratio = nanoseconds / first;
         let panic = if profile.aborts_at_once { "immediate-abort" } else { "abort" };
         let allocator = if profile.talc { "talc" } else { "dlmalloc" };
         let wasm_opt = if profile.wasm_opt { "-Oz" } else { "" };
