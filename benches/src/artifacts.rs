@@ -53,7 +53,7 @@ pub fn module(name: &str, language: &str, path: &Path, root: &Path) -> Result<Ar
 /// The bytes that `wasm-opt -Oz` of binaryen makes of a module; `None` where there is none, or it refuses the module. It is
 /// looked for among what `scripts/setup guests` installs, and on the path.
 fn optimized(path: &Path, root: &Path) -> Option<u64> {
-    let own = root.join("target/toolchains/javascript/node_modules/.bin/wasm-opt");
+    let own = root.join("target/toolchains/assemblyscript/node_modules/.bin/wasm-opt");
     let program = if own.is_file() { own } else { PathBuf::from("wasm-opt") };
     let out = tempfile::NamedTempFile::new().ok()?;
     let done = Command::new(program)

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use crate::Error;
 use crate::build::{MODULES, rust_guests};
@@ -55,26 +57,52 @@ pub fn modules(language: Language) -> Result<Vec<Module>, Error> {
     let path = out.join("lock");
     let lock = File::create(&path).map_err(|cause| Error::File { path: path.clone(), cause })?;
     lock.lock().map_err(|cause| Error::File { path, cause })?;
-    let script = workspace().join("actors/wasm").join(language.name()).join("build");
+    let sources = workspace().join("actors/wasm").join(language.name());
+    let stamp = out.join("built");
+    if is_newer(&stamp, &sources) {
+        return Ok(found(language, &out));
+    }
+    let script = sources.join("build");
     let output = Command::new(&script)
         .arg(&out)
         .output()
         .map_err(|cause| Error::Start { program: script.display().to_string(), cause })?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.code() {
-        Some(0) => {}
+        Some(0) => fs::write(&stamp, "").map_err(|cause| Error::File { path: stamp, cause })?,
         Some(LACKS) => return Err(Error::Missing { language, reason: said.trim().to_owned() }),
         _ => {
             let command = format!("actors/wasm/{language}/build {}", out.display());
             return Err(Error::Build { command, output: said });
         }
     }
+    Ok(found(language, &out))
+}
+
+/// Whether a file is newer than everything in a folder. Compilers of these languages know no "up to date", and take tens of
+/// seconds; one of another version is noticed where its folder says which it is.
+fn is_newer(stamp: &Path, sources: &Path) -> bool {
+    fn newest_in(folder: &Path) -> io::Result<SystemTime> {
+        let mut newest = folder.metadata()?.modified()?;
+        for entry in folder.read_dir()? {
+            let path = entry?.path();
+            let own = if path.is_dir() { newest_in(&path)? } else { path.metadata()?.modified()? };
+            newest = newest.max(own);
+        }
+        Ok(newest)
+    }
+    let built = stamp.metadata().and_then(|stamp| stamp.modified());
+    matches!((built, newest_in(sources)), (Ok(built), Ok(newest)) if built > newest)
+}
+
+/// The modules that are in a folder.
+fn found(language: Language, out: &Path) -> Vec<Module> {
     let module = |app: &str| {
         let path = out.join(format!("{app}.wasm"));
         // A language may leave an app out.
         path.is_file().then(|| Module { language, app: app.to_owned(), path })
     };
-    Ok(MODULES.into_iter().filter_map(module).collect())
+    MODULES.into_iter().filter_map(module).collect()
 }
 
 // === impl Language ===

@@ -4,5 +4,6 @@
 mod browser;
 mod files;
 mod fixture;
+mod languages;
 mod page;
 mod verdicts;

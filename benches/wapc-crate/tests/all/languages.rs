@@ -1,6 +1,7 @@
 //! One app in five languages: the same transcripts from every module, engine and coupling; and what goes wrong goes wrong
 //! alike everywhere.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ fn every_module_answers_its_transcripts_on_every_engine() {
     let mut different = Vec::new();
     for (module, apps) in all_modules() {
         let mut job = job(folder.path(), &module.path);
+        job.cache = cache();
         job.stores = vec![Store { provider: "memory".to_owned(), address: String::new() }];
         different.extend(differences(&OpenHost, "cranelift", &job, &module, &apps));
         // The module of all apps holds the code of the others.
@@ -111,6 +113,11 @@ fn every_coupling_answers_the_transcripts() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
+/// Compiled modules, which outlive these tests: a compiler built without optimization takes many seconds for one of Go's.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("modules")
+}
+
 /// A host with one actor, which may ask for `caps` and for no more than a second.
 fn host(module: &Module, caps: &[&str]) -> (Host, ActorRef) {
     let (account, own) = (KeyPair::new_account(), KeyPair::new_module());
@@ -120,6 +127,7 @@ fn host(module: &Module, caps: &[&str]) -> (Host, ActorRef) {
     let signed = identity::sign(&bare, Claims::new(&account, &own, actor), &account).unwrap();
     let config = HostConfig {
         trust: TrustedIssuers::from([account.public_key()]).into(),
+        cache: Some(cache()),
         limits: Limits { deadline: Duration::from_secs(1), ..Limits::default() },
         ..HostConfig::default()
     };
