@@ -28,6 +28,7 @@ pub mod logging;
 mod metrics;
 mod middleware;
 mod outside;
+mod pool;
 mod pubsub;
 mod resiliency;
 mod secrets;
