@@ -18,6 +18,7 @@ pub mod component;
 pub mod config;
 mod configuration;
 mod error;
+mod expression;
 pub mod flags;
 pub mod grpc;
 pub mod http;

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use cel::objects::{Key, Map};
-use cel::parser::PrattParser;
-use cel::{Context, Env, IdedExpr, Value};
+use cel::{Context, Env, Value};
 use serde_json::Value as Json;
 
 use super::event::Event;
+use crate::expression::Expression;
 
 /// A path, and the events that it is for.
 pub(crate) struct Rule {
@@ -20,7 +20,7 @@ pub(crate) struct Rule {
 /// A condition, as it is written and as it is asked.
 struct Match {
     text: String,
-    expression: IdedExpr,
+    expression: Expression,
 }
 
 /// What is known to every condition.
@@ -38,10 +38,8 @@ impl Rule {
         if condition.trim().is_empty() {
             return Ok(Self { matches: None, path });
         }
-        // The crate's other parser is ANTLR's: half a megabyte of code for the same.
-        let expression = PrattParser::new().parse(condition).map_err(|error| {
-            format!("the rule {condition:?} is no expression of CEL: {}", error.to_string().trim())
-        })?;
+        let expression = Expression::parse(condition)
+            .map_err(|error| format!("the rule {condition:?} is no expression of CEL: {}", error.trim()))?;
         Ok(Self { matches: Some(Match { text: condition.to_owned(), expression }), path })
     }
 
@@ -79,7 +77,7 @@ pub(super) fn route<'a>(rules: &'a [Rule], event: &Event<'_>) -> Result<Option<&
             Some(context) => context,
             none => none.insert(about(event)?),
         };
-        match Value::resolve(expression, context) {
+        match expression.evaluate(context) {
             Ok(Value::Bool(true)) => return Ok(Some(&rule.path)),
             Ok(Value::Bool(false)) => {}
             Ok(_) => return Err(format!("the result of match expression {text} was not a boolean")),
