@@ -85,8 +85,13 @@ impl Sidecar {
 
     /// How often the store's provider was reached for an operation, or for any.
     pub(crate) async fn reached(&self, operation: Option<&str>) -> u64 {
+        self.reached_at("store", operation).await
+    }
+
+    /// As [`Self::reached`], for any component.
+    pub(crate) async fn reached_at(&self, component: &str, operation: Option<&str>) -> u64 {
         let answer = wire::call(&At::Tcp(self.text("metrics")), "GET", "/metrics", &[], "").await;
-        process::calls(std::str::from_utf8(&answer.body).unwrap(), "store", operation)
+        process::calls(std::str::from_utf8(&answer.body).unwrap(), component, operation)
     }
 
     /// How much of its memory is resident, in bytes.
