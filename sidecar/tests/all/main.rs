@@ -37,6 +37,7 @@ mod policies;
 mod process;
 mod pubsub;
 mod raw;
+mod redis_tls;
 mod reload;
 mod resiliency;
 mod secrets;

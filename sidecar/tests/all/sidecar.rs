@@ -124,10 +124,17 @@ pub(crate) fn bare<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> C
 
 /// Starts a sidecar that is expected to refuse to, and answers what it said.
 pub(crate) fn refused(components: &str, arguments: &[&str]) -> String {
+    refused_with_environment(components, arguments, &[])
+}
+
+pub(crate) fn refused_with_environment(
+    components: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> String {
     let folder = TempDir::new().unwrap();
-    let output =
-        process::command(BINARY.as_ref(), folder.path(), components).args(arguments).output().unwrap();
-    refusal(&output)
+    let mut command = process::command(BINARY.as_ref(), folder.path(), components);
+    refusal(&command.args(arguments).envs(environment.iter().copied()).output().unwrap())
 }
 
 /// What a sidecar said that did not start.
