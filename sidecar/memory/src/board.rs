@@ -4,12 +4,9 @@ use std::sync::atomic::{Ordering, fence};
 
 use iceoryx2::port::reader::EntryHandle;
 use iceoryx2::port::writer::EntryHandleMut;
-use iceoryx2::prelude::ipc_threadsafe;
 
 use crate::OpenError;
-use crate::service::{Services, system};
-
-type Service = ipc_threadsafe::Service;
+use crate::service::{Service, Services, system};
 
 /// The only entry.
 const KEY: u32 = 0;
@@ -24,7 +21,7 @@ pub(crate) struct Seen(EntryHandle<Service, u32, u32>);
 
 impl Told {
     /// A board of a name that nobody else has.
-    pub(crate) fn create(services: &Services<Service>, name: &str) -> Result<Self, OpenError> {
+    pub(crate) fn create(services: &Services, name: &str) -> Result<Self, OpenError> {
         let failed = |error: &dyn std::fmt::Debug| system(services.name(), error);
         let board = services.builder(name)?.blackboard_creator::<u32>().add::<u32>(KEY, 0).create();
         let writer = board.map_err(|error| failed(&error))?.writer_builder().create();
@@ -48,7 +45,7 @@ impl Told {
 
 impl Seen {
     /// The board of a sidecar.
-    pub(crate) fn open(services: &Services<Service>, name: &str) -> Result<Self, OpenError> {
+    pub(crate) fn open(services: &Services, name: &str) -> Result<Self, OpenError> {
         let failed = |error: &dyn std::fmt::Debug| system(services.name(), error);
         let board = services.builder(name)?.blackboard_opener::<u32>().open();
         let reader = board.map_err(|error| failed(&error))?.reader_builder().create();

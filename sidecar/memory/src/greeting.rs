@@ -6,9 +6,12 @@ pub(crate) struct Greeting {
     /// The token that the sidecar may ask for.
     #[prost(string, optional, tag = "1")]
     pub(crate) token: Option<String>,
-    /// The name of the event that wakes the client.
+    /// The name of the event that wakes the client, and of the service that carries its replies.
     #[prost(string, tag = "2")]
-    pub(crate) event: String,
+    pub(crate) part: String,
+    /// What its calls are told by: the number of their publisher, in 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) caller: Vec<u8>,
 }
 
 /// What the sidecar answers.

@@ -1,16 +1,14 @@
-//! What both ends see of a request beside its bytes.
+//! What both ends see of a greeting beside its bytes.
 
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 use iceoryx2::prelude::ZeroCopySend;
 
-/// The header of a request. It lies in memory that the client writes and the sidecar reads, for as long as the request
+/// The header of a greeting. It lies in memory that the client writes and the sidecar reads, for as long as the greeting
 /// is open.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct Header {
-    /// 1 in a greeting.
-    kind: AtomicU32,
     /// How many of the client's calls wait to be woken.
     asleep: AtomicU32,
 }
@@ -22,16 +20,8 @@ unsafe impl ZeroCopySend for Header {}
 // === impl Header ===
 
 impl Header {
-    pub(crate) fn mark_greeting(&self) {
-        self.kind.store(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_greeting(&self) -> bool {
-        self.kind.load(Ordering::Relaxed) == 1
-    }
-
-    /// The client's word that one of its calls will sleep. It looks once more afterwards for the response: one that was
-    /// sent before the sidecar could see this is seen then.
+    /// The client's word that one of its calls will sleep. It looks once more afterwards for the reply: one that was sent
+    /// before the sidecar could see this is seen then.
     pub(crate) fn falls_asleep(&self) {
         self.asleep.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
@@ -41,7 +31,7 @@ impl Header {
         self.asleep.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Whether a call of the client sleeps; the sidecar asks after it has sent a response.
+    /// Whether a call of the client sleeps; the sidecar asks after it has sent a reply.
     pub(crate) fn is_asleep(&self) -> bool {
         fence(Ordering::SeqCst);
         self.asleep.load(Ordering::SeqCst) > 0

@@ -15,9 +15,15 @@
 
 mod board;
 mod client;
+mod ends;
 mod error;
 mod greeting;
+mod guest;
 mod header;
+mod in_turn;
+mod inbox;
+mod line;
+mod message;
 mod pause;
 mod server;
 mod service;

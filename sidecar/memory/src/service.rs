@@ -1,31 +1,47 @@
 //! The services by their names.
 
+use iceoryx2::config::Config;
 use iceoryx2::node::{Node, NodeBuilder};
-use iceoryx2::prelude::{LogLevel, ServiceName, SignalHandlingMode, set_log_level};
-use iceoryx2::service::Service;
+use iceoryx2::prelude::{LogLevel, ServiceName, SignalHandlingMode, ipc, set_log_level};
 use iceoryx2::service::builder::Builder;
-use iceoryx2::service::port_factory::{event, request_response};
+use iceoryx2::service::port_factory::{event, publish_subscribe, request_response};
 
+use crate::message::Front;
 use crate::{Header, MOST_CLIENTS, MOST_UNDER_WAY, OpenError};
 
-/// Requests and responses, both of bytes.
-pub(crate) type Calls<S> = request_response::PortFactory<S, [u8], Header, [u8], ()>;
+/// For one thread at a time: nothing is locked.
+pub(crate) type Service = ipc::Service;
+
+/// Greetings and welcomes.
+pub(crate) type Greetings = request_response::PortFactory<Service, [u8], Header, [u8], ()>;
+
+/// Calls, or one client's replies.
+pub(crate) type Messages = publish_subscribe::PortFactory<Service, [u8], Front>;
 
 /// The events of a service.
-pub(crate) type Events<S> = event::PortFactory<S>;
+pub(crate) type Events = event::PortFactory<Service>;
 
 /// One process's part in the services of a name.
-pub(crate) struct Services<S: Service> {
-    node: Node<S>,
+pub(crate) struct Services {
+    node: Node<Service>,
     name: String,
 }
 
-/// Makes or opens the service that carries calls.
-type CallsBuilder<S> = iceoryx2::service::builder::request_response::Builder<[u8], Header, [u8], (), S>;
+/// Makes or opens the service that carries greetings.
+type GreetingsBuilder =
+    iceoryx2::service::builder::request_response::Builder<[u8], Header, [u8], (), Service>;
+
+/// Messages of one publisher that are kept after they were read, to be given back together: each time costs both ends
+/// their caches.
+pub(crate) const MOST_READ: usize = 8;
+
+/// Places for ended publishers of which something is unread or not given back. Each look for a message passes over them:
+/// by default they are 128.
+const EXPIRED: usize = MOST_CLIENTS;
 
 // === impl Services ===
 
-impl<S: Service> Services<S> {
+impl Services {
     /// Takes part in the services of a name. What killed processes left is removed.
     pub(crate) fn of(name: &str) -> Result<Self, OpenError> {
         let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -34,36 +50,40 @@ impl<S: Service> Services<S> {
         }
         // What it would say is in the errors that it answers.
         set_log_level(LogLevel::Fatal);
-        let node = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled).create::<S>();
+        let mut config = Config::global_config().clone();
+        config.defaults.publish_subscribe.subscriber_expired_connection_buffer = EXPIRED;
+        let builder = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled).config(&config);
+        let node = builder.create::<Service>();
         let node = node.map_err(|error| system(name, &error))?;
         Ok(Self { node, name: name.to_owned() })
     }
 
-    /// Requests and responses, made if they are not there.
-    pub(crate) fn create_calls(&self) -> Result<Calls<S>, OpenError> {
-        self.calls_builder()?.open_or_create().map_err(|error| system(&self.name, &error))
+    /// Greetings, made if they are not there.
+    pub(crate) fn create_greetings(&self) -> Result<Greetings, OpenError> {
+        self.greetings_builder()?.open_or_create().map_err(|error| system(&self.name, &error))
     }
 
-    /// Requests and responses of a sidecar.
-    pub(crate) fn open_calls(&self) -> Result<Calls<S>, OpenError> {
+    /// Greetings to a sidecar.
+    pub(crate) fn open_greetings(&self) -> Result<Greetings, OpenError> {
         use iceoryx2::service::builder::request_response::RequestResponseOpenError;
-        self.calls_builder()?.open().map_err(|error| match error {
+        self.greetings_builder()?.open().map_err(|error| match error {
             RequestResponseOpenError::DoesNotExist => OpenError::Nobody(self.name.clone()),
             error => system(&self.name, &error),
         })
     }
 
-    fn calls_builder(&self) -> Result<CallsBuilder<S>, OpenError> {
+    /// One at a time from each client: each response passes over as many channels as requests may be under way, three
+    /// times and for each client. That is why calls do not go this way.
+    fn greetings_builder(&self) -> Result<GreetingsBuilder, OpenError> {
         Ok(self
-            .builder("calls")?
+            .builder("greetings")?
             .request_response::<[u8], [u8]>()
             .request_user_header::<Header>()
             .max_servers(1)
             .max_clients(MOST_CLIENTS)
             .max_nodes(MOST_CLIENTS + 2)
-            // The greeting is one of them.
-            .max_active_requests_per_client(MOST_UNDER_WAY + 1)
-            .max_loaned_requests(MOST_UNDER_WAY + 1)
+            .max_active_requests_per_client(1)
+            .max_loaned_requests(1)
             .max_response_buffer_size(1)
             .max_borrowed_responses_per_pending_response(1)
             .enable_safe_overflow_for_requests(false)
@@ -71,8 +91,24 @@ impl<S: Service> Services<S> {
             .enable_fire_and_forget_requests(false))
     }
 
+    /// Calls of all clients, or the replies to one of them; made if they are not there.
+    pub(crate) fn messages(&self, part: &str) -> Result<Messages, OpenError> {
+        let builder = self
+            .builder(part)?
+            .publish_subscribe::<[u8]>()
+            .user_header::<Front>()
+            .max_publishers(MOST_CLIENTS)
+            .max_subscribers(1)
+            .max_nodes(MOST_CLIENTS + 2)
+            .history_size(0)
+            .subscriber_max_buffer_size(MOST_UNDER_WAY)
+            .subscriber_max_borrowed_samples(MOST_READ)
+            .enable_safe_overflow(false);
+        builder.open_or_create().map_err(|error| system(&self.name, &error))
+    }
+
     /// The events by which somebody is woken, made if they are not there.
-    pub(crate) fn events(&self, whose: &str) -> Result<Events<S>, OpenError> {
+    pub(crate) fn events(&self, whose: &str) -> Result<Events, OpenError> {
         let builder = self
             .builder(whose)?
             .event()
@@ -98,7 +134,7 @@ impl<S: Service> Services<S> {
     }
 
     /// What makes or opens a service.
-    pub(crate) fn builder(&self, part: &str) -> Result<Builder<S>, OpenError> {
+    pub(crate) fn builder(&self, part: &str) -> Result<Builder<Service>, OpenError> {
         let name = format!("pillion/{}/{part}", self.name);
         let name: ServiceName = name.as_str().try_into().map_err(|error| system(&self.name, &error))?;
         Ok(self.node.service_builder(&name))

@@ -4,10 +4,12 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 use iceoryx2::port::listener::Listener;
-use iceoryx2::prelude::{FileDescriptorBased as _, ipc_threadsafe};
+use iceoryx2::prelude::{FileDescriptorBased as _, ipc};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
+
+use crate::in_turn::InTurn;
 
 /// What is woken through an event. Several may wait for it.
 pub(crate) struct Wake {
@@ -15,16 +17,26 @@ pub(crate) struct Wake {
     others: Notify,
 }
 
-struct Descriptor(Listener<ipc_threadsafe::Service>);
+struct Descriptor {
+    listener: InTurn<Listener<ipc::Service>>,
+    number: RawFd,
+}
 
 // === impl Wake ===
 
 impl Wake {
-    pub(crate) fn new(listener: Listener<ipc_threadsafe::Service>) -> io::Result<Self> {
-        #[expect(unsafe_code, reason = "registering a descriptor is unsafe")]
+    pub(crate) fn new(listener: Listener<ipc::Service>) -> io::Result<Self> {
+        let descriptor = listener.file_descriptor();
+        #[expect(unsafe_code, reason = "the number itself is behind an unsafe function")]
         // SAFETY: the listener keeps its descriptor, always the same one, open for as long as it is there.
+        let number = unsafe { descriptor.native_handle() };
+        #[expect(unsafe_code, reason = "a listener may be for one thread")]
+        // SAFETY: a listener shares its state with nothing else, and is bound to no thread.
+        let listener = unsafe { InTurn::new(listener) };
+        #[expect(unsafe_code, reason = "registering a descriptor is unsafe")]
+        // SAFETY: it is open for as long as the listener beside it is there.
         let descriptor =
-            unsafe { AsyncFd::register_with_interest(Descriptor(listener), Interest::READABLE) }?;
+            unsafe { AsyncFd::register_with_interest(Descriptor { listener, number }, Interest::READABLE) }?;
         Ok(Self { descriptor, others: Notify::new() })
     }
 
@@ -42,8 +54,8 @@ impl Wake {
             ready = self.descriptor.readable() => {
                 let mut ready = ready?;
                 // Woken by what came before the last look: the next look tells.
-                let listener = &ready.get_inner().0;
-                listener.try_wait(|_| {}).map_err(|error| io::Error::other(error.to_string()))?;
+                let woken = ready.get_inner().listener.lock().try_wait(|_| {});
+                woken.map_err(|error| io::Error::other(error.to_string()))?;
                 ready.clear_ready();
                 self.others.notify_waiters();
                 Ok(())
@@ -54,11 +66,6 @@ impl Wake {
 
 impl AsRawFd for Descriptor {
     fn as_raw_fd(&self) -> RawFd {
-        let descriptor = self.0.file_descriptor();
-        #[expect(unsafe_code, reason = "the number itself is behind an unsafe function")]
-        // SAFETY: the listener keeps its descriptor open for as long as it is there, and so does whoever holds this.
-        unsafe {
-            descriptor.native_handle()
-        }
+        self.number
     }
 }
