@@ -216,8 +216,7 @@ fn ask(program: &Program, modules: &Modules, root: &Path, hear: &mut dyn FnMut(S
         tempfile::tempdir().map_err(|error| broken(format!("no temporary directory: {error}")))?;
     let mut command = Command::new(name);
     command.args(arguments).current_dir(root);
-    let mut child =
-        Guarded::spawn(command, &program.name, directory.path()).map_err(End::Lacks)?;
+    let mut child = Guarded::spawn(command, &program.name, directory.path()).map_err(End::Lacks)?;
     let order = Order {
         modules: modules
             .there
