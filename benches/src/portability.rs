@@ -56,7 +56,7 @@ pub fn play(
             let mut lane = lane.clone();
             lane.guest.clone_from(language);
             let played = workshop.play(&lane, apps);
-            rows.extend(expected.rows(&engine, language, hash(&guest.path), apps, &played));
+            rows.extend(expected.rows(&engine, language, hash(&guest.path).as_deref(), apps, &played));
         }
     }
     for program in programs {
@@ -108,7 +108,7 @@ impl Expected {
         &self,
         engine: &Engine<'_>,
         language: &str,
-        sha256: Option<String>,
+        sha256: Option<&str>,
         apps: &[App],
         played: &Result<Vec<(App, Outcome)>, String>,
     ) -> Vec<Portability> {
@@ -119,7 +119,7 @@ impl Expected {
             ),
             Err(reason) => Played::Failed { reason: reason.clone() },
         };
-        let row = |&app: &App| self.row(engine, language, sha256.clone(), app, outcome(app));
+        let row = |&app: &App| self.row(engine, language, sha256.map(str::to_owned), app, outcome(app));
         apps.iter().map(row).collect()
     }
 }
@@ -216,8 +216,7 @@ fn ask(program: &Program, modules: &Modules, root: &Path, hear: &mut dyn FnMut(S
         tempfile::tempdir().map_err(|error| broken(format!("no temporary directory: {error}")))?;
     let mut command = Command::new(name);
     command.args(arguments).current_dir(root);
-    let mut child =
-        Guarded::spawn(command, &program.name, directory.path()).map_err(|reason| End::Lacks(reason))?;
+    let mut child = Guarded::spawn(command, &program.name, directory.path()).map_err(End::Lacks)?;
     let order = Order {
         modules: modules
             .there

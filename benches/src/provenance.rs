@@ -38,7 +38,7 @@ pub fn provenance(
             .values()
             .find_map(|bytes| artifacts::compiler_of_module(bytes))
             .unwrap_or_else(|| "unknown".into()),
-        profile: "release: thin LTO, one codegen unit, unwinding panics, for both sides; guest: fat LTO, opt-level 3".into(),
+        profile: "release: fat LTO, one codegen unit, unwinding panics, for both sides; guest: fat LTO, opt-level 3".into(),
         lockfile_sha256: fs::read(root.join("Cargo.lock")).map_or_else(|_| String::new(), |text| sha256(&text)),
         modules: modules.iter().map(|(name, bytes)| ((*name).clone(), sha256(bytes))).collect(),
         programs: programs.iter().filter_map(|path| hashed(path)).collect(),

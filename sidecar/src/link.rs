@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::uri::{Authority, Scheme};
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,10 +20,10 @@ use tokio_rustls::TlsConnector;
 use crate::body::Body;
 
 /// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT: Duration = Duration::from_secs(5);
 /// A place that has been silent for so long is asked whether it is still there, and has so long to answer.
-const SILENCE: Duration = Duration::from_secs(30);
-const ANSWER: Duration = Duration::from_secs(20);
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER: Duration = Duration::from_secs(20);
 
 /// So many bytes of one body are under way that nobody has taken, and so many of all: who does not read what was asked for
 /// must not hold up the others on the same connection.
@@ -71,6 +71,17 @@ impl Link {
 
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// What HTTP/1.1 says of where a request goes.
+    pub(crate) fn host(&self) -> HeaderValue {
+        let own = if self.tls.is_some() { 443 } else { 80 };
+        let host = match self.authority.port_u16() {
+            Some(port) if port == own => self.authority.host(),
+            _ => self.authority.as_str(),
+        };
+        // An authority has nothing that a field may not have.
+        HeaderValue::try_from(host).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
     /// Sends a request, whose URI has a path and a query; where it goes is put before them.

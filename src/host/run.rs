@@ -10,6 +10,9 @@ use anyhow::{Context as _, Result};
 use pillion_host::manifest::{Changes, Manifest, Running, Watch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::arguments::RunOptions;
 use crate::exit::Exit;
@@ -32,14 +35,15 @@ enum Cause {
 }
 
 pub(crate) fn run(options: &RunOptions) -> Result<Exit> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-                "warn,pillion::guest=info,pillion::reload=info,pillion::update=info".into()
-            }),
+    let said =
+        std::env::var("RUST_LOG").ok().filter(|said| !said.is_empty()).and_then(|said| said.parse().ok());
+    let wanted = said.unwrap_or_else(|| {
+        Targets::new().with_default(LevelFilter::WARN).with_targets(
+            ["pillion::guest", "pillion::reload", "pillion::update"].map(|it| (it, LevelFilter::INFO)),
         )
-        .with_writer(std::io::stderr)
-        .init();
+    });
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(wanted)).init();
     let path = &options.manifest;
     let base = path.parent().unwrap_or(Path::new(""));
     // Before the files are looked at, so that no change after that is missed.

@@ -41,10 +41,10 @@ pub(crate) fn rust_guests() -> Result<Vec<Module>, Error> {
     MODULES.into_iter().map(module).collect()
 }
 
-/// The example of the SDK for actors in Rust, `visits`, built if it is not up to date.
+/// An example of the SDK for actors in Rust by its name, built if it is not up to date.
 ///
 /// # Errors
 /// As [`guest`].
-pub fn sdk_example() -> Result<PathBuf, Error> {
-    Build::of("pillion-sdk", &["visits"]).run()?.path("visits")
+pub fn sdk_example(name: &str) -> Result<PathBuf, Error> {
+    Build::of("pillion-sdk", &[name]).run()?.path(name)
 }

@@ -50,6 +50,16 @@ pub enum Error {
     /// Guests cannot be built with a std of their own.
     #[error("there is no source of std here; it comes with the compiler of scripts/ensure-wasm-target.sh")]
     NoStd,
+    /// A program that only comparisons need could not be started.
+    #[error("{program} cannot be started: {cause}; {remedy}")]
+    Tool {
+        /// Its name.
+        program: String,
+        /// Why.
+        cause: io::Error,
+        /// Where it is had.
+        remedy: &'static str,
+    },
     /// A program failed.
     #[error("{program} failed: {output}")]
     Failed {

@@ -84,7 +84,7 @@ impl Reply {
 }
 
 /// The reason of a status; none for what is rare.
-fn phrase(status: u16) -> &'static str {
+pub(crate) fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         201 => "Created",

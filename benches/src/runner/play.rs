@@ -5,7 +5,6 @@ use pillion_transcripts::{Observed, Outcome, Step, Transcript};
 use super::App;
 
 /// Plays a transcript on an app that was opened over a fresh store.
-
 ///
 /// # Errors
 /// The store could not be reached past the app.

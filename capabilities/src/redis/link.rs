@@ -1,5 +1,7 @@
 //! The one connection that all calls share.
 
+use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -16,7 +18,7 @@ use crate::{Error, Result};
 pub(crate) struct Link {
     manager: ConnectionManager,
     /// Names the server in errors.
-    name: std::sync::Arc<str>,
+    name: Arc<str>,
 }
 
 /// Bounds a call whose server was reached and stays silent.
@@ -114,8 +116,21 @@ fn never_sent(error: &RedisError) -> bool {
     error.is_connection_refusal()
 }
 
+/// What is wrong with the server's certificate, if that is why there is no connection.
+fn certificate(error: &RedisError) -> Option<&rustls::Error> {
+    // The crate shares what it was.
+    let shared = error.source()?.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
+    let inner = shared.downcast_ref::<std::io::Error>()?.get_ref()?;
+    inner.downcast_ref().filter(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
+}
+
 fn into_error(name: &str, error: &RedisError) -> Error {
     let (provider, reason) = (name.to_owned(), error.to_string());
+    if let Some(error) = certificate(error) {
+        let remedy = "its authority has to be among the system's, or in the file that SSL_CERT_FILE names, and it has to be \
+                      for the host that is connected to";
+        return Error::Failed { provider, reason: format!("{error}; {remedy}") };
+    }
     let unavailable = error.is_io_error()
         || error.is_connection_dropped()
         || error.is_timeout()

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,15 @@ pub struct RedisServer {
     process: Process,
     directory: TempDir,
     durable: bool,
+    tls: Option<Tls>,
+}
+
+/// How it listens over TLS beside.
+#[derive(Clone, Debug)]
+struct Tls {
+    address: SocketAddr,
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 /// How long a port may be somebody else's when its server is started again.
@@ -31,7 +41,7 @@ impl RedisServer {
     /// [`NotFound`](std::io::ErrorKind::NotFound) if `redis-server` is not installed; otherwise what kept it from
     /// starting.
     pub fn start() -> Result<Self> {
-        Self::start_as(false)
+        Self::start_as(false, None)
     }
 
     /// Starts a server that writes each change to disk before it answers, and waits until it answers.
@@ -40,13 +50,26 @@ impl RedisServer {
     ///
     /// As [`Self::start`].
     pub fn start_durable() -> Result<Self> {
-        Self::start_as(true)
+        Self::start_as(true, None)
     }
 
-    fn start_as(durable: bool) -> Result<Self> {
+    /// Starts a server as [`Self::start`] does that listens over TLS beside, with a certificate and its key in files of PEM,
+    /// or skips as [`Self::start_or_skip`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start_or_skip`].
+    pub fn start_with_tls_or_skip(certificate: &Path, key: &Path) -> Result<Option<Self>> {
+        or_skip(on_free_port(|address| {
+            let tls = Tls { address, certificate: certificate.to_owned(), key: key.to_owned() };
+            Self::start_as(false, Some(&tls))
+        }))
+    }
+
+    fn start_as(durable: bool, tls: Option<&Tls>) -> Result<Self> {
         on_free_port(|address| {
             let (process, directory) = (Process::default(), TempDir::new()?);
-            let mut server = Self { address, process, directory, durable };
+            let mut server = Self { address, process, directory, durable, tls: tls.cloned() };
             server.restart()?;
             Ok(server)
         })
@@ -75,6 +98,12 @@ impl RedisServer {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens over TLS, if it does.
+    #[must_use]
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().map(|tls| tls.address)
     }
 
     /// Its address as a URL: `redis://127.0.0.1:PORT`.
@@ -128,6 +157,13 @@ impl RedisServer {
             .arg(self.directory.path())
             .arg("--logfile")
             .arg(&log);
+        if let Some(Tls { address, certificate, key }) = &self.tls {
+            let port = address.port().to_string();
+            command
+                .args(["--tls-port", &port, "--tls-auth-clients", "no", "--tls-cert-file"])
+                .arg(certificate);
+            command.arg("--tls-key-file").arg(key).arg("--tls-ca-cert-file").arg(certificate);
+        }
         self.process.start(&mut command, &log, |pid| answers(self.address, pid))
     }
 }

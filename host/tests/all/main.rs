@@ -9,6 +9,7 @@ mod bundles;
 mod cache;
 mod calls;
 mod chain;
+mod compilers;
 mod configuration;
 mod defects;
 mod events;

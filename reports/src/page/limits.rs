@@ -20,10 +20,7 @@ const BIAS: &str = include_str!("../../../docs/BIAS.md");
 const LATER: [(&str, &str); 3] = [
     ("Waterfall of one call", "no lane records the stages within a call"),
     ("Latency against offered load, and capacity", "there is no open loop yet"),
-    (
-        "Density, break-even, security, portability and productivity",
-        "their experiments are not part of this version",
-    ),
+    ("Density, break-even, security and productivity", "their experiments are not part of this version"),
 ];
 
 pub(crate) fn render(results: &Results, absent: &[&str]) -> Markup {

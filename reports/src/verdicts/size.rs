@@ -16,6 +16,26 @@ pub(crate) const HISTORY: &str = "Of 11 published waSCC modules of the time 4 ar
 /// Fewer modules than this say nothing of what is usual.
 const FEW: usize = 3;
 
+/// Each module while they are few, else the smallest, and those that are not below.
+fn sizes(modules: &[&Artifact]) -> String {
+    let said = |module: &&Artifact| {
+        let (raw, stripped) = (words::bytes(module.raw), words::bytes(module.stripped));
+        if modules.len() < FEW {
+            format!("{} is {raw} as built, {stripped} stripped", module.name)
+        } else {
+            format!("{} ({}) {raw}", module.name, module.language)
+        }
+    };
+    if modules.len() < FEW {
+        return modules.iter().map(said).collect::<Vec<_>>().join("; ");
+    }
+    let smallest = modules.iter().min_by_key(|module| module.raw).map(said).unwrap_or_default();
+    let above: Vec<String> = modules.iter().filter(|module| module.raw >= MB).map(said).collect();
+    let above =
+        if above.is_empty() { "none is above".to_owned() } else { format!("above: {}", above.join("; ")) };
+    format!("the smallest is {smallest}; {above}")
+}
+
 /// Judges the share of guest modules below 2 MB by both readings of it, as built and stripped.
 pub(crate) fn judge(artifacts: &[Artifact], threshold: f64) -> Finding {
     let modules: Vec<&Artifact> = artifacts.iter().filter(|artifact| artifact.kind == "module").collect();
@@ -65,17 +85,6 @@ pub(crate) fn judge(artifacts: &[Artifact], threshold: f64) -> Finding {
             names.join(" and ")
         ));
     }
-    let sizes: Vec<String> = modules
-        .iter()
-        .map(|module| {
-            format!(
-                "{} is {} as built, {} stripped",
-                module.name,
-                words::bytes(module.raw),
-                words::bytes(module.stripped)
-            )
-        })
-        .collect();
     let shares = parts.iter().map(|part| part.estimate);
     Finding {
         verdict,
@@ -89,7 +98,7 @@ pub(crate) fn judge(artifacts: &[Artifact], threshold: f64) -> Finding {
             "{} guest {} below 2·10⁶ bytes: {}. {HISTORY}",
             parts[0].against,
             if modules.len() == 1 { "module is" } else { "modules are" },
-            sizes.join("; ")
+            sizes(&modules)
         ),
         reason: if few {
             format!(

@@ -230,6 +230,11 @@ fn small_modules_support_and_large_ones_refute_where_there_are_enough() {
         fixture.plan.artifacts.extend(vec![guest; modules - 1]);
         let found = verdict(&fixture, &format!("c3-{raw}-{modules}"), "C3");
         assert_eq!(found.verdict, expected, "{modules} of {raw} bytes");
+        if modules == 3 {
+            let above = if raw > 2_000_000 { "above: guest (Rust) 9.00 MB" } else { "none is above" };
+            let smallest = found.finding.contains("the smallest is guest (Rust) ");
+            assert!(smallest && found.finding.contains(above), "{}", found.finding);
+        }
         assert!(
             found.finding.contains("Of 11 published waSCC modules of the time 4 are below"),
             "{}",

@@ -10,13 +10,9 @@ mod turns;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 use http::{HeaderValue, Request, Response, Uri};
-use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
@@ -30,7 +26,8 @@ pub(crate) use turns::{Answer, Turn};
 
 use crate::Flags;
 use crate::body::Body;
-use crate::link::{Link, LinkError, innermost};
+use crate::link::{Link, LinkError};
+use crate::pool::{Pool, Received, Terms};
 use crate::sidecar::API_TOKEN;
 use turns::Turns;
 
@@ -46,7 +43,8 @@ pub(crate) struct App {
     turns: Option<Turns>,
     /// Whether it is healthy.
     pub(crate) health: Health,
-    http: Client<HttpsConnector<HttpConnector>, Body>,
+    /// HTTP/1.1.
+    pool: Pool,
     /// HTTP/2, for one that speaks it without being asked.
     link: Arc<Link>,
     grpc: Channel,
@@ -91,10 +89,8 @@ pub struct AppAddressError {
 
 /// How long is waited between two looks whether the app listens, as with Dapr.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long an unused connection to the app is kept.
-const IDLE: Duration = Duration::from_secs(90);
-/// How long connecting to the app may take.
-const CONNECT: Duration = Duration::from_secs(5);
+/// As many connections as there are requests, which other limits bound.
+const TERMS: Terms = Terms { most: usize::MAX, fields: 100, asks: false };
 
 // === impl App ===
 
@@ -117,20 +113,10 @@ impl App {
         let token = flags.app_token.as_deref().map(HeaderValue::try_from).transpose();
         let token = token.map_err(|_| wrong("APP_API_TOKEN is no value of a header".to_owned()))?;
         let mut tls = tls::config().map_err(|error| wrong(error.to_string()))?;
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT));
-        connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls.clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
         let protocol = flags.app_protocol;
-        tls.alpn_protocols = vec![b"h2".to_vec()];
-        let tls = (protocol == Protocol::Grpcs).then(|| TlsConnector::from(Arc::new(tls)));
+        tls.alpn_protocols = if protocol == Protocol::Grpcs { vec![b"h2".to_vec()] } else { Vec::new() };
+        let encrypts = matches!(protocol, Protocol::Https | Protocol::Grpcs);
+        let tls = encrypts.then(|| TlsConnector::from(Arc::new(tls)));
         let link = Arc::new(Link::new(authority.clone(), tls));
         let endpoint = Endpoint::try_from(format!("http://{authority}"));
         let endpoint = endpoint.map_err(|error| wrong(error.to_string()))?;
@@ -145,7 +131,7 @@ impl App {
             token,
             turns: (flags.app_max_concurrency > 0).then(|| Turns::new(flags.app_max_concurrency)),
             health: Health::new(flags),
-            http: builder.build(connector),
+            pool: Pool::new(Arc::clone(&link), TERMS),
             link,
             grpc,
             open: watch::Sender::new(false),
@@ -213,26 +199,20 @@ impl App {
     }
 
     /// Sends a request without a turn.
-    async fn exchange(&self, mut request: Request<Body>) -> Result<Response<Incoming>, AppError> {
+    async fn exchange(&self, mut request: Request<Body>) -> Result<Response<Received>, AppError> {
         if let Some(token) = &self.token {
             request.headers_mut().insert(API_TOKEN, token.clone());
         }
-        let scheme = match self.protocol {
-            Protocol::Http => Scheme::HTTP,
-            Protocol::Https => Scheme::HTTPS,
+        let sent = match self.protocol {
+            Protocol::Http | Protocol::Https => self.pool.send(request).await,
             Protocol::H2c | Protocol::Grpc | Protocol::Grpcs => {
-                let sent = self.link.send(request).await;
-                return sent.map_err(|(LinkError::Unsent { reason, .. } | LinkError::Broken(reason))| {
-                    AppError::Unreachable { address: self.authority.to_string(), reason }
-                });
+                self.link.send(request).await.map(|response| response.map(Received::from))
             }
         };
-        let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        parts.scheme = Some(scheme);
-        parts.authority = Some(self.authority.clone());
-        *request.uri_mut() = Uri::from_parts(parts).map_err(|error| self.unreachable(&error))?;
-        *request.version_mut() = http::Version::HTTP_11;
-        self.http.request(request).await.map_err(|error| self.unreachable(&error))
+        sent.map_err(|(LinkError::Unsent { reason, .. } | LinkError::Broken(reason))| AppError::Unreachable {
+            address: self.authority.to_string(),
+            reason,
+        })
     }
 
     /// A client of the app's callbacks, for one that speaks gRPC.
@@ -243,9 +223,5 @@ impl App {
     /// As [`App::callbacks`], of an older time.
     pub(crate) fn alpha_callbacks(&self) -> AlphaCallbacks {
         callbacks::alpha_client(self.grpc.clone(), self.token.as_ref())
-    }
-
-    fn unreachable(&self, error: &dyn std::error::Error) -> AppError {
-        AppError::Unreachable { address: self.authority.to_string(), reason: innermost(error) }
     }
 }

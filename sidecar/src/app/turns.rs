@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::pool::Received;
 
 /// So many requests of those that may be refused wait for each that is served, before more are refused at once.
 const WAITING: usize = 16;
@@ -31,7 +33,7 @@ pub(crate) struct Turn {
 /// An answer of the app's: its turn is over when the last of it was read, or nobody wants it any more.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    body: Incoming,
+    body: Received,
     turn: Option<Turn>,
 }
 
@@ -77,7 +79,7 @@ impl Drop for Waiter<'_> {
 // === impl Answer ===
 
 impl Answer {
-    pub(super) fn new(body: Incoming, turn: Option<Turn>) -> Self {
+    pub(super) fn new(body: Received, turn: Option<Turn>) -> Self {
         let turn = if body.is_end_stream() { None } else { turn };
         Self { body, turn }
     }

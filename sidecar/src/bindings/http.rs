@@ -9,6 +9,7 @@ use http::StatusCode;
 use pillion_capabilities::trace::{self, Context, TraceContextExt as _};
 use pillion_capabilities::{HttpClient, httpclient};
 
+use super::error::Failure;
 use super::go::canonical;
 use super::{Request, Response};
 use crate::flags::is_true;
@@ -47,7 +48,7 @@ impl Http {
         Self { client, settings }
     }
 
-    pub(super) async fn invoke(&self, request: Request) -> Result<Response, String> {
+    pub(super) async fn invoke(&self, request: Request) -> Result<Response, Failure> {
         let metadata = &request.metadata;
         let url = self.url(metadata.get("path").map_or("", String::as_str))?;
         let method = match request.operation.as_str() {
@@ -60,10 +61,10 @@ impl Http {
         };
         let headers = self.headers(metadata, body.is_some());
         let asked = httpclient::Request { method, url, headers, body: body.unwrap_or_default() };
-        let answer = self.client.request(asked).wait().await.map_err(|error| error.to_string())?;
+        let answer = self.client.request(asked).wait().await?;
         let strict = metadata.get("errorIfNot2XX").map_or(self.settings.error_if_not_2xx, |set| is_true(set));
         if strict && !(200..300).contains(&answer.status) {
-            return Err(format!("received status code {}", answer.status));
+            return Err(Failure::Status(answer.status));
         }
         Ok(Response { metadata: described(&answer), data: answer.body })
     }

@@ -15,6 +15,8 @@ use bytes::Bytes;
 use crate::ApiError;
 use crate::component::Components;
 use crate::metrics::Meter;
+use crate::resiliency::{Judged, Policy};
+use error::Failure;
 
 pub(crate) use go::duration;
 pub(crate) use http::{Http, Settings as HttpSettings, Token};
@@ -33,11 +35,13 @@ pub(crate) enum Output {
 #[derive(Debug)]
 pub(crate) struct OutputBinding {
     pub(crate) output: Output,
+    /// What is done where calls of it fail, if anything is said.
+    pub(crate) policy: Option<Policy>,
     pub(crate) meter: OnceLock<Meter>,
 }
 
 /// What an output binding is asked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     pub(crate) operation: String,
     pub(crate) data: Bytes,
@@ -78,15 +82,35 @@ pub(crate) async fn invoke(
 
 impl OutputBinding {
     pub(crate) fn new(output: Output) -> Self {
-        Self { output, meter: OnceLock::new() }
+        Self { output, policy: None, meter: OnceLock::new() }
     }
 
     async fn invoke(&self, request: Request) -> Result<Option<Response>, String> {
-        let Some(meter) = self.meter.get() else { return self.output.invoke(request).await };
+        let Some(meter) = self.meter.get() else { return self.called(request).await };
         let (begun, operation) = (Instant::now(), request.operation.clone());
-        let answer = self.output.invoke(request).await;
+        let answer = self.called(request).await;
         meter.count(&operation, answer.is_ok(), Some(begun));
         answer
+    }
+
+    async fn called(&self, request: Request) -> Result<Option<Response>, String> {
+        match &self.policy {
+            None => self.output.invoke(request).await.map_err(|failure| failure.to_string()),
+            // Aside, so that calls without it are not larger.
+            Some(policy) => Box::pin(self.under(policy, request)).await,
+        }
+    }
+
+    /// Makes a call as often as a policy has it. As with Dapr, any operation is tried again: what a try did whose answer did
+    /// not come, a further one does again.
+    async fn under(&self, policy: &Policy, request: Request) -> Result<Option<Response>, String> {
+        let request = self.output.repeatable(request);
+        let judge = |outcome: &Result<_, Failure>| match outcome {
+            Ok(_) => Judged::Success,
+            Err(failure) => failure.judged(policy),
+        };
+        let outcome = policy.run(|| self.output.invoke(request.clone()), judge).await;
+        outcome.map_err(|stopped| stopped.to_string())?.map_err(|failure| failure.to_string())
     }
 }
 
@@ -101,7 +125,15 @@ impl Output {
         }
     }
 
-    async fn invoke(&self, request: Request) -> Result<Option<Response>, String> {
+    /// The request in a form of which a second try does what the first did.
+    fn repeatable(&self, request: Request) -> Request {
+        match self {
+            Self::Http(_) => request,
+            Self::LocalStorage(_) => local::named(request),
+        }
+    }
+
+    async fn invoke(&self, request: Request) -> Result<Option<Response>, Failure> {
         match self {
             Self::Http(http) => http.invoke(request).await.map(Some),
             Self::LocalStorage(storage) => storage.invoke(request).await,

@@ -1,4 +1,4 @@
-//! Resources beside components, by their kind.
+//! The documents of resource files, by what their heads say.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,10 @@ use super::ComponentError;
 use super::files::files;
 use crate::Flags;
 
-/// Kinds that are read on their own, where they are needed.
-pub(super) const KINDS: [&str; 3] = ["Subscription", "Resiliency", "HTTPEndpoint"];
+/// Components; each file is read for them once.
+pub(super) const COMPONENT: &str = "Component";
+/// Every kind that is read.
+const KINDS: [&str; 4] = [COMPONENT, "Subscription", "Resiliency", "HTTPEndpoint"];
 
 /// A resource for this app.
 #[derive(Debug)]
@@ -18,6 +20,16 @@ pub(crate) struct Resource<T> {
     pub(crate) file: PathBuf,
     pub(crate) name: String,
     pub(crate) spec: T,
+}
+
+/// The part of a document that tells what it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
 }
 
 #[derive(Deserialize)]
@@ -35,13 +47,6 @@ struct Metadata {
     name: String,
 }
 
-/// The part of a document that tells what it is.
-#[derive(Deserialize)]
-struct Head {
-    #[serde(default)]
-    kind: String,
-}
-
 /// The resources of a kind that the files under `--resources-path` have for this app.
 ///
 /// # Errors
@@ -53,40 +58,82 @@ pub(crate) fn resources<T: DeserializeOwned>(
     let mut found = Vec::new();
     for folder in &flags.resources_path {
         for file in files(folder)? {
-            let text = std::fs::read_to_string(&file)
-                .map_err(|source| ComponentError::Read { file: file.clone(), source })?;
-            // Most files have none.
-            if text.contains(kind) {
-                of_file(&file, &text, kind, &flags.app_id, &mut found)?;
-            }
+            found.extend(resources_of(&file, kind, &[], &flags.app_id)?);
         }
     }
     Ok(found)
 }
 
-fn of_file<T: DeserializeOwned>(
+/// The resources of a kind, in one of these versions, that a file has for an app.
+///
+/// # Errors
+/// As [`documents`].
+pub(crate) fn resources_of<T: DeserializeOwned>(
     file: &Path,
-    text: &str,
     kind: &str,
+    versions: &[&str],
     app_id: &str,
-    found: &mut Vec<Resource<T>>,
-) -> Result<(), ComponentError> {
+) -> Result<Vec<Resource<T>>, ComponentError> {
+    let (text, mut found) = (text(file)?, Vec::new());
+    // Most files have none.
+    if !text.contains(kind) {
+        return Ok(found);
+    }
+    for document in documents(&text, file, kind, versions)? {
+        let Document { metadata: Metadata { name }, spec, scopes } = document;
+        if scopes.is_empty() || scopes.iter().any(|scope| scope == app_id) {
+            found.push(Resource { file: file.to_owned(), name, spec });
+        } else {
+            tracing::debug!("{kind} {name} of {} is not for this app", file.display());
+        }
+    }
+    Ok(found)
+}
+
+/// The documents of a kind in a file's text, in one of these versions, or in any if none is named.
+///
+/// # Errors
+/// What is not YAML, a document of another version, or one that is not complete.
+pub(super) fn documents<T: DeserializeOwned>(
+    text: &str,
+    file: &Path,
+    kind: &str,
+    versions: &[&str],
+) -> Result<Vec<T>, ComponentError> {
     let syntax = |error: serde_norway::Error| ComponentError::Syntax {
         file: file.to_owned(),
         line: error.location().map(|location| location.line()),
         message: error.to_string(),
     };
-    let documents =
-        serde_norway::Deserializer::from_str(text).zip(serde_norway::Deserializer::from_str(text));
-    for (look, document) in documents {
-        let head = Option::<Head>::deserialize(look).map_err(syntax)?;
-        if head.is_none_or(|head| head.kind != kind) {
+    let mut found = Vec::new();
+    // Each is read twice: to see what it is, and as that, so that errors have lines.
+    let all = serde_norway::Deserializer::from_str(text).zip(serde_norway::Deserializer::from_str(text));
+    for (look, document) in all {
+        // One that is empty is none.
+        let Some(head) = Option::<Head>::deserialize(look).map_err(syntax)? else { continue };
+        if head.kind != kind {
+            if kind == COMPONENT && !KINDS.contains(&head.kind.as_str()) {
+                tracing::warn!("{}: passing over a document of kind {:?}", file.display(), head.kind);
+            }
             continue;
         }
-        let Document { metadata, spec, scopes } = Document::deserialize(document).map_err(syntax)?;
-        if scopes.is_empty() || scopes.iter().any(|scope| scope == app_id) {
-            found.push(Resource { file: file.to_owned(), name: metadata.name, spec });
+        if !versions.is_empty() && !versions.contains(&head.api_version.as_str()) {
+            let (said, wanted) = (head.api_version, versions.join(" or "));
+            return Err(ComponentError::Syntax {
+                file: file.to_owned(),
+                line: None,
+                message: format!("apiVersion is {said:?}, and that of a {kind} is {wanted}"),
+            });
         }
+        found.push(T::deserialize(document).map_err(syntax)?);
     }
-    Ok(())
+    Ok(found)
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(super) fn text(file: &Path) -> Result<String, ComponentError> {
+    std::fs::read_to_string(file).map_err(|source| ComponentError::Read { file: file.to_owned(), source })
 }

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use serde_norway::Value;
 
 use super::ComponentError;
+use super::documents::{COMPONENT, documents, text};
 
 /// What a document of a component file says.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -39,16 +40,6 @@ pub struct SecretRef {
     pub name: String,
     /// Which of the secret's values; as its name, if it is empty.
     pub key: String,
-}
-
-/// The part of a document that tells what it is.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Head {
-    #[serde(default)]
-    api_version: String,
-    #[serde(default)]
-    kind: String,
 }
 
 #[derive(Deserialize)]
@@ -164,9 +155,7 @@ impl Manifest {
 /// # Errors
 /// A file that cannot be read, is not YAML, or holds a component that is not complete.
 pub fn read(file: &Path) -> Result<Vec<Manifest>, ComponentError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| ComponentError::Read { file: file.to_owned(), source })?;
-    parse(&text, file)
+    parse(&text(file)?, file)
 }
 
 /// Reads the components of a file's text.
@@ -174,38 +163,8 @@ pub fn read(file: &Path) -> Result<Vec<Manifest>, ComponentError> {
 /// # Errors
 /// As [`read`], but for a file that cannot be read.
 pub fn parse(text: &str, file: &Path) -> Result<Vec<Manifest>, ComponentError> {
-    let syntax = |error: serde_norway::Error| ComponentError::Syntax {
-        file: file.to_owned(),
-        line: error.location().map(|location| location.line()),
-        message: error.to_string(),
-    };
-    let mut manifests = Vec::new();
-    // Each document is read twice: as anything, to see what it is, and as a component, whose errors have lines.
-    let documents =
-        serde_norway::Deserializer::from_str(text).zip(serde_norway::Deserializer::from_str(text));
-    for (look, document) in documents {
-        let value = Value::deserialize(look).map_err(syntax)?;
-        if value.is_null() {
-            continue;
-        }
-        let head: Head = serde_norway::from_value(value).map_err(syntax)?;
-        if super::documents::KINDS.contains(&head.kind.as_str()) {
-            continue;
-        }
-        if head.kind != "Component" {
-            tracing::warn!("{}: passing over a document of kind {:?}", file.display(), head.kind);
-            continue;
-        }
-        if head.api_version != "dapr.io/v1alpha1" {
-            return Err(ComponentError::Syntax {
-                file: file.to_owned(),
-                line: None,
-                message: format!("apiVersion is {:?}, not dapr.io/v1alpha1", head.api_version),
-            });
-        }
-        manifests.push(manifest(Document::deserialize(document).map_err(syntax)?, file)?);
-    }
-    Ok(manifests)
+    let documents = documents(text, file, COMPONENT, &["dapr.io/v1alpha1"])?;
+    documents.into_iter().map(|document| manifest(document, file)).collect()
 }
 
 fn manifest(document: Document, file: &Path) -> Result<Manifest, ComponentError> {

@@ -10,7 +10,7 @@ mod registry;
 mod secret_refs;
 mod watch;
 
-pub(crate) use documents::{Resource, resources};
+pub(crate) use documents::{Resource, resources, resources_of};
 pub use error::ComponentError;
 pub(crate) use loader::Loader;
 pub use manifest::{Manifest, SecretRef, parse, read};

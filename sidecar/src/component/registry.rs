@@ -68,12 +68,17 @@ impl Components {
     /// Sets what is done where calls of components fail. Nobody else has them yet.
     pub(super) fn police(&mut self, resiliency: &Resiliency) {
         self.state.police(resiliency);
-        for (name, pubsub) in &mut self.pubsub.0 {
-            if let Some(pubsub) = Arc::get_mut(pubsub) {
-                pubsub.policy = resiliency.component(name, "Pubsub", Direction::Outbound);
-                pubsub.inbound = resiliency.component(name, "Pubsub", Direction::Inbound);
-            }
+        let outbound = |name: &str, kind: &str| resiliency.component(name, kind, Direction::Outbound);
+        let inbound = |name: &str, kind: &str| resiliency.component(name, kind, Direction::Inbound);
+        for (name, pubsub) in self.pubsub.own() {
+            pubsub.policy = outbound(name, "Pubsub");
+            pubsub.inbound = inbound(name, "Pubsub");
         }
+        self.secrets.own().for_each(|(name, store)| store.policy = outbound(name, "Secretstore"));
+        self.configuration.own().for_each(|(name, store)| store.policy = outbound(name, "Configuration"));
+        self.locks.own().for_each(|(name, store)| store.policy = outbound(name, "Lock"));
+        self.outputs.own().for_each(|(name, binding)| binding.policy = outbound(name, "Binding"));
+        self.inputs.own().for_each(|(name, binding)| binding.inbound = inbound(name, "Binding"));
     }
 
     /// Has each count its calls, if it is of a kind of which Dapr does.
@@ -138,6 +143,11 @@ impl<T> Named<T> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Those that nobody else has yet.
+    fn own(&mut self) -> impl Iterator<Item = (&str, &mut T)> {
+        self.0.iter_mut().filter_map(|(name, thing)| Some((name.as_str(), Arc::get_mut(thing)?)))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Arc<T>)> {

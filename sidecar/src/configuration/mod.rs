@@ -15,6 +15,7 @@ use tonic::Code;
 
 use crate::component::Components;
 use crate::metrics::Meter;
+use crate::resiliency::{Policy, called};
 use crate::{ApiError, Sidecar};
 
 pub(crate) use item::Item;
@@ -22,6 +23,9 @@ pub(crate) use item::Item;
 /// A configuration store: a provider under a component's name.
 pub(crate) struct ConfigurationStore {
     pub(crate) provider: Arc<dyn Configuration>,
+    /// What is done where reading and subscribing fails, if anything is said. A subscription that was not begun leaves
+    /// nothing behind; one is always ended, whatever became of the circuit.
+    pub(crate) policy: Option<Policy>,
     pub(crate) meter: OnceLock<Meter>,
 }
 
@@ -35,7 +39,7 @@ pub(crate) async fn get(
     keys: &[impl AsRef<str>],
 ) -> Result<Items, ApiError> {
     let found = find(components, store)?;
-    let got = found.counted("get", || found.provider.get(named(keys))).await;
+    let got = found.counted("get", found.called(store, || found.provider.get(named(keys)))).await;
     got.map_err(|reason| error::get(store, keys, &reason))
 }
 
@@ -46,7 +50,8 @@ pub(crate) async fn subscribe(
     keys: &[impl AsRef<str>],
 ) -> Result<Subscription, ApiError> {
     let found = find(components, store)?;
-    let begun = found.counted("subscribe", || found.provider.subscribe(named(keys))).await;
+    let begun =
+        found.counted("subscribe", found.called(store, || found.provider.subscribe(named(keys)))).await;
     begun.map_err(|reason| error::subscribe(store, keys, &reason))
 }
 
@@ -79,7 +84,7 @@ pub(crate) async fn unsubscribe(
     id: &str,
 ) -> Result<Result<(), String>, ApiError> {
     let found = find(components, store)?;
-    Ok(match found.counted("unsubscribe", || found.provider.unsubscribe(id)).await {
+    Ok(match found.counted("unsubscribe", found.provider.unsubscribe(id).wait()).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(error::unsubscribe(id, &format!("subscription with id {id} does not exist"))),
         Err(reason) => Err(error::unsubscribe(id, &reason.to_string())),
@@ -101,12 +106,25 @@ fn find<'a>(components: &'a Components, store: &str) -> Result<&'a Arc<Configura
 
 impl ConfigurationStore {
     pub(crate) fn new(provider: Arc<dyn Configuration>) -> Self {
-        Self { provider, meter: OnceLock::new() }
+        Self { provider, policy: None, meter: OnceLock::new() }
     }
 
-    async fn counted<T>(&self, operation: &str, call: impl FnOnce() -> Answer<T>) -> Result<T, Error> {
+    /// Has the provider called, as the store's policy has it if there is one.
+    fn called<T>(
+        &self,
+        name: &str,
+        call: impl FnMut() -> Answer<T>,
+    ) -> impl Future<Output = Result<T, Error>> {
+        called(self.policy.as_ref(), move || format!("configuration store {name}"), call)
+    }
+
+    async fn counted<T>(
+        &self,
+        operation: &str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         let begun = Instant::now();
-        let result = call().wait().await;
+        let result = call.await;
         if let Some(meter) = self.meter.get() {
             meter.count(operation, result.is_ok(), Some(begun));
         }

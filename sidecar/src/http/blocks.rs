@@ -1,6 +1,6 @@
 //! The smaller blocks of the API over HTTP: secrets, configuration, bindings and locks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +8,8 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use pillion_capabilities::lock::Unlocked;
 use pillion_capabilities::secrets::{ExposeSecret, Secret};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::answer::{self, Answer};
 use super::path::decode;
@@ -86,33 +87,30 @@ pub(super) async fn perform(
     match call {
         Block::GetSecret { store, key } => {
             let secret = secrets::get(sidecar, components, &decode(store)?, &decode(key)?).await?;
-            Ok(json(&exposed(&secret)))
+            Ok(as_json(&exposed(&secret)))
         }
         Block::GetBulkSecret { store } => {
             let found = secrets::bulk(sidecar, components, &decode(store)?).await?;
-            let shown: BTreeMap<&str, _> =
-                found.iter().map(|(name, secret)| (name.as_str(), exposed(secret))).collect();
-            Ok(json(&shown))
+            Ok(as_json(&Object(found.iter().map(|(name, secret)| (name, exposed(secret))))))
         }
         Block::GetConfiguration { store } => {
             let items = configuration::get(components, &decode(store)?, &keys(query)).await?;
             if items.is_empty() {
                 return Ok(answer::empty());
             }
-            let items = items.into_iter().map(|(key, item)| (key, Item::from(item)));
-            Ok(json(&items.collect::<BTreeMap<_, _>>()))
+            Ok(as_json(&Object(items.iter().map(|(key, item)| (key, Item::from(item.clone()))))))
         }
         Block::SubscribeConfiguration { store } => {
             let store = decode(store)?;
             let id = configuration::subscribe_app(sidecar, components, &store, &keys(query)).await?;
-            Ok(json(&BTreeMap::from([("id", id)])))
+            Ok(as_json(&json!({ "id": id })))
         }
         Block::UnsubscribeConfiguration { store, id } => {
             let ended = configuration::unsubscribe(components, &decode(store)?, &decode(id)?).await?;
             Ok(match ended {
-                Ok(()) => json(&Ended { ok: true, message: None }),
+                Ok(()) => as_json(&Ended { ok: true, message: None }),
                 Err(message) => {
-                    let mut answer = json(&Ended { ok: false, message: Some(message) });
+                    let mut answer = as_json(&Ended { ok: false, message: Some(message) });
                     *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                     answer
                 }
@@ -125,7 +123,7 @@ pub(super) async fn perform(
             let store = decode(store)?;
             let (resource, owner) = (resource_id.as_str(), lock_owner.as_str());
             let asked = TryLock { store: &store, resource, owner, expiry_in_seconds };
-            Ok(json(&BTreeMap::from([("success", lock::try_lock(components, asked).await?)])))
+            Ok(as_json(&json!({ "success": lock::try_lock(components, asked).await? })))
         }
         Block::Unlock { store } => {
             let LockRequest { resource_id, lock_owner, .. } = read(&body)?;
@@ -135,8 +133,17 @@ pub(super) async fn perform(
                 Unlocked::NotLocked => 1,
                 Unlocked::HeldByAnother => 2,
             };
-            Ok(json(&BTreeMap::from([("status", status)])))
+            Ok(as_json(&json!({ "status": status })))
         }
+    }
+}
+
+/// Pairs as an object, in their order: a map of them first would be sorted anew, by code for each kind.
+struct Object<I>(I);
+
+impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)> + Clone> Serialize for Object<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.clone())
     }
 }
 
@@ -177,12 +184,12 @@ fn keys(query: &str) -> Vec<String> {
     parameters(query).filter(|(name, _)| name == "key").map(|(_, value)| value.into_owned()).collect()
 }
 
-fn exposed(secret: &Secret) -> BTreeMap<&str, &str> {
-    secret.iter().map(|(key, value)| (key.as_str(), value.expose_secret())).collect()
+fn exposed(secret: &Secret) -> impl Serialize {
+    Object(secret.iter().map(|(key, value)| (key, value.expose_secret())))
 }
 
 /// Success with these as JSON.
-fn json(value: &impl Serialize) -> Answer {
+fn as_json(value: &impl Serialize) -> Answer {
     match serde_json::to_vec(value) {
         Ok(body) => answer::json(body),
         Err(error) => {

@@ -16,8 +16,9 @@ pub(super) const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-ca
 /// Who is called.
 pub(super) const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
 
-/// Ours, between sidecars: the request is one over HTTP.
-pub(super) const CALL: HeaderName = HeaderName::from_static("pillion-call");
+/// Ours, between sidecars: the request is one over HTTP. No browser lets a page send a field of such a name, so that none gets
+/// past the port for apps, and its token, by the port for sidecars.
+pub(super) const CALL: HeaderName = HeaderName::from_static("sec-pillion-call");
 /// Ours, between sidecars: the answer is the sidecar's, not the app's; its value is gRPC's code.
 pub(super) const ERROR: HeaderName = HeaderName::from_static("pillion-error");
 
@@ -169,7 +170,7 @@ mod tests {
             ("host", "localhost"),
             ("expect", "100-continue"),
             ("content-type", "text/plain"),
-            ("pillion-call", "http"),
+            ("sec-pillion-call", "http"),
             ("pillion-error", "7"),
         ]);
         clean(&mut fields);

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::uri::Authority;
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::{Method, Request, Response, Version, header};
+use hyper::body::Body as _;
 use tonic::Code;
 
-use super::Refused;
 use super::address::AppAddress;
+use super::{Refused, headers};
 use crate::body::Body;
 use crate::link::{Link, LinkError};
+use crate::pool::{Pool, Received, Terms};
 
 /// What stands for the sidecars of other apps.
 #[derive(Debug, Default)]
@@ -51,7 +52,8 @@ pub(crate) struct Place {
 /// One sidecar, and until when it is passed over.
 #[derive(Debug)]
 struct Seat {
-    link: Link,
+    link: Arc<Link>,
+    pool: Pool,
     /// In milliseconds since [`start`].
     down_until: AtomicU64,
 }
@@ -62,6 +64,12 @@ const FRESH: Duration = Duration::from_secs(5);
 const NAMES: usize = 1_024;
 /// A sidecar that cannot be connected to is passed over for so long, if there are others.
 const DOWN: Duration = Duration::from_secs(2);
+/// Requests and their answers go by HTTP/1.1 on so many connections to one sidecar. More at a time than these, those of unknown
+/// or great length, those over gRPC and whatever may have trailers share one connection over HTTP/2.
+const TERMS: Terms = Terms { most: 64, fields: 128, asks: true };
+/// The longest body that goes by HTTP/1.1, in bytes, and the most fields of a request's head: hyper takes no more than 100.
+const SMALL: u64 = 64 << 10;
+const MOST_FIELDS: usize = 90;
 
 /// What is wrong with an address of an app's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -180,7 +188,7 @@ impl Dns {
 
 impl Place {
     /// Sends a request to one of the sidecars; to another where one cannot be connected to.
-    pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, LinkError> {
+    pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Received>, LinkError> {
         let count = self.seats.len();
         let first = if count > 1 { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
         let mut last = String::from("there is no address");
@@ -191,7 +199,7 @@ impl Place {
                 if count > 1 && seat.is_down() != down {
                     continue;
                 }
-                match seat.link.send(request).await {
+                match seat.send(request).await {
                     Err(LinkError::Unsent { request: again, reason }) => {
                         seat.set_down();
                         last = format!("{}: {reason}", seat.link.authority());
@@ -221,7 +229,17 @@ impl Default for Place {
 
 impl Seat {
     fn new(authority: Authority) -> Self {
-        Self { link: Link::new(authority, None), down_until: AtomicU64::new(0) }
+        let link = Arc::new(Link::new(authority, None));
+        let pool = Pool::new(Arc::clone(&link), TERMS);
+        Self { link, pool, down_until: AtomicU64::new(0) }
+    }
+
+    /// Sends a request by whichever version of HTTP costs less.
+    async fn send(&self, request: Request<Body>) -> Result<Response<Received>, LinkError> {
+        if is_simple(&request) && self.pool.has_room() {
+            return self.pool.send(request).await;
+        }
+        Ok(self.link.send(request).await?.map(Received::from))
     }
 
     fn is_down(&self) -> bool {
@@ -233,6 +251,18 @@ impl Seat {
         let down = u64::try_from(DOWN.as_millis()).unwrap_or(u64::MAX);
         self.down_until.store(now().saturating_add(down), Ordering::Relaxed);
     }
+}
+
+/// Whether nothing is lost on a request, and its answer, by HTTP/1.1: a small body, all of which is announced, and nobody who
+/// could be told trailers.
+fn is_simple(request: &Request<Body>) -> bool {
+    let fields = request.headers();
+    request.version() <= Version::HTTP_11
+        && request.method() != Method::CONNECT
+        && fields.len() <= MOST_FIELDS
+        && request.body().size_hint().exact().is_some_and(|length| length <= SMALL)
+        && fields.contains_key(headers::CALL)
+        && !fields.contains_key(header::TE)
 }
 
 /// Milliseconds since this was asked first.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use tonic::Code;
 
 use super::address::AppAddress;
@@ -13,6 +12,7 @@ use super::{Refused, headers, spans};
 use crate::Sidecar;
 use crate::body::{Body, streamed};
 use crate::link::LinkError;
+use crate::pool::Received;
 use crate::resiliency::Retry;
 
 /// A sidecar's own failure is no longer than this, in bytes.
@@ -58,7 +58,7 @@ async fn send(
     address: &AppAddress,
     place: &Place,
     mut request: Request<Body>,
-) -> Result<Response<Incoming>, Refused> {
+) -> Result<Response<Received>, Refused> {
     let invoker = &sidecar.invoker;
     let fields = request.headers_mut();
     headers::introduce(fields, &sidecar.app_id, &address.id, &invoker.namespace);
@@ -91,7 +91,7 @@ async fn patiently(
     mut request: Request<Body>,
     retry: Option<&Retry>,
     retries: &mut u32,
-) -> Result<Response<Incoming>, LinkError> {
+) -> Result<Response<Received>, LinkError> {
     let mut attempts = retry.map(Retry::attempts);
     loop {
         match place.send(request).await {

@@ -5,15 +5,18 @@ mod error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillion_capabilities::Lock;
 use pillion_capabilities::lock::Unlocked;
+use pillion_capabilities::{Error, Lock};
 
 use crate::ApiError;
 use crate::component::Components;
+use crate::resiliency::{Policy, called};
 
 /// A lock store: a provider under a component's name.
 pub(crate) struct LockStore {
     pub(crate) provider: Arc<dyn Lock>,
+    /// What is done where calls of it fail, if anything is said.
+    pub(crate) policy: Option<Policy>,
     /// What is put before every resource, as `lock||app||`.
     prefix: String,
 }
@@ -49,20 +52,31 @@ pub(crate) async fn try_lock(components: &Components, asked: TryLock<'_>) -> Res
         return Err(error::expiry_not_positive(asked.store));
     }
     let resource = store.key(asked.resource).map_err(error::try_lock)?;
-    let answer = store.provider.try_lock(&resource, asked.owner, Duration::from_secs(seconds));
-    answer.wait().await.map_err(error::try_lock)
+    let time = Duration::from_secs(seconds);
+    let taken = match &store.policy {
+        None => store.provider.try_lock(&resource, asked.owner, time).wait().await,
+        Some(policy) => Box::pin(store.try_under(policy, &asked, &resource, time)).await,
+    };
+    taken.map_err(error::try_lock)
 }
 
-/// Gives a lock back.
+/// Gives a lock back. It may safely be done again: of a lock that is somebody else's by then, another try takes nothing.
 pub(crate) async fn unlock(
     components: &Components,
     store: &str,
     resource: &str,
     owner: &str,
 ) -> Result<Unlocked, ApiError> {
-    let store = find(components, store, resource, owner)?;
-    let resource = store.key(resource).map_err(error::unlock)?;
-    store.provider.unlock(&resource, owner).wait().await.map_err(error::unlock)
+    let found = find(components, store, resource, owner)?;
+    let resource = found.key(resource).map_err(error::unlock)?;
+    let unlocked =
+        called(found.policy.as_ref(), || named(store), || found.provider.unlock(&resource, owner)).await;
+    unlocked.map_err(error::unlock)
+}
+
+/// What a store is called in failures.
+fn named(store: &str) -> String {
+    format!("lock store {store}")
 }
 
 fn find<'a>(
@@ -98,7 +112,32 @@ impl LockStore {
             "" => format!("lock{SEPARATOR}"),
             own => format!("lock{SEPARATOR}{own}{SEPARATOR}"),
         };
-        Self { provider, prefix }
+        Self { provider, policy: None, prefix }
+    }
+
+    /// Takes a lock as often as a policy has it. A try that failed may have taken the lock all the same, and a later one
+    /// then finds it taken: whether that is by this owner's own try is not known, and is not said to be by somebody else.
+    async fn try_under(
+        &self,
+        policy: &Policy,
+        asked: &TryLock<'_>,
+        resource: &str,
+        time: Duration,
+    ) -> Result<bool, Error> {
+        let mut tries = 0_u64;
+        let call = || {
+            tries += 1;
+            self.provider.try_lock(resource, asked.owner, time).wait()
+        };
+        let taken = policy.call(|| named(asked.store), call).await?;
+        if !taken && tries > 1 {
+            let reason = format!(
+                "it is taken, maybe by one of {tries} tries, whose answers did not come; unlock it, or wait until its time \
+                 is over"
+            );
+            return Err(Error::Failed { provider: named(asked.store), reason });
+        }
+        Ok(taken)
     }
 
     fn key(&self, resource: &str) -> Result<String, String> {

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use cel::{Context, Program, Value};
+use cel::{Context, Value};
+
+use crate::expression::Expression;
 
 /// Takes requests whose path matches a regular expression.
 pub(crate) struct Checker {
     rule: String,
     /// The language of rules elsewhere in Dapr has regular expressions, so that no other library is needed.
-    matching: Program,
+    matching: Expression,
 }
 
 // === impl Checker ===
@@ -16,7 +18,7 @@ pub(crate) struct Checker {
 impl Checker {
     /// Reads the rule.
     pub(crate) fn new(rule: &str) -> Result<Self, String> {
-        let matching = Program::compile("path.matches(rule)").map_err(|error| error.to_string())?;
+        let matching = Expression::parse("path.matches(rule)")?;
         let checker = Self { rule: rule.to_owned(), matching };
         checker.matches("/").map(|_| ()).map_err(|error| format!("setting rule: {rule:?}: {error}"))?;
         Ok(checker)
@@ -30,7 +32,7 @@ impl Checker {
         let mut context = Context::default();
         context.add_variable_from_value("path", path);
         context.add_variable_from_value("rule", self.rule.as_str());
-        match self.matching.execute(&context) {
+        match self.matching.evaluate(&context) {
             Ok(Value::Bool(matches)) => Ok(matches),
             Ok(other) => Err(format!("it comes to {other:?}")),
             Err(error) => Err(error.to_string()),

@@ -25,7 +25,7 @@ pub(crate) struct PubSub {
     pub(crate) tracing: Option<Tracing>,
     /// What is done where publishing fails, if anything is said.
     pub(crate) policy: Option<Policy>,
-    /// What is done where the app fails with an event of one message, before the provider is told.
+    /// What is done where the app fails with events, before the provider is told.
     pub(crate) inbound: Option<Policy>,
 }
 

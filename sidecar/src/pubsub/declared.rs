@@ -9,32 +9,7 @@ use serde::de::IgnoredAny;
 use serde_norway::Value;
 
 use super::subscription::{Kind, Said, SaidBulk, Subscription};
-use crate::component::ComponentError;
-
-/// The part of a document that tells what it is.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Head {
-    #[serde(default)]
-    api_version: String,
-    #[serde(default)]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    metadata: Named,
-    spec: Spec,
-    #[serde(default)]
-    scopes: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Named {
-    #[serde(default)]
-    name: String,
-}
+use crate::component::{ComponentError, Resource, resources_of};
 
 /// `spec` of either version: the older has `route`, the newer `routes`.
 #[derive(Deserialize)]
@@ -93,47 +68,18 @@ pub(crate) fn read(
     app_id: &str,
     by_path: bool,
 ) -> Result<Vec<Arc<Subscription>>, ComponentError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| ComponentError::Read { file: file.to_owned(), source })?;
-    let wrong = |line: Option<usize>, message: String| ComponentError::Syntax {
-        file: file.to_owned(),
-        line,
-        message,
-    };
-    let syntax = |error: serde_norway::Error| {
-        wrong(error.location().map(|location| location.line()), error.to_string())
-    };
+    let versions = ["dapr.io/v1alpha1", "dapr.io/v2alpha1"];
     let mut found = Vec::new();
-    let documents =
-        serde_norway::Deserializer::from_str(&text).zip(serde_norway::Deserializer::from_str(&text));
-    for (look, document) in documents {
-        let value = Value::deserialize(look).map_err(syntax)?;
-        if value.is_null() {
-            continue;
-        }
-        let head: Head = serde_norway::from_value(value).map_err(syntax)?;
-        if head.kind != "Subscription" {
-            continue;
-        }
-        if !matches!(head.api_version.as_str(), "dapr.io/v1alpha1" | "dapr.io/v2alpha1") {
-            let message = format!(
-                "apiVersion of a Subscription is {:?}, neither dapr.io/v1alpha1 nor dapr.io/v2alpha1",
-                head.api_version
-            );
-            return Err(wrong(None, message));
-        }
-        let Document { metadata, spec, scopes } = Document::deserialize(document).map_err(syntax)?;
-        if !scopes.is_empty() && !scopes.iter().any(|scope| scope == app_id) {
-            tracing::debug!("subscription {} of {} is not for this app", metadata.name, file.display());
-            continue;
-        }
+    for Resource { name, spec, .. } in resources_of::<Spec>(file, "Subscription", &versions, app_id)? {
         for field in spec.rest.keys() {
-            tracing::warn!("{}: subscription {}: spec.{field} has no effect", file.display(), metadata.name);
+            tracing::warn!("{}: subscription {name}: spec.{field} has no effect", file.display());
         }
-        let name = metadata.name;
         let subscription = said(spec).and_then(|said| Subscription::new(Kind::Declarative, said, by_path));
-        let subscription =
-            subscription.map_err(|message| wrong(None, format!("subscription {name}: {message}")))?;
+        let subscription = subscription.map_err(|message| ComponentError::Syntax {
+            file: file.to_owned(),
+            line: None,
+            message: format!("subscription {name}: {message}"),
+        })?;
         found.push(Arc::new(subscription));
     }
     Ok(found)

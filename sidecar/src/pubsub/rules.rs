@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use cel::objects::{Key, Map};
-use cel::{Context, Env, Program, Value};
+use cel::{Context, Env, Value};
 use serde_json::Value as Json;
 
 use super::event::Event;
+use crate::expression::Expression;
 
 /// A path, and the events that it is for.
 pub(crate) struct Rule {
@@ -19,7 +20,7 @@ pub(crate) struct Rule {
 /// A condition, as it is written and as it is asked.
 struct Match {
     text: String,
-    program: Program,
+    expression: Expression,
 }
 
 /// What is known to every condition.
@@ -37,10 +38,9 @@ impl Rule {
         if condition.trim().is_empty() {
             return Ok(Self { matches: None, path });
         }
-        let program = ENVIRONMENT.compile(condition).map_err(|error| {
-            format!("the rule {condition:?} is no expression of CEL: {}", error.to_string().trim())
-        })?;
-        Ok(Self { matches: Some(Match { text: condition.to_owned(), program }), path })
+        let expression = Expression::parse(condition)
+            .map_err(|error| format!("the rule {condition:?} is no expression of CEL: {}", error.trim()))?;
+        Ok(Self { matches: Some(Match { text: condition.to_owned(), expression }), path })
     }
 
     /// The condition as it is written; empty where it is met by all.
@@ -72,12 +72,12 @@ impl std::fmt::Debug for Rule {
 pub(super) fn route<'a>(rules: &'a [Rule], event: &Event<'_>) -> Result<Option<&'a str>, String> {
     let mut context = None;
     for rule in rules {
-        let Some(Match { text, program }) = &rule.matches else { return Ok(Some(&rule.path)) };
+        let Some(Match { text, expression }) = &rule.matches else { return Ok(Some(&rule.path)) };
         let context = match &mut context {
             Some(context) => context,
             none => none.insert(about(event)?),
         };
-        match program.execute(context) {
+        match expression.evaluate(context) {
             Ok(Value::Bool(true)) => return Ok(Some(&rule.path)),
             Ok(Value::Bool(false)) => {}
             Ok(_) => return Err(format!("the result of match expression {text} was not a boolean")),

@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cel::{Context, Program, Value};
+use cel::{Context, Value};
 use tokio::time::Instant;
+
+use crate::expression::Expression;
 
 /// When a circuit opens, and how it closes again.
 #[derive(Clone)]
@@ -17,7 +19,7 @@ pub(super) struct Trip {
     /// How long it stays open.
     pub(super) timeout: Duration,
     /// An expression of the counts.
-    pub(super) when: Arc<Program>,
+    pub(super) when: Arc<Expression>,
     pub(super) text: String,
 }
 
@@ -80,8 +82,8 @@ impl Trip {
     pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
     /// Reads the expression.
-    pub(super) fn program(text: &str) -> Result<Program, String> {
-        let program = Program::compile(text).map_err(|error| format!("trip {text:?}: {error}"))?;
+    pub(super) fn program(text: &str) -> Result<Expression, String> {
+        let program = Expression::parse(text).map_err(|error| format!("trip {text:?}: {error}"))?;
         match tripped(&program, Counts::default()) {
             Ok(_) => Ok(program),
             Err(reason) => Err(format!("trip {text:?}: {reason}")),
@@ -98,7 +100,7 @@ impl fmt::Debug for Trip {
     }
 }
 
-fn tripped(program: &Program, counts: Counts) -> Result<bool, String> {
+fn tripped(program: &Expression, counts: Counts) -> Result<bool, String> {
     let mut context = Context::default();
     for (name, count) in [
         ("requests", counts.requests),
@@ -109,7 +111,7 @@ fn tripped(program: &Program, counts: Counts) -> Result<bool, String> {
     ] {
         context.add_variable_from_value(name, i64::try_from(count).unwrap_or(i64::MAX));
     }
-    match program.execute(&context) {
+    match program.evaluate(&context) {
         Ok(Value::Bool(tripped)) => Ok(tripped),
         Ok(other) => Err(format!("it comes to {other:?}, and not to true or false")),
         Err(error) => Err(error.to_string()),

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use policy::{Judged, Policy, Stopped};
+pub(crate) use provider::{called, judged};
 pub(crate) use read::read;
 pub(crate) use replay::Replay;
 

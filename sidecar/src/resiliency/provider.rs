@@ -1,8 +1,24 @@
 //! Calls of components' providers under a policy.
 
-use pillion_capabilities::Error;
+use pillion_capabilities::{Answer, Error};
 
 use super::{Judged, Policy, Stopped};
+
+/// Has a component's provider called, as a policy has it if there is one: [`Policy::call`].
+///
+/// # Errors
+/// As [`Policy::call`].
+pub(crate) async fn called<T>(
+    policy: Option<&Policy>,
+    what: impl FnOnce() -> String,
+    mut call: impl FnMut() -> Answer<T>,
+) -> Result<T, Error> {
+    match policy {
+        None => call().wait().await,
+        // Aside, so that calls without it are not larger.
+        Some(policy) => Box::pin(policy.call(what, || call().wait())).await,
+    }
+}
 
 impl Policy {
     /// Makes a call of a component's provider: [`Policy::run`], for what providers say. `what` names the component for
@@ -27,7 +43,7 @@ impl Policy {
 }
 
 /// What is the caller's own affair says nothing about the provider, and is no better a second time.
-fn judged(error: &Error) -> Judged {
+pub(crate) fn judged(error: &Error) -> Judged {
     match error {
         Error::Unavailable { .. }
         | Error::Failed { .. }

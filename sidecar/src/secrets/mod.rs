@@ -13,12 +13,15 @@ use pillion_capabilities::{Error, Secrets};
 
 use crate::component::Components;
 use crate::metrics::Meter;
+use crate::resiliency::{Policy, called};
 use crate::{ApiError, Sidecar};
 
 /// A secret store: a provider under a component's name.
 pub(crate) struct SecretStore {
     pub(crate) provider: Arc<dyn Secrets>,
     missing: Missing,
+    /// What is done where a request for secrets fails, if anything is said. What components need of it is not under it.
+    pub(crate) policy: Option<Policy>,
     pub(crate) meter: OnceLock<Meter>,
 }
 
@@ -46,7 +49,8 @@ pub(crate) async fn get(
         return Err(error::denied(store, key));
     }
     let begun = Instant::now();
-    let secret = found.get(key).await;
+    let secret = called(found.policy.as_ref(), || named(store), || found.provider.get(key)).await;
+    let secret = found.said(key, secret);
     found.count("get", secret.is_ok(), begun);
     secret.map_err(|reason| error::get(store, key, &reason))
 }
@@ -59,11 +63,16 @@ pub(crate) async fn bulk(
 ) -> Result<BTreeMap<String, Secret>, ApiError> {
     let found = find(components, store)?;
     let begun = Instant::now();
-    let secrets = found.provider.bulk().wait().await;
+    let secrets = called(found.policy.as_ref(), || named(store), || found.provider.bulk()).await;
     found.count("bulk_get", secrets.is_ok(), begun);
     let mut secrets = secrets.map_err(|reason| error::bulk(store, &reason))?;
     secrets.retain(|key, _| sidecar.settings.secret_scopes.allow(store, key));
     Ok(secrets)
+}
+
+/// What a store is called in failures.
+fn named(store: &str) -> String {
+    format!("secret store {store}")
 }
 
 fn find<'a>(components: &'a Components, store: &str) -> Result<&'a Arc<SecretStore>, ApiError> {
@@ -77,7 +86,7 @@ fn find<'a>(components: &'a Components, store: &str) -> Result<&'a Arc<SecretSto
 
 impl SecretStore {
     pub(crate) fn new(provider: Arc<dyn Secrets>, missing: Missing) -> Self {
-        Self { provider, missing, meter: OnceLock::new() }
+        Self { provider, missing, policy: None, meter: OnceLock::new() }
     }
 
     fn count(&self, operation: &str, success: bool, begun: Instant) {
@@ -88,7 +97,12 @@ impl SecretStore {
 
     /// One secret, whoever asks.
     pub(crate) async fn get(&self, key: &str) -> Result<Secret, String> {
-        match self.provider.get(key).wait().await {
+        self.said(key, self.provider.get(key).wait().await)
+    }
+
+    /// What the provider's answer comes to.
+    fn said(&self, key: &str, answer: Result<Option<Secret>, Error>) -> Result<Secret, String> {
+        match answer {
             Ok(Some(secret)) => Ok(secret),
             Ok(None) if self.missing == Missing::Empty => {
                 Ok(Secret::from([(key.to_owned(), SecretString::from(String::new()))]))

@@ -4,8 +4,11 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::StartError;
@@ -16,7 +19,7 @@ pub(super) enum Listener {
     Unix(UnixListener, PathBuf),
 }
 
-/// One connection.
+/// One connection. A type for both, as all that is made for it would be there twice otherwise: half a megabyte of code.
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -78,6 +81,54 @@ impl Listener {
             }
             Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
         }
+    }
+}
+
+// === impl Stream ===
+
+/// Does the same with whichever it is.
+macro_rules! either {
+    ($stream:expr, $it:ident => $does:expr) => {
+        match $stream {
+            Stream::Tcp($it) => $does,
+            Stream::Unix($it) => $does,
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        either!(self.get_mut(), it => Pin::new(it).poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self.get_mut(), it => Pin::new(it).poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self.get_mut(), it => Pin::new(it).poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        either!(self, it => it.is_write_vectored())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self.get_mut(), it => Pin::new(it).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self.get_mut(), it => Pin::new(it).poll_shutdown(cx))
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) enum Protocol {
     /// Health and metadata alone, over HTTP/1.1.
     Public,
     Grpc,
-    /// What other sidecars ask, over HTTP/2.
+    /// What other sidecars ask, over HTTP/2 and HTTP/1.1.
     Internal,
     Metrics,
 }
@@ -91,16 +91,6 @@ struct Shared {
 
 /// Serves a connection in a task of its own.
 pub(super) fn spawn(service: &Service, stream: Stream, watcher: Watcher) {
-    match stream {
-        Stream::Tcp(stream) => spawn_on(service, stream, watcher),
-        Stream::Unix(stream) => spawn_on(service, stream, watcher),
-    }
-}
-
-fn spawn_on<S>(service: &Service, stream: S, watcher: Watcher)
-where
-    S: Wire,
-{
     let Service { protocol, sidecar, max_head, closing } = service;
     let (protocol, max_head) = (*protocol, *max_head);
     let progress = Arc::new(Progress::default());
@@ -167,14 +157,28 @@ where
         Protocol::Internal => {
             let service = service_fn(move |request| {
                 let shared = Arc::clone(&shared);
-                async move { Ok::<_, Infallible>(invoke::answer_internal(&shared.sidecar, request).await) }
+                async move {
+                    shared.progress.asked();
+                    let answer = invoke::answer_internal(&shared.sidecar, request).await;
+                    if answer.body().is_whole() {
+                        shared.progress.answered();
+                    }
+                    Ok::<_, Infallible>(answer)
+                }
             });
             let closing = closing.clone();
+            // Heads are those that the other sidecar took, and what is added on the way.
+            let max_head = max_head.saturating_mul(2);
             drive(protocol, progress, async move {
-                begins_http2(&mut stream, closing).await?;
-                // Heads are those that the other sidecar took, and what is added on the way.
-                let builder = http2_builder(STREAMS_OF_A_SIDECAR, max_head.saturating_mul(2));
-                served(watcher.watch(builder.serve_connection(TokioIo::new(stream), service))).await
+                let connection = if begins_http2(&mut stream, closing).await? {
+                    let builder = http2_builder(STREAMS_OF_A_SIDECAR, max_head);
+                    served(watcher.watch(builder.serve_connection(TokioIo::new(stream), service)))
+                } else {
+                    let mut elder = http1::Builder::new();
+                    elder.max_header_size(max_head);
+                    served(watcher.watch(elder.serve_connection(TokioIo::new(stream), service)))
+                };
+                connection.await
             });
         }
         Protocol::Metrics => {

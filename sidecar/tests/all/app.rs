@@ -1,6 +1,5 @@
 //! An app for a test: it answers as it is told, and remembers what it was asked.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,7 +12,8 @@ use hyper_util::server::conn::auto;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+
+use crate::accepting::Accepting;
 
 /// A request as the app got it.
 #[derive(Clone, Debug)]
@@ -28,8 +28,9 @@ pub(crate) struct Asked {
 /// An app that listens on a port of its own, over HTTP/1.1 and h2c; gone when dropped.
 pub(crate) struct App {
     pub(crate) port: u16,
-    asked: Arc<watch::Sender<Vec<Asked>>>,
-    accepting: JoinHandle<()>,
+    /// Closed when the app panicked.
+    asked: watch::Receiver<Vec<Asked>>,
+    _accepting: Accepting,
 }
 
 type Answer = (StatusCode, String);
@@ -49,36 +50,34 @@ impl App {
     ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let asked = Arc::new(watch::Sender::new(Vec::new()));
-        let (remembered, answer) = (Arc::clone(&asked), Arc::new(answer));
-        let accepting = tokio::spawn(async move {
-            // Dropped with the task, so that an app that is gone serves nobody.
-            let mut connections = tokio::task::JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
+        let (remembered, asked) = watch::channel(Vec::new());
+        let (remembered, answer) = (Arc::new(remembered), Arc::new(answer));
+        let accepting = Accepting::start(listener, move |stream, witness| {
+            let (remembered, answer) = (Arc::clone(&remembered), Arc::clone(&answer));
+            let service = service_fn(move |request: Request<Incoming>| {
                 let (remembered, answer) = (Arc::clone(&remembered), Arc::clone(&answer));
-                connections.spawn(async move {
-                    let service = service_fn(move |request: Request<Incoming>| {
-                        let (remembered, answer) = (Arc::clone(&remembered), Arc::clone(&answer));
-                        async move {
-                            let (head, body) = request.into_parts();
-                            let path = head.uri.path_and_query().unwrap().to_string();
-                            let body = body.collect().await.unwrap().to_bytes();
-                            let asked = Asked { method: head.method, path, headers: head.headers, body };
-                            let (status, body) = answer(&asked);
-                            remembered.send_modify(|all| all.push(asked));
-                            let response = Response::builder().status(status);
-                            let response = response.header("content-type", "application/json");
-                            Ok::<_, Infallible>(response.body(Full::new(Bytes::from(body))).unwrap())
-                        }
-                    });
-                    let builder = auto::Builder::new(TokioExecutor::new());
-                    // One that breaks off is the sidecar's affair.
-                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-                });
+                let witness = witness.clone();
+                async move {
+                    let _witness = witness;
+                    let (head, body) = request.into_parts();
+                    let path = head.uri.path_and_query().unwrap().to_string();
+                    // Of a request that breaks off nobody wants an answer.
+                    let body = body.collect().await?.to_bytes();
+                    let asked = Asked { method: head.method, path, headers: head.headers, body };
+                    let (status, body) = answer(&asked);
+                    remembered.send_modify(|all| all.push(asked));
+                    let response = Response::builder().status(status);
+                    let response = response.header("content-type", "application/json");
+                    Ok::<_, hyper::Error>(response.body(Full::new(Bytes::from(body))).unwrap())
+                }
+            });
+            async move {
+                let builder = auto::Builder::new(TokioExecutor::new());
+                // One that breaks off is the sidecar's affair.
+                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             }
         });
-        Self { port, asked, accepting }
+        Self { port, asked, _accepting: accepting }
     }
 
     /// The requests so far whose path begins so.
@@ -93,17 +92,11 @@ impl App {
 
     /// Waits for so many requests whose path begins so.
     pub(crate) async fn until_asked(&self, path: &str, count: usize) -> Vec<Asked> {
-        let mut changes = self.asked.subscribe();
+        let mut changes = self.asked.clone();
         let enough =
             |all: &Vec<Asked>| all.iter().filter(|asked| asked.path.starts_with(path)).count() >= count;
-        changes.wait_for(enough).await.unwrap();
+        changes.wait_for(enough).await.expect("the app panicked");
         self.asked(path)
-    }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        self.accepting.abort();
     }
 }
 

@@ -14,12 +14,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::accepting::Accepting;
 use crate::invoke_http::pair_with;
 use crate::raw;
 use crate::wire;
 
 /// An app over TLS that answers what was asked; for gRPC, the frames that came.
-async fn app() -> u16 {
+async fn app() -> (Accepting, u16) {
     let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/app.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/app.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -30,38 +31,39 @@ async fn app() -> u16 {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                // A look whether somebody listens is no handshake.
-                let Ok(stream) = acceptor.accept(stream).await else { return };
-                let service = service_fn(|request: Request<Incoming>| async move {
-                    let (head, body) = request.into_parts();
-                    let said = format!("{:?} {}", head.version, head.uri.path());
-                    let body = body.collect().await.unwrap().to_bytes();
-                    if head.headers.get("content-type").is_none_or(|it| it != "application/grpc") {
-                        return Ok::<_, Infallible>(Response::new(raw::full(said)));
-                    }
-                    let (writer, answer) = raw::written();
-                    writer.send(Frame::data(body)).unwrap();
-                    let mut trailers = http::HeaderMap::new();
-                    trailers.insert("grpc-status", "0".parse().unwrap());
-                    writer.send(Frame::trailers(trailers)).unwrap();
-                    Ok(Response::builder().header("content-type", "application/grpc").body(answer).unwrap())
-                });
-                let builder = auto::Builder::new(TokioExecutor::new());
-                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-            });
+    let accepting = Accepting::start(listener, move |stream, witness| {
+        let acceptor = acceptor.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let witness = witness.clone();
+            async move {
+                let _witness = witness;
+                let (head, body) = request.into_parts();
+                let said = format!("{:?} {}", head.version, head.uri.path());
+                let body = body.collect().await.unwrap().to_bytes();
+                if head.headers.get("content-type").is_none_or(|it| it != "application/grpc") {
+                    return Ok::<_, Infallible>(Response::new(raw::full(said)));
+                }
+                let (writer, answer) = raw::written();
+                writer.send(Frame::data(body)).unwrap();
+                let mut trailers = http::HeaderMap::new();
+                trailers.insert("grpc-status", "0".parse().unwrap());
+                writer.send(Frame::trailers(trailers)).unwrap();
+                Ok(Response::builder().header("content-type", "application/grpc").body(answer).unwrap())
+            }
+        });
+        async move {
+            // A look whether somebody listens is no handshake.
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let builder = auto::Builder::new(TokioExecutor::new());
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         }
     });
-    port
+    (accepting, port)
 }
 
 #[tokio::test]
 async fn an_app_may_speak_tls_with_any_certificate() {
-    let port = app().await;
+    let (_app, port) = app().await;
     let (caller, callee) = pair_with(port, &["--app-protocol", "https"], &[]);
     for sidecar in [&caller, &callee] {
         let answer = wire::call(&sidecar.http(), "GET", "/v1.0/invoke/callee/method/x", &[], "").await;

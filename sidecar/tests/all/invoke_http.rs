@@ -90,6 +90,45 @@ async fn an_app_is_named_by_a_header_or_a_user_too() {
 }
 
 #[tokio::test]
+async fn small_calls_go_to_other_sidecars_by_http1_and_what_it_cannot_carry_by_http2() {
+    const TOGETHER: usize = 80;
+    let together = std::sync::Arc::new(tokio::sync::Barrier::new(TOGETHER));
+    let other = Raw::start(move |request| {
+        let together = std::sync::Arc::clone(&together);
+        async move {
+            if request.uri().path() == "/together" {
+                together.wait().await;
+            }
+            let version = format!("{:?}", request.version());
+            // An answer is the end of what is not read.
+            let _ = request.into_body().collect().await;
+            Response::new(raw::full(version))
+        }
+    })
+    .await;
+    let address = format!("callee=127.0.0.1:{}", other.port);
+    let caller = Sidecar::with(MEMORY, &["--app-id", "caller", "--app-address", &address]);
+    let (path, small) = ("/v1.0/invoke/callee/method/x", "x".repeat(64 << 10));
+    for (headers, body, version) in [
+        (&[][..], "", "HTTP/1.1"),
+        (&[], &small[..], "HTTP/1.1"),
+        (&[], &format!("{small}x")[..], "HTTP/2.0"),
+        (&[("te", "trailers")], "", "HTTP/2.0"),
+        (&[("te", "gzip")], "", "HTTP/1.1"),
+    ] {
+        let answer = call(&caller, "POST", path, headers, body).await;
+        assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, version.as_bytes()), "{headers:?}");
+    }
+    let calls = (0..TOGETHER).map(|_| call(&caller, "GET", "/v1.0/invoke/callee/method/together", &[], ""));
+    let answers = futures_util::future::join_all(calls).await;
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
+    let by_http2 = answers.iter().filter(|answer| answer.body == "HTTP/2.0").count();
+    // 64 connections, and some that were begun at the same moment.
+    assert!((1..=TOGETHER - 64).contains(&by_http2), "{by_http2}");
+    assert_eq!(call(&caller, "GET", path, &[], "").await.body, "HTTP/1.1");
+}
+
+#[tokio::test]
 async fn an_app_is_told_who_calls_and_whence() {
     let app = echo().await;
     let (caller, callee) = pair(app.port);
@@ -98,7 +137,7 @@ async fn an_app_is_told_who_calls_and_whence() {
         ("dapr-callee-app-id", "nobody"),
         ("dapr-caller-namespace", "secret"),
         ("x-forwarded-for", "1.2.3.4"),
-        ("pillion-call", "x"),
+        ("sec-pillion-call", "x"),
         ("connection", "x-hop"),
         ("x-hop", "1"),
         ("keep-alive", "timeout=5"),
@@ -115,7 +154,7 @@ async fn an_app_is_told_who_calls_and_whence() {
         assert_eq!(all("dapr-caller-app-id").len(), 1);
         assert_eq!(all("x-forwarded-for").len(), forwarded);
         assert_eq!(all("forwarded").len(), forwarded - 1);
-        for gone in ["pillion-call", "x-hop", "keep-alive", "connection", "dapr-api-token"] {
+        for gone in ["sec-pillion-call", "x-hop", "keep-alive", "connection", "dapr-api-token"] {
             assert!(!asked.headers.contains_key(gone), "{gone}");
         }
         assert_eq!(asked.header("te"), Some("trailers"));

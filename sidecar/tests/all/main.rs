@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod accepting;
 mod app;
 mod app_health;
 mod app_tls;
@@ -32,9 +33,11 @@ mod middleware;
 mod offered;
 mod openapi;
 mod outage;
+mod policies;
 mod process;
 mod pubsub;
 mod raw;
+mod redis_tls;
 mod reload;
 mod resiliency;
 mod secrets;

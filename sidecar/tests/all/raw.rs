@@ -13,16 +13,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnboundedReceiverStream;
+
+use crate::accepting::Accepting;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A server on a port of its own, over HTTP/1.1 and HTTP/2; gone when dropped.
 pub(crate) struct Raw {
     pub(crate) port: u16,
-    accepting: JoinHandle<()>,
+    _accepting: Accepting,
 }
 
 /// Writes a body, frame by frame; the body ends when this is dropped.
@@ -38,38 +39,30 @@ impl Raw {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let answer = Arc::new(answer);
-        let accepting = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
+        let accepting = Accepting::start(listener, move |stream, witness| {
+            let answer = Arc::clone(&answer);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let witness = witness.clone();
+                let begun = begins(request.uri().path());
+                let answer = begun.is_none().then(|| answer(request));
+                async move {
+                    let _witness = witness;
+                    Ok::<_, Infallible>(match (begun, answer) {
+                        (Some(begun), _) => begun,
+                        (None, Some(answer)) => answer.await,
+                        (None, None) => unreachable!("one of them is there"),
+                    })
+                }
+            });
+            async move {
                 stream.set_nodelay(true).unwrap();
-                let answer = Arc::clone(&answer);
-                connections.spawn(async move {
-                    let service = service_fn(move |request: Request<Incoming>| {
-                        let begun = begins(request.uri().path());
-                        let answer = begun.is_none().then(|| answer(request));
-                        async move {
-                            Ok::<_, Infallible>(match (begun, answer) {
-                                (Some(begun), _) => begun,
-                                (None, Some(answer)) => answer.await,
-                                (None, None) => unreachable!("one of them is there"),
-                            })
-                        }
-                    });
-                    let mut builder = auto::Builder::new(TokioExecutor::new());
-                    // What one handler does not read is not to hold up the others here.
-                    builder.http2().initial_connection_window_size(1 << 30);
-                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-                });
+                let mut builder = auto::Builder::new(TokioExecutor::new());
+                // What one handler does not read is not to hold up the others here.
+                builder.http2().initial_connection_window_size(1 << 30);
+                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             }
         });
-        Self { port, accepting }
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        self.accepting.abort();
+        Self { port, _accepting: accepting }
     }
 }
 

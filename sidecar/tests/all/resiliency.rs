@@ -15,7 +15,7 @@ use crate::raw::{self, Raw};
 use crate::sidecar::{MEMORY, Sidecar, redis, refused};
 use crate::wire::{self, Answer};
 
-fn with(resources: &str, spec: &str) -> String {
+pub(crate) fn with(resources: &str, spec: &str) -> String {
     format!(
         "{resources}---\napiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: {{name: r}}\nspec: {spec}\n"
     )
@@ -37,7 +37,7 @@ async fn call(sidecar: &Sidecar, method: &str, body: &str) -> Answer {
 }
 
 /// An app that fails so often before it answers: the path tells the status and how often.
-async fn failing() -> App {
+pub(crate) async fn failing() -> App {
     let count = AtomicUsize::new(0);
     App::start(move |asked| {
         let mut parts = asked.path.trim_start_matches('/').split('/');

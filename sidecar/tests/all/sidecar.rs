@@ -85,8 +85,13 @@ impl Sidecar {
 
     /// How often the store's provider was reached for an operation, or for any.
     pub(crate) async fn reached(&self, operation: Option<&str>) -> u64 {
+        self.reached_at("store", operation).await
+    }
+
+    /// As [`Self::reached`], for any component.
+    pub(crate) async fn reached_at(&self, component: &str, operation: Option<&str>) -> u64 {
         let answer = wire::call(&At::Tcp(self.text("metrics")), "GET", "/metrics", &[], "").await;
-        process::calls(std::str::from_utf8(&answer.body).unwrap(), "store", operation)
+        process::calls(std::str::from_utf8(&answer.body).unwrap(), component, operation)
     }
 
     /// How much of its memory is resident, in bytes.
@@ -119,10 +124,17 @@ pub(crate) fn bare<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> C
 
 /// Starts a sidecar that is expected to refuse to, and answers what it said.
 pub(crate) fn refused(components: &str, arguments: &[&str]) -> String {
+    refused_with_environment(components, arguments, &[])
+}
+
+pub(crate) fn refused_with_environment(
+    components: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> String {
     let folder = TempDir::new().unwrap();
-    let output =
-        process::command(BINARY.as_ref(), folder.path(), components).args(arguments).output().unwrap();
-    refusal(&output)
+    let mut command = process::command(BINARY.as_ref(), folder.path(), components);
+    refusal(&command.args(arguments).envs(environment.iter().copied()).output().unwrap())
 }
 
 /// What a sidecar said that did not start.

@@ -72,7 +72,7 @@ fn a_module_has_the_operations_of_its_app_alone() {
 
 #[test]
 fn the_example_of_the_sdk_is_an_actor() {
-    let mut guest = Guest::new(&std::fs::read(pillion_artifacts::sdk_example().unwrap()).unwrap());
+    let mut guest = Guest::new(&std::fs::read(pillion_artifacts::sdk_example("visits").unwrap()).unwrap());
     guest.store.data_mut().values.insert("/home".to_owned(), b"3".to_vec());
     assert_eq!(guest.ask("visits", b"/home"), Ok(b"3".to_vec()));
     assert_eq!(guest.ask("visits", b"/none"), Err("nobody visited the page".to_owned()));

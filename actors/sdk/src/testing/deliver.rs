@@ -78,7 +78,7 @@ impl Host {
     }
 
     /// Sets an item of the configuration, or takes it away by `None`, and tells an actor by `DeliverConfiguration`, once
-    /// for each of its subscriptions to the key. Answers how many these are.
+    /// for each of its subscriptions to the key. Answers how many these are: none where the item was like that before.
     ///
     /// # Errors
     /// The actor's.
@@ -89,15 +89,18 @@ impl Host {
         value: Option<&str>,
     ) -> Result<usize> {
         let mut items = self.state.items.borrow_mut();
-        match value {
-            Some(value) => drop(items.insert(key.to_owned(), value.to_owned())),
-            None => drop(items.remove(key)),
-        }
+        let before = match value {
+            Some(value) => items.insert(key.to_owned(), value.to_owned()),
+            None => items.remove(key),
+        };
         drop(items);
+        if before.as_deref() == value {
+            return Ok(0);
+        }
         let subscriptions = self.state.subscriptions.borrow().clone();
-        let interested = |keys: &Vec<String>| keys.is_empty() || keys.iter().any(|wanted| wanted == key);
+        let interested = |keys: &[String]| keys.is_empty() || keys.iter().any(|wanted| wanted == key);
         let ids: Vec<_> =
-            subscriptions.iter().filter(|(_, keys)| interested(keys)).map(|(id, _)| id).collect();
+            subscriptions.iter().filter(|(_, it)| interested(&it.keys)).map(|(id, _)| id).collect();
         let item: Vec<_> = value.map(|value| (key, item(value))).into_iter().collect();
         let removed: Vec<_> = if value.is_none() { vec![key.as_bytes()] } else { Vec::new() };
         for id in &ids {

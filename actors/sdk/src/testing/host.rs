@@ -14,7 +14,10 @@ use crate::{DEFAULT, Reply, Result};
 /// A host in memory. Clones are the same one.
 ///
 /// It offers every contract under the binding `default`, and under others that [`Self::bind`] names. Stores of keys and
-/// values are one per binding; the rest is the same under all.
+/// values, and subscriptions to the configuration, are one per binding; the rest is the same under all.
+///
+/// What it answers, and what it refuses in which words, is as a host with providers in memory has it. There are exceptions:
+/// nothing goes away with time, no store is ever full, any secret may be read, and any server is asked.
 #[derive(Clone, Default)]
 pub struct Host {
     pub(super) state: Rc<State>,
@@ -36,13 +39,23 @@ pub(super) struct State {
     pub(super) actors: RefCell<BTreeMap<String, Bytes>>,
     pub(super) secrets: RefCell<BTreeMap<String, BTreeMap<String, String>>>,
     pub(super) items: RefCell<BTreeMap<String, String>>,
-    pub(super) subscriptions: RefCell<BTreeMap<String, Vec<String>>>,
+    pub(super) subscriptions: RefCell<BTreeMap<String, Subscription>>,
     pub(super) streams: RefCell<Streams>,
     pub(super) blobs: RefCell<Blobs>,
     pub(super) lines: RefCell<Vec<(Level, String)>>,
     pub(super) console: RefCell<Vec<String>>,
-    /// Of the identifiers, the sequence and the random numbers, which are the same in each run.
+    /// Of the identifiers and the random numbers, which are the same in each run.
     pub(super) numbers: Cell<u64>,
+    /// The next number of the sequence.
+    pub(super) sequence: Cell<i64>,
+}
+
+/// A subscription to items of the configuration.
+#[derive(Clone)]
+pub(super) struct Subscription {
+    pub(super) binding: String,
+    /// Those of interest; all for none.
+    pub(super) keys: Vec<String>,
 }
 
 // === impl Host ===

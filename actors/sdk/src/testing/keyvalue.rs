@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pillion_codec::{
-    AddRequest, AddResponse, GetResponse, Item, Key, Keys, List, NewCount, RangeRequest, SetRequest,
-    SetResponse, Values,
+    AddRequest, AddResponse, DecodeError, GetResponse, Item, Key, Keys, List, NewCount, RangeRequest,
+    SetRequest, SetResponse, Values,
 };
 
 use super::Outcome;
-use super::contracts::{encoded, read, unknown};
+use super::contracts::{self, check_key, encoded, unknown};
 
 /// The store of one binding.
 #[derive(Default)]
@@ -46,8 +46,14 @@ impl Store {
     }
 
     pub(super) fn answer(&mut self, operation: &str, payload: &[u8]) -> Outcome {
-        let key = || read(operation, Key::decode(payload)).map(|key| key.key);
-        let item = || read(operation, Item::decode(payload));
+        let key = || {
+            let key = read(operation, Key::decode(payload))?.key;
+            check_key(key).map(|()| key)
+        };
+        let item = || {
+            let item = read(operation, Item::decode(payload))?;
+            check_key(item.key).map(|()| item)
+        };
         match operation {
             "Get" => {
                 let value = self.text(key()?)?;
@@ -57,8 +63,9 @@ impl Store {
             "Set" => {
                 let SetRequest { key, value, expires } = read(operation, SetRequest::decode(payload))?;
                 if expires < 0 {
-                    return Err("a number is out of range".to_owned());
+                    return read(operation, Err(DecodeError::OutOfRange));
                 }
+                check_key(key)?;
                 self.set(key, value, expires);
                 encoded(|out| SetResponse { value }.encode(out))
             }
@@ -106,7 +113,14 @@ impl Store {
     }
 
     fn add(&mut self, AddRequest { key, value: delta }: AddRequest<'_>) -> Outcome {
-        let number = |text: &[u8]| str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
+        check_key(key)?;
+        // As stores write it, and in no other form: neither +1 nor 01.
+        let canonical =
+            |text: &&str| matches!(text.strip_prefix('-').unwrap_or(text).as_bytes(), [b'1'..=b'9', ..]);
+        let number = |text: &[u8]| {
+            let text = str::from_utf8(text).ok().filter(|text| *text == "0" || canonical(text))?;
+            text.parse::<i64>().ok()
+        };
         let old = match self.text(key)? {
             None => 0,
             Some(text) => {
@@ -129,6 +143,7 @@ impl Store {
     }
 
     fn range(&self, RangeRequest { key, start, stop }: RangeRequest<'_>) -> Outcome {
+        check_key(key)?;
         let list = self.list(key)?;
         let count = list.len() as i64;
         let place = |index: i64| if index < 0 { index.saturating_add(count) } else { index };
@@ -172,8 +187,15 @@ impl Store {
 
     fn sets(&self, operation: &str, payload: &[u8]) -> Result<Vec<BTreeSet<Vec<u8>>>> {
         let keys = read(operation, Keys::decode(payload))?.keys;
-        keys.iter().map(|key| self.members(&String::from_utf8_lossy(key))).collect()
+        let key = |key| read(operation, str::from_utf8(key).map_err(|_| DecodeError::NotUtf8));
+        let keys = keys.iter().map(key).collect::<Result<Vec<&str>>>()?;
+        keys.iter().try_for_each(|key| check_key(key))?;
+        keys.into_iter().map(|key| self.members(key)).collect()
     }
+}
+
+fn read<T>(operation: &str, message: std::result::Result<T, DecodeError>) -> Result<T> {
+    contracts::read("wascc:keyvalue", operation, message)
 }
 
 fn values(values: impl IntoIterator<Item = Vec<u8>>) -> Outcome {

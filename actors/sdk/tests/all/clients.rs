@@ -14,7 +14,7 @@ fn messages_are_published_and_requests_answered() {
     let published = &host.published()[0];
     assert_eq!((published.reply_to.as_str(), published.body.as_slice()), ("answers", &b"\xff"[..]));
     let error = host.run(|| messaging.request("prices", b"?", 20)).unwrap_err();
-    assert_eq!(error.text(), "nobody replied on topic prices within 20ms");
+    assert!(error.text().starts_with("nobody replied on topic prices within"), "{error}");
     host.serve_requests(|subject, body| Ok([subject.as_bytes(), body].concat()));
     assert_eq!(&*host.run(|| messaging.request("prices", b"?", 20)).unwrap(), b"prices?");
 }

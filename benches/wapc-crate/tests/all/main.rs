@@ -6,3 +6,4 @@ mod lanes;
 mod languages;
 mod oracle;
 mod outage;
+mod sdk;

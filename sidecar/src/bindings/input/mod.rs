@@ -11,6 +11,7 @@ pub(crate) use run::begin;
 pub(crate) use schedule::Schedule;
 
 use crate::metrics::Meter;
+use crate::resiliency::Policy;
 
 /// An input binding: what a component's name stands for.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct InputBinding {
     /// Whether the component says itself that it is an input, so that the app need not be asked.
     pub(crate) certain: bool,
     pub(crate) source: Source,
+    /// What is done where the app fails with an event, if anything is said.
+    pub(crate) inbound: Option<Policy>,
     pub(crate) meter: OnceLock<Meter>,
 }
 

@@ -6,8 +6,10 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::answer::Answer;
 use super::{Event, Read, Source, app, schedule};
 use crate::Sidecar;
+use crate::resiliency::{Judged, Policy};
 
 /// A binding that is read, or that the app did not ask for, until the component is another one.
 struct Begun {
@@ -110,7 +112,10 @@ async fn read(sidecar: Arc<Sidecar>, binding: Read) {
 
 async fn deliver(sidecar: &Arc<Sidecar>, binding: &Read, event: Event) {
     let begun = Instant::now();
-    let outcome = app::deliver(sidecar, binding, event).await;
+    let outcome = match &binding.inbound {
+        None => app::deliver(sidecar, binding, event).await,
+        Some(policy) => Box::pin(under(policy, sidecar, binding, &event)).await,
+    };
     if let Some(meter) = binding.meter.get() {
         meter.count("", outcome.is_ok(), Some(begun));
     }
@@ -120,4 +125,19 @@ async fn deliver(sidecar: &Arc<Sidecar>, binding: &Read, event: Event) {
             tracing::error!("the app did not take an event of binding {}: {reason}", binding.name);
         }
     }
+}
+
+/// Calls the app as often as a policy has it.
+async fn under(
+    policy: &Policy,
+    sidecar: &Arc<Sidecar>,
+    binding: &Read,
+    event: &Event,
+) -> Result<Answer, String> {
+    let judge = |outcome: &Result<_, String>| match outcome {
+        Ok(_) => Judged::Success,
+        Err(_) => Judged::Again,
+    };
+    let outcome = policy.run(|| app::deliver(sidecar, binding, event.clone()), judge).await;
+    outcome.unwrap_or_else(|stopped| Err(stopped.to_string()))
 }

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use pillion_capabilities::{Counters, Operations};
 use uuid::Uuid;
 
+use super::error::Failure;
 use super::{Request, Response};
 use folder::Folder;
 use name::Name;
@@ -43,12 +44,23 @@ struct Root {
     folder: Folder,
 }
 
+/// The metadata that names a file, in a folder or none.
+const FILE_NAME: &str = "fileName";
 /// No file of these is an app's to change.
 const FORBIDDEN: [&str; 4] = ["/proc", "/sys", "/boot", "/var/run/secrets"];
 
 /// As Go decodes: the end is filled up with `=`, and its spare bits are whatever they are.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// A request to make a file, with a name for it: were it made up anew with each try, each would leave another file.
+pub(super) fn named(mut request: Request) -> Request {
+    let name = request.metadata.entry(FILE_NAME.to_owned()).or_default();
+    if request.operation == OPERATIONS[Operation::Create as usize] && name.is_empty() {
+        *name = Uuid::new_v4().to_string();
+    }
+    request
+}
 
 // === impl Operation ===
 
@@ -85,7 +97,7 @@ impl LocalStorage {
         &self.counters
     }
 
-    pub(super) async fn invoke(&self, request: Request) -> Result<Option<Response>, String> {
+    pub(super) async fn invoke(&self, request: Request) -> Result<Option<Response>, Failure> {
         let Request { operation, data, mut metadata } = request;
         let operation = match operation.as_str() {
             "create" => Operation::Create,
@@ -94,7 +106,7 @@ impl LocalStorage {
             _ => Operation::Delete,
         };
         self.counters.count(operation);
-        let file = metadata.remove("fileName").filter(|name| !name.is_empty());
+        let file = metadata.remove(FILE_NAME).filter(|name| !name.is_empty());
         let file = match operation {
             Operation::Create => file.unwrap_or_else(|| Uuid::new_v4().to_string()),
             Operation::List => file.unwrap_or_default(),
@@ -108,7 +120,8 @@ impl LocalStorage {
             Operation::List => root.list(&name).map(Some),
             Operation::Delete => root.delete(&name).map(|()| None),
         };
-        let answer = tokio::task::spawn_blocking(act).await.map_err(|error| error.to_string())??;
+        let answer =
+            tokio::task::spawn_blocking(act).await.map_err(|error| Failure::Outside(error.to_string()))??;
         Ok(answer.map(|data| Response { data, metadata: HashMap::new() }))
     }
 }
@@ -116,45 +129,42 @@ impl LocalStorage {
 // === impl Root ===
 
 impl Root {
-    fn create(&self, name: &Name, data: Bytes) -> Result<Bytes, String> {
+    fn create(&self, name: &Name, data: Bytes) -> Result<Bytes, Failure> {
         let (parents, file) = name.split().ok_or("fileName names the folder itself; name a file")?;
         let folder = self.folder.make(parents);
         let written = folder.and_then(|folder| folder.write(file, &decoded(data)));
-        written.map_err(|error| format!("error creating file {name}: {}", reason(&error)))?;
+        written.map_err(|error| match error.kind() {
+            // It is not the file that is missed.
+            ErrorKind::NotFound => Failure::Outside(format!("error creating file {name}: {error}")),
+            _ => failed("creating file", name, &error),
+        })?;
         Ok(serde_json::json!({ "fileName": name.to_string() }).to_string().into())
     }
 
-    fn get(&self, name: &Name) -> Result<Bytes, String> {
+    fn get(&self, name: &Name) -> Result<Bytes, Failure> {
         let (parents, file) = name.split().ok_or("fileName names the folder itself; name a file")?;
         let bytes = self.folder.find(parents).and_then(|folder| folder.read(file));
-        bytes.map(Bytes::from).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => format!("file not found: {name}"),
-            _ => format!("error reading file {name}: {}", reason(&error)),
-        })
+        bytes.map(Bytes::from).map_err(|error| failed("reading file", name, &error))
     }
 
-    fn list(&self, name: &Name) -> Result<Bytes, String> {
+    fn list(&self, name: &Name) -> Result<Bytes, Failure> {
         let failed = |error: Error| match error.kind() {
-            ErrorKind::NotFound => format!("file not found: {name}"),
             ErrorKind::NotADirectory => {
-                format!("unable to list files as the file specified is not a directory [{name}]")
+                format!("unable to list files as the file specified is not a directory [{name}]").into()
             }
-            _ => format!("error listing files of {name}: {}", reason(&error)),
+            _ => failed("listing files of", name, &error),
         };
         let files = self.folder.find(name.segments()).and_then(|folder| folder.files()).map_err(failed)?;
         let start = name.segments().iter().fold(self.path.clone(), |path, segment| path.join(segment));
         let files: Vec<String> =
             files.iter().map(|file| start.join(file).to_string_lossy().into_owned()).collect();
-        serde_json::to_vec(&files).map(Bytes::from).map_err(|error| error.to_string())
+        serde_json::to_vec(&files).map(Bytes::from).map_err(|error| error.to_string().into())
     }
 
-    fn delete(&self, name: &Name) -> Result<(), String> {
+    fn delete(&self, name: &Name) -> Result<(), Failure> {
         let (parents, file) = name.split().ok_or("fileName names the folder itself; name a file")?;
         let removed = self.folder.find(parents).and_then(|folder| folder.remove(file));
-        removed.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => format!("file not found: {name}"),
-            _ => format!("error deleting file {name}: {}", reason(&error)),
-        })
+        removed.map_err(|error| failed("deleting file", name, &error))
     }
 }
 
@@ -168,11 +178,35 @@ fn decoded(data: Bytes) -> Bytes {
     BASE64.decode(encoded).map_or(data, Bytes::from)
 }
 
-/// What the system said, in few words.
-fn reason(error: &Error) -> String {
+/// What the system said, in few words. What the name leads to, or does not, is the caller's affair.
+fn failed(doing: &str, name: &Name, error: &Error) -> Failure {
     match error.kind() {
-        ErrorKind::NotADirectory => "a part of its name is not a folder".to_owned(),
-        ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        _ => error.to_string(),
+        ErrorKind::NotFound => format!("file not found: {name}").into(),
+        ErrorKind::NotADirectory => {
+            format!("error {doing} {name}: a part of its name is not a folder").into()
+        }
+        ErrorKind::IsADirectory => format!("error {doing} {name}: it is a folder").into(),
+        // A bound of the folder's own.
+        ErrorKind::Other => format!("error {doing} {name}: {error}").into(),
+        _ => Failure::Outside(format!("error {doing} {name}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_once() {
+        let request = |operation: &str, name: &str| Request {
+            operation: operation.to_owned(),
+            metadata: HashMap::from([(FILE_NAME.to_owned(), name.to_owned())]),
+            ..Request::default()
+        };
+        let made_up = named(Request { operation: "create".to_owned(), ..Request::default() });
+        assert_eq!(made_up.metadata[FILE_NAME].len(), 36);
+        for (operation, name) in [("create", "a"), ("create", &made_up.metadata[FILE_NAME]), ("list", "")] {
+            assert_eq!(named(request(operation, name)).metadata[FILE_NAME], name, "{operation}");
+        }
     }
 }

@@ -103,6 +103,7 @@ fn cron(
         route: manifest.setting("route").unwrap_or(&manifest.name).to_owned(),
         certain: direction.said,
         source: Source::Cron(schedule),
+        inbound: None,
         meter: OnceLock::new(),
     };
     components.inputs.add(&manifest.name, Arc::new(binding));

@@ -13,9 +13,7 @@ pub(super) fn url(manifest: &Manifest) -> Result<String, String> {
     let host = manifest.setting("redisHost");
     let host =
         host.ok_or("setting redisHost is missing: the server's address and port, as localhost:6379")?;
-    if manifest.setting("enableTLS").is_some_and(is_true) {
-        return Err("setting enableTLS: encryption to Redis is not supported; leave it out".to_owned());
-    }
+    let scheme = if manifest.setting("enableTLS").is_some_and(is_true) { "rediss" } else { "redis" };
     let database = manifest.setting("redisDB").unwrap_or("0");
     let database: u32 = database
         .parse()
@@ -26,7 +24,7 @@ pub(super) fn url(manifest: &Manifest) -> Result<String, String> {
         (user, password) if user.is_empty() && password.is_empty() => String::new(),
         (user, password) => format!("{user}:{password}@"),
     };
-    Ok(format!("redis://{login}{host}/{database}"))
+    Ok(format!("{scheme}://{login}{host}/{database}"))
 }
 
 #[cfg(test)]
@@ -56,7 +54,11 @@ mod tests {
             assert!(url(wrong).is_err(), "{wrong:?}");
         }
         for yes in ["true", "True", "1", "t", "yes", "on"] {
-            assert!(url(&[("redisHost", "h"), ("enableTLS", yes)]).is_err(), "{yes}");
+            assert_eq!(
+                url(&[("redisHost", "h:1"), ("enableTLS", yes)]).as_deref(),
+                Ok("rediss://h:1/0"),
+                "{yes}"
+            );
         }
     }
 }

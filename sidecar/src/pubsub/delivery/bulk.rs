@@ -1,6 +1,7 @@
 //! Many events to the app in one request.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -10,6 +11,7 @@ use dapr::dapr::proto::runtime::v1::topic_event_bulk_request_entry::Event as Bul
 use dapr::dapr::proto::runtime::v1::{
     TopicEventBulkRequest, TopicEventBulkRequestEntry, TopicEventBulkResponse, TopicEventCeRequest,
 };
+use futures_util::future::join_all;
 use http::StatusCode;
 use pillion_capabilities::messaging::Received;
 use serde::Serialize;
@@ -24,6 +26,7 @@ use crate::app::App;
 use crate::pubsub::envelope::{BINARY, CLOUD_EVENT};
 use crate::pubsub::event::Event;
 use crate::pubsub::subscription::Subscription;
+use crate::resiliency::{Judged, Policy};
 
 /// One event of many, whose place is that among the received.
 struct Entry<'a> {
@@ -87,18 +90,59 @@ impl Runner {
                 }
             }
         }
-        for (path, entries) in paths {
-            for (place, said) in self.send(path, &entries).await {
-                if let Some(verdict) = verdicts.get_mut(place) {
-                    *verdict = Some(said);
+        let sent = match &self.pubsub.inbound {
+            None => {
+                let mut sent = Vec::with_capacity(paths.len());
+                for (path, entries) in &paths {
+                    sent.push(self.send(path, &entries.iter().collect::<Vec<_>>()).await);
                 }
+                sent
+            }
+            // At the same time: what is tried again holds up no others.
+            Some(policy) => {
+                let sends = paths.iter().map(|(path, entries)| self.send_under(policy, path, entries));
+                Box::pin(join_all(sends)).await
+            }
+        };
+        for (place, said) in sent.into_iter().flatten() {
+            if let Some(verdict) = verdicts.get_mut(place) {
+                *verdict = Some(said);
             }
         }
         let silent = || Verdict::Failed("no verdict".to_owned());
         verdicts.into_iter().map(|verdict| self.measured(verdict.unwrap_or_else(silent), start)).collect()
     }
 
-    async fn send(&self, path: &str, entries: &[Entry<'_>]) -> Vec<(usize, Verdict)> {
+    /// As [`Runner::send`], as often as a policy has it before the provider is told. What was dealt with is not sent again.
+    async fn send_under(&self, policy: &Policy, path: &str, entries: &[Entry<'_>]) -> Vec<(usize, Verdict)> {
+        // By their places. A try that is given up says nothing of any.
+        let said: Mutex<HashMap<usize, Verdict>> = Mutex::default();
+        let settled = |said: &HashMap<usize, Verdict>, entry: &Entry<'_>| {
+            said.get(&entry.place).is_some_and(|verdict| !verdict.is_to_come_again())
+        };
+        let send = || async {
+            let left: Vec<&Entry<'_>> = {
+                let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                entries.iter().filter(|entry| !settled(&said, entry)).collect()
+            };
+            let told = self.send(path, &left).await;
+            let again = told.iter().any(|(_, verdict)| verdict.is_to_come_again());
+            said.lock().unwrap_or_else(PoisonError::into_inner).extend(told);
+            if again { Judged::Again } else { Judged::Success }
+        };
+        let stopped = policy.run(send, |judged| *judged).await.err();
+        let mut said = said.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stopped) = stopped {
+            for entry in entries {
+                if !settled(&said, entry) {
+                    said.insert(entry.place, Verdict::Failed(stopped.to_string()));
+                }
+            }
+        }
+        said.into_iter().collect()
+    }
+
+    async fn send(&self, path: &str, entries: &[&Entry<'_>]) -> Vec<(usize, Verdict)> {
         let Some(app) = &self.sidecar.app else {
             return all(entries, &Verdict::Unreachable("no app".to_owned()));
         };
@@ -123,14 +167,14 @@ async fn over_http(
     app: &App,
     subscription: &Subscription,
     path: &str,
-    entries: &[Entry<'_>],
+    entries: &[&Entry<'_>],
     trace: Option<&pillion_capabilities::trace::SpanContext>,
     limit: usize,
 ) -> Result<HashMap<String, String>, Verdict> {
     let failed = |error: serde_json::Error| Verdict::Failed(error.to_string());
     let metadata = HashMap::from([("pubsubName", subscription.pubsub.as_str())]);
     let mut made = Vec::with_capacity(entries.len());
-    for Entry { id, text, body, .. } in entries {
+    for &&Entry { ref id, text, body, .. } in entries {
         let (event, content_type) = match subscription.raw {
             true => (EnvelopeEvent::Raw(STANDARD.encode(body)), BINARY),
             // It was read as an event before.
@@ -186,11 +230,11 @@ async fn over_grpc(
     app: &App,
     subscription: &Subscription,
     path: &str,
-    entries: &[Entry<'_>],
+    entries: &[&Entry<'_>],
     trace: Option<&pillion_capabilities::trace::SpanContext>,
 ) -> Result<HashMap<String, String>, Verdict> {
     let metadata = HashMap::from([("pubsubName".to_owned(), subscription.pubsub.clone())]);
-    let entry = |entry: &Entry<'_>| {
+    let entry = |entry: &&Entry<'_>| {
         let (event, content_type) = match subscription.raw {
             true => (BulkEvent::Bytes(entry.body.to_vec()), BINARY),
             false => (BulkEvent::CloudEvent(message(&entry.event)?), CLOUD_EVENT),
@@ -255,13 +299,13 @@ fn message(event: &Event<'_>) -> Result<TopicEventCeRequest, String> {
 }
 
 /// The same of all.
-fn all(entries: &[Entry<'_>], verdict: &Verdict) -> Vec<(usize, Verdict)> {
+fn all(entries: &[&Entry<'_>], verdict: &Verdict) -> Vec<(usize, Verdict)> {
     entries.iter().map(|entry| (entry.place, verdict.clone())).collect()
 }
 
 /// What was said of each. Nothing is as good as to try again.
-fn each(entries: &[Entry<'_>], statuses: &HashMap<String, String>) -> Vec<(usize, Verdict)> {
-    let verdict = |entry: &Entry<'_>| {
+fn each(entries: &[&Entry<'_>], statuses: &HashMap<String, String>) -> Vec<(usize, Verdict)> {
+    let verdict = |entry: &&Entry<'_>| {
         let id = entry.event.text("id");
         match statuses.get(&entry.id).map(String::as_str) {
             Some("SUCCESS") => Verdict::Success,

@@ -214,9 +214,9 @@ impl Runner {
 
     /// As [`Runner::one`], as often as a policy has it before the provider is told.
     async fn under(&self, policy: &Policy, received: &Received) -> Verdict {
-        let judge = |verdict: &Verdict| match verdict {
-            Verdict::Success | Verdict::Ignored(_) | Verdict::Dropped(_) => Judged::Success,
-            Verdict::Failed(_) | Verdict::Unreachable(_) => Judged::Again,
+        let judge = |verdict: &Verdict| match verdict.is_to_come_again() {
+            false => Judged::Success,
+            true => Judged::Again,
         };
         let outcome = policy.run(|| self.one(received), judge).await;
         outcome.unwrap_or_else(|stopped| Verdict::Failed(stopped.to_string()))

@@ -31,6 +31,11 @@ const MOST_UNREACHABLE: u32 = 10;
 // === impl Verdict ===
 
 impl Verdict {
+    /// Whether another try may go better.
+    pub(super) const fn is_to_come_again(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Unreachable(_))
+    }
+
     /// What is wrong, if something is.
     pub(super) fn failure(&self) -> Option<&str> {
         match self {

@@ -14,11 +14,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::Grpc;
 use tonic_prost::ProstCodec;
+
+use crate::accepting::Accepting;
 
 /// What the app was sent.
 #[derive(Clone, Debug)]
@@ -44,8 +45,9 @@ pub(super) trait Says: Send + Sync + 'static {
 /// The app; gone when dropped.
 pub(super) struct GrpcApp {
     pub(super) port: u16,
-    sent: Arc<watch::Sender<Vec<Sent>>>,
-    accepting: JoinHandle<()>,
+    /// Closed when the app panicked.
+    sent: watch::Receiver<Vec<Sent>>,
+    _accepting: Accepting,
 }
 
 // === impl GrpcApp ===
@@ -59,28 +61,30 @@ impl GrpcApp {
     pub(super) async fn start_at(port: u16, says: impl Says) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (sent, says) = (Arc::new(watch::Sender::new(Vec::new())), Arc::new(says));
-        let remembered = Arc::clone(&sent);
-        let accepting = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
+        let (remembered, sent) = watch::channel(Vec::new());
+        let (remembered, says) = (Arc::new(remembered), Arc::new(says));
+        let accepting = Accepting::start(listener, move |stream, witness| {
+            let (says, remembered) = (Arc::clone(&says), Arc::clone(&remembered));
+            let service = service_fn(move |request| {
                 let (says, remembered) = (Arc::clone(&says), Arc::clone(&remembered));
-                let service = service_fn(move |request| {
-                    let (says, remembered) = (Arc::clone(&says), Arc::clone(&remembered));
-                    async move { Ok::<_, Infallible>(answer(&*says, &remembered, request).await) }
-                });
+                let witness = witness.clone();
+                async move {
+                    let _witness = witness;
+                    Ok::<_, Infallible>(answer(&*says, &remembered, request).await)
+                }
+            });
+            async move {
                 let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                connections.spawn(builder.serve_connection(TokioIo::new(stream), service));
+                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             }
         });
-        Self { port, sent, accepting }
+        Self { port, sent, _accepting: accepting }
     }
 
     /// Waits until it was sent so much, and answers that.
     pub(super) async fn until_sent(&self, count: usize) -> Vec<Sent> {
-        let mut changes = self.sent.subscribe();
-        changes.wait_for(|sent| sent.len() >= count).await.unwrap().clone()
+        let mut changes = self.sent.clone();
+        changes.wait_for(|sent| sent.len() >= count).await.expect("the app panicked").clone()
     }
 
     /// As [`Self::until_sent`], for single events.
@@ -91,12 +95,6 @@ impl GrpcApp {
             Sent::Many(..) => panic!("many events at once"),
         })
         .collect()
-    }
-}
-
-impl Drop for GrpcApp {
-    fn drop(&mut self) {
-        self.accepting.abort();
     }
 }
 

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::sidecar::Sidecar;
 use crate::wire;
 
-fn bulk(topic: &str, most: u32, rest: &Value) -> Value {
+pub(super) fn bulk(topic: &str, most: u32, rest: &Value) -> Value {
     let mut subscription = json!({
         "pubsubname": "bus", "topic": topic, "route": format!("/{topic}"),
         "bulkSubscribe": {"enabled": true, "maxMessagesCount": most, "maxAwaitDurationMs": 60_000},
@@ -44,7 +44,7 @@ async fn obedient(subscriptions: Value) -> App {
     .await
 }
 
-async fn publish(sidecar: &Sidecar, topic: &str, data: &[&str]) {
+pub(super) async fn publish(sidecar: &Sidecar, topic: &str, data: &[&str]) {
     let entries: Vec<Value> = data
         .iter()
         .enumerate()

@@ -119,7 +119,7 @@ fn what_is_wrong_in_a_file_is_named() {
         ("v1alpha1", "  topic: t\n", "subscription wrong: it has no route"),
         ("v1alpha1", "  route: /x\n", "missing field `topic`"),
         ("v1alpha1", "  topic: ''\n  route: /x\n", "subscription wrong: topic is missing"),
-        ("v3", "  topic: t\n  route: /x\n", "neither dapr.io/v1alpha1 nor dapr.io/v2alpha1"),
+        ("v3", "  topic: t\n  route: /x\n", "that of a Subscription is dapr.io/v1alpha1 or dapr.io/v2alpha1"),
         (
             "v2alpha1",
             "  topic: t\n  routes:\n    rules:\n    - {match: 'event.type ==', path: /x}\n",

@@ -2,6 +2,7 @@
 
 mod app;
 mod bulk;
+mod bulk_policies;
 mod declared;
 mod deliver;
 mod errors;
