@@ -132,7 +132,7 @@ fn plan(session: &Session, options: &RunOptions, block: Duration, checks: Vec<Ch
             command(std::env::args()),
             checks,
         ),
-        artifacts: tools::sizes(&session.binaries, &session.root, &session.guests)?,
+        artifacts: tools::sizes(&session.binaries, &session.root, &session.guests, !options.quick)?,
         portability,
         loading,
     })

@@ -153,12 +153,15 @@ impl Guests {
     }
 }
 
-/// Sizes of what is deployed, as far as the run's lanes use it.
-pub(crate) fn sizes(binaries: &Path, root: &Path, guests: &Guests) -> Result<Vec<Artifact>> {
+/// Sizes of what is deployed, as far as the run's lanes use it. `optimize` adds those of modules after `wasm-opt`, which takes
+/// a minute and more for all of Go's.
+pub(crate) fn sizes(binaries: &Path, root: &Path, guests: &Guests, optimize: bool) -> Result<Vec<Artifact>> {
     let mut sizes = Vec::new();
     for Module { language, app, signed, .. } in &guests.modules {
         let name = if app == ALL { "guest".to_owned() } else { format!("guest {app}") };
-        sizes.push(artifacts::module(&name, language, &signed.path, root).map_err(Refused)?);
+        let mut size = artifacts::module(&name, language, &signed.path).map_err(Refused)?;
+        size.optimized = if optimize { artifacts::optimized(&signed.path, root) } else { None };
+        sizes.push(size);
     }
     for (name, file) in
         [("host", "runner-host"), ("sidecar", "pillion-sidecar"), ("native app", "pillion-native-app")]

@@ -18,7 +18,7 @@ const CLAIMS: [&str; 2] = ["jwt", "wasmcloud_jwt"];
 ///
 /// # Errors
 /// The file cannot be read, or is no module.
-pub fn module(name: &str, language: &str, path: &Path, root: &Path) -> Result<Artifact, String> {
+pub fn module(name: &str, language: &str, path: &Path) -> Result<Artifact, String> {
     let bytes = read(path)?;
     let wrong = |error: wasmparser::BinaryReaderError| format!("{}: {error}", path.display());
     let mut sections: Vec<Section> = Vec::new();
@@ -46,13 +46,13 @@ pub fn module(name: &str, language: &str, path: &Path, root: &Path) -> Result<Ar
         sections.push(Section { name, bytes: whole.len() as u64 });
         before = end;
     }
-    let optimized = optimized(path, root);
-    Ok(Artifact { optimized, ..artifact(name, "module", language, &bytes, &stripped, sections) })
+    Ok(artifact(name, "module", language, &bytes, &stripped, sections))
 }
 
 /// The bytes that `wasm-opt -Oz` of binaryen makes of a module; `None` where there is none, or it refuses the module. It is
 /// looked for among what `scripts/setup guests` installs, and on the path.
-fn optimized(path: &Path, root: &Path) -> Option<u64> {
+#[must_use]
+pub fn optimized(path: &Path, root: &Path) -> Option<u64> {
     let own = root.join("target/toolchains/assemblyscript/node_modules/.bin/wasm-opt");
     let program = if own.is_file() { own } else { PathBuf::from("wasm-opt") };
     let out = tempfile::NamedTempFile::new().ok()?;

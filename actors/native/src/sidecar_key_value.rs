@@ -114,7 +114,13 @@ impl KeyValue for SidecarKeyValue {
     fn add(&self, key: &str, delta: i64) -> Answer<i64> {
         self.counters.count(Operation::Add);
         let (sidecar, key) = (Arc::clone(&self.sidecar), key.to_owned());
-        Answer::pending(async move { state::add(&*sidecar, &key, delta).await.map_err(failed) })
+        Answer::pending(async move {
+            state::add(&*sidecar, &key, delta).await.map_err(|error| {
+                // It is the client that adds, and finds this out; a provider says it in the same words.
+                let not_an_integer = Error::NotAnInteger { key };
+                if error.0 == not_an_integer.to_string() { not_an_integer } else { failed(error) }
+            })
+        })
     }
 
     fn delete(&self, _key: &str, _when: When) -> Answer<bool> {
