@@ -1,6 +1,5 @@
 //! Links with packed relocations, which are a twentieth of the binary otherwise, where the loader of this machine knows them.
 //! Both contenders are linked so, by this one file.
-#![expect(clippy::print_stdout, reason = "it is how cargo is told")]
 
 use std::env;
 use std::process::Command;
