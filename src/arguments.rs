@@ -22,7 +22,7 @@ pub(crate) enum Verb {
     /// Measure everything and open on verdicts: plan, preflight, run, report
     #[command(after_help = concat!(
         "Examples:\n",
-        "  pillion compare --quick            a first look in about a minute; not for verdicts\n",
+        "  pillion compare --quick            a first look in a minute and a half; not for verdicts\n",
         "  pillion compare                    the full comparison, some 18 minutes\n",
         "  pillion compare --budget 40m       more rounds, narrower intervals\n",
         "  pillion compare --lanes noop,direct,host,sidecar-grpc-uds\n",

@@ -51,7 +51,7 @@ macro_rules! operations {
         $visibility fn $answer(operation: &str, payload: &[u8], reply: &mut $crate::Reply) -> $crate::Result<()> {
             match operation {
                 $($crate::operations!(@name $operation) => $crate::operations!(@call $operation, $function, payload, reply),)*
-                #[allow(unreachable_patterns)]
+                #[allow(unreachable_patterns, reason = "an actor may name it itself")]
                 "HealthRequest" => Ok(()),
                 _ => Err($crate::Error::bad_dispatch()),
             }
