@@ -59,7 +59,9 @@ pub fn modules(language: Language) -> Result<Vec<Module>, Error> {
     lock.lock().map_err(|cause| Error::File { path, cause })?;
     let sources = workspace().join("actors/wasm").join(language.name());
     let stamp = out.join("built");
-    if is_newer(&stamp, &sources) {
+    // C is compiled by Zig, whose folder says which version that is.
+    let zig = workspace().join("actors/wasm").join(Language::Zig.name());
+    if is_newer(&stamp, &sources) && (language != Language::C || is_newer(&stamp, &zig)) {
         return Ok(found(language, &out));
     }
     let script = sources.join("build");
