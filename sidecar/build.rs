@@ -16,11 +16,12 @@ fn main() {
     if said("HOST") == target && glibc().is_some_and(|version| version >= SINCE) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
-    // Rust links with its own lld here (release notes of 1.90), unless somebody says otherwise. "safe": but for functions
-    // whose address counts. In a debug build a stack would have other names.
+    // Rust links with its own lld here (release notes of 1.90), unless somebody says otherwise. It promises no function an
+    // address of its own. "safe" would leave nearly all as they are, as rustc does not say whose address counts. In a debug
+    // build a stack would have other names.
     let others = said("RUSTC_LINKER") + &said("CARGO_ENCODED_RUSTFLAGS");
     if target == "x86_64-unknown-linux-gnu" && !others.contains("link") && said("PROFILE") == "release" {
-        println!("cargo::rustc-link-arg-bins=-Wl,--icf=safe");
+        println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
     }
 }
 
