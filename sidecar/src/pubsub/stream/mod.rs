@@ -71,19 +71,9 @@ pub(crate) async fn stream(
     let Some(Asked::InitialRequest(initial)) = first else {
         return Err(Status::invalid_argument("initial request must be set"));
     };
-    let components = sidecar.components();
-    let found =
-        publish::find(&components, &initial.pubsub_name, &initial.topic).and_then(|found| {
-            match found.scopes.may_subscribe(&initial.topic) {
-                true => components
-                    .pubsub
-                    .find(&initial.pubsub_name)
-                    .cloned()
-                    .ok_or_else(|| error::not_found(&initial.pubsub_name)),
-                false => Err(error::not_for_app(&initial.pubsub_name, &initial.topic)),
-            }
-        });
-    let pubsub = found.map_err(|error| status(&error))?;
+    // From before the look at the components, so that none of their changes is missed.
+    let changed = sidecar.component_changes();
+    let pubsub = find(&sidecar, &initial.pubsub_name, &initial.topic).map_err(|error| status(&error))?;
     let said = Said {
         pubsub: initial.pubsub_name,
         topic: initial.topic,
@@ -93,15 +83,7 @@ pub(crate) async fn stream(
         ..Said::default()
     };
     let subscription = Subscription::new(Kind::Streaming, said, false).map_err(Status::invalid_argument)?;
-    let options = pubsub.options(subscription.dead_letter.as_deref(), 1);
-    let source = pubsub.provider.subscribe(&subscription.topic, options).wait().await;
-    let source = source.map_err(|error| {
-        let message = format!(
-            "failed to subscribe to topic {} of pubsub {}: {error}",
-            subscription.topic, subscription.pubsub
-        );
-        status(&ApiError::internal("ERR_PUBSUB_SUBSCRIBE", message))
-    })?;
+    let source = subscribe(&pubsub, &subscription).await.map_err(|error| status(&error))?;
     let (outgoing, sent) = mpsc::channel(AHEAD);
     let begun = StreamResponse {
         subscribe_topic_events_response_type: Some(Told::InitialResponse(
@@ -119,8 +101,27 @@ pub(crate) async fn stream(
         gone: watch::Sender::new(false),
         settling: JoinSet::new(),
     };
-    tokio::spawn(async move { stream.run(&sidecar, source, incoming).await });
+    tokio::spawn(async move { stream.run(&sidecar, source, incoming, changed).await });
     Ok(ReceiverStream::new(sent))
+}
+
+/// The component of this name, if this app may subscribe to the topic.
+fn find(sidecar: &Sidecar, pubsub: &str, topic: &str) -> Result<Arc<PubSub>, ApiError> {
+    let components = sidecar.components();
+    let found = publish::find(&components, pubsub, topic)?;
+    if !found.scopes.may_subscribe(topic) {
+        return Err(error::not_for_app(pubsub, topic));
+    }
+    components.pubsub.find(pubsub).cloned().ok_or_else(|| error::not_found(pubsub))
+}
+
+async fn subscribe(pubsub: &PubSub, subscription: &Subscription) -> Result<Source, ApiError> {
+    let Subscription { topic, pubsub: name, dead_letter, .. } = subscription;
+    let options = pubsub.options(dead_letter.as_deref(), 1);
+    pubsub.provider.subscribe(topic, options).wait().await.map_err(|error| {
+        let message = format!("failed to subscribe to topic {topic} of pubsub {name}: {error}");
+        ApiError::internal("ERR_PUBSUB_SUBSCRIBE", message)
+    })
 }
 
 /// The next delivery, once there is a place for it on its way to the client.
@@ -141,7 +142,13 @@ fn told_of(message: TopicEventRequest) -> Outgoing {
 
 impl Stream {
     /// Goes on until the client goes, or the sidecar stops and all is settled.
-    async fn run(mut self, sidecar: &Sidecar, mut source: Source, mut incoming: Streaming<StreamRequest>) {
+    async fn run(
+        mut self,
+        sidecar: &Sidecar,
+        mut source: Source,
+        mut incoming: Streaming<StreamRequest>,
+        mut changed: watch::Receiver<()>,
+    ) {
         let subscriptions = &sidecar.subscriptions;
         let _listed = subscriptions.list_stream(Arc::clone(&self.subscription));
         let mut closing = subscriptions.closing();
@@ -156,6 +163,16 @@ impl Stream {
                     Ok(None) | Err(_) => break,
                 },
                 () = outgoing.closed() => break,
+                // Its sender lives as long as the sidecar.
+                Ok(()) = changed.changed(), if !closed => match self.follow(sidecar).await {
+                    Ok(None) => {}
+                    Ok(Some(other)) => std::mem::replace(&mut source, other).close().await,
+                    Err(error) => {
+                        // A client that leaves unread what waits for it hears of the end alone.
+                        let _ = outgoing.try_send(Err(status(&error)));
+                        break;
+                    }
+                },
                 Some(tried) = self.trying.join_next() => self.tried(tried),
                 // A client that does not read is sent nothing more, and is heard.
                 next = next(&outgoing, &mut source), if !closed => match next {
@@ -173,6 +190,22 @@ impl Stream {
         }
         while self.settling.join_next().await.is_some() {}
         source.close().await;
+    }
+
+    /// Looks whether the component is still the same one. Another in its place is subscribed to in its stead; what the client
+    /// has not settled yet is still to be settled where it came from.
+    ///
+    /// # Errors
+    /// There is none any more that this app may subscribe to.
+    async fn follow(&mut self, sidecar: &Sidecar) -> Result<Option<Source>, ApiError> {
+        let Subscription { pubsub, topic, .. } = &*self.subscription;
+        let found = find(sidecar, pubsub, topic)?;
+        if Arc::ptr_eq(&found, &self.pubsub) {
+            return Ok(None);
+        }
+        let source = subscribe(&found, &self.subscription).await?;
+        self.pubsub = found;
+        Ok(Some(source))
     }
 
     /// Sends an event to the client.

@@ -153,6 +153,52 @@ async fn a_stream_ends_with_the_sidecar_and_what_is_under_way_is_settled() {
     assert!(sidecar.wait().await.success());
 }
 
+#[tokio::test]
+async fn a_stream_goes_on_where_its_component_becomes_another_and_ends_where_it_goes() {
+    let sidecar = Sidecar::with(BUS, &[]);
+    let file = sidecar.folder().join("resources/components.yaml");
+    let mut client = Client::start(&sidecar, to("t", None)).await.unwrap();
+    publish(&sidecar, "t", "before").await;
+    assert_eq!(client.event().await.id, "before");
+    let replace = |text: &str| {
+        let new = sidecar.folder().join("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, &file).unwrap();
+        sidecar.signal("HUP");
+    };
+    let other = BUS.replace("name: bus", "name: another");
+    replace(&format!("{BUS}  metadata: [{{name: handlers, value: \"2\"}}]\n---\n{other}"));
+    while sidecar.call("GET", "/v1.0/metadata", "").await.json()["components"].as_array().unwrap().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    // From now on nothing reaches the first. Nobody tells when the second is subscribed to: before, events are lost to it.
+    let mut id = 0;
+    let after = loop {
+        publish(&sidecar, "t", &id.to_string()).await;
+        id += 1;
+        tokio::select! {
+            biased;
+            event = client.event() => break event.id,
+            () = tokio::task::yield_now() => {}
+        }
+    };
+    // From the component that is gone, and still to be settled.
+    client.settle("before", 0);
+    client.settle(&after, 0);
+    until_subscribed(&sidecar, 1).await;
+    std::fs::remove_file(&file).unwrap();
+    sidecar.signal("HUP");
+    let status = loop {
+        match client.hear().await {
+            Ok(Some(Told::EventMessage(_))) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "pubsub bus is not configured"));
+    until_subscribed(&sidecar, 0).await;
+}
+
 /// Whether new connections are still taken.
 async fn wire_refused(sidecar: &Sidecar) -> bool {
     tokio::net::TcpStream::connect(sidecar.text("http")).await.is_ok()
