@@ -12,6 +12,7 @@
 
 mod access;
 mod address;
+mod binary;
 mod daprd;
 mod endpoint;
 mod external;
@@ -35,6 +36,7 @@ pub(crate) use internal::answer as answer_internal;
 pub(crate) use names::{Dns, Names};
 pub(crate) use refused::Refused;
 pub(crate) use service::invoke as invoke_service;
+pub(crate) use spans::{inject, inject_binary};
 pub(crate) use target::{Target, cleaned};
 
 use std::sync::Arc;
