@@ -23,6 +23,7 @@ use super::whole::{self, Answered};
 use super::{Refused, headers, local};
 use crate::Sidecar;
 use crate::body::{Body, streamed};
+use crate::grpc::{Reading, unread};
 
 /// The path of every method up to its name.
 pub(super) const SERVICE: &str = "/dapr.proto.internals.v1.ServiceInvocation/";
@@ -37,19 +38,23 @@ pub(super) async fn answer(
     method: &str,
     request: Request<Incoming>,
 ) -> Response<Body> {
+    let limit = sidecar.max_body_size;
     let response = match method {
         "CallLocal" => {
+            let reading = Reading::default();
             let service = tower::service_fn(|request: tonic::Request<InternalInvokeRequest>| {
+                reading.done();
                 let sidecar = Arc::clone(sidecar);
                 async move {
                     let answered = call(&sidecar, request.into_inner()).await;
                     answered.map(tonic::Response::new).map_err(Refused::into_status)
                 }
             });
-            Grpc::new(ProstCodec::<InternalInvokeResponse, InternalInvokeRequest>::default())
-                .max_decoding_message_size(sidecar.max_body_size)
+            let response = Grpc::new(ProstCodec::<InternalInvokeResponse, InternalInvokeRequest>::default())
+                .max_decoding_message_size(limit)
                 .unary(service, request)
-                .await
+                .await;
+            reading.answer(limit, response)
         }
         "CallLocalStream" => {
             let service =
@@ -61,7 +66,7 @@ pub(super) async fn answer(
                     }
                 });
             Grpc::new(ProstCodec::<InternalInvokeResponseStream, InternalInvokeRequestStream>::default())
-                .max_decoding_message_size(sidecar.max_body_size)
+                .max_decoding_message_size(limit)
                 .streaming(service, request)
                 .await
         }
@@ -93,8 +98,12 @@ async fn call_stream(
     sidecar: &Arc<Sidecar>,
     mut parts: Streaming<InternalInvokeRequestStream>,
 ) -> Result<Parts, Refused> {
-    let broken = |status: &Status| Refused::new(status.code(), status.message());
-    let first = parts.message().await.map_err(|status| broken(&status))?.unwrap_or_default();
+    let limit = sidecar.max_body_size;
+    let broken = |status| {
+        let status = unread(limit, status);
+        Refused::new(status.code(), status.message())
+    };
+    let first = parts.message().await.map_err(broken)?.unwrap_or_default();
     let missing = || {
         Refused::new(
             Code::InvalidArgument,
@@ -104,8 +113,8 @@ async fn call_stream(
     let (message, metadata) = admitted(sidecar, first.request.ok_or_else(missing)?)?;
     if local::app(sidecar)?.protocol.is_grpc() {
         // The callback takes a whole message.
-        let body = in_order(first.payload, parts);
-        let data = super::oninvoke::read(body, sidecar.max_body_size).await?;
+        let body = in_order(first.payload, parts, limit);
+        let data = super::oninvoke::read(body, limit).await?;
         let data = prost_types::Any { type_url: String::new(), value: data.into() };
         let message = InvokeRequest { data: Some(data), ..message };
         let Answered { status, headers, trailers, message } =
@@ -122,7 +131,7 @@ async fn call_stream(
         let part = InternalInvokeResponseStream { response: Some(response), payload: Some(payload) };
         return Ok(stream::iter([Ok(part)]).boxed());
     }
-    let request = whole::request(&message, metadata, in_order(first.payload, parts))?;
+    let request = whole::request(&message, metadata, in_order(first.payload, parts, limit))?;
     let (head, body) = wrapped(local::http(sidecar, request).await)?.into_parts();
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let response = InternalInvokeResponse {
@@ -157,12 +166,16 @@ async fn call_stream(
 }
 
 /// The body that comes in parts, in their order.
-fn in_order(first: Option<StreamPayload>, parts: Streaming<InternalInvokeRequestStream>) -> Body {
+fn in_order(
+    first: Option<StreamPayload>,
+    parts: Streaming<InternalInvokeRequestStream>,
+    limit: usize,
+) -> Body {
     let first = stream::iter(first.map(Ok));
-    let rest = parts.filter_map(|part| async move {
+    let rest = parts.filter_map(move |part| async move {
         match part {
             Ok(part) => part.payload.map(Ok),
-            Err(status) => Some(Err(status)),
+            Err(status) => Some(Err(unread(limit, status))),
         }
     });
     let mut expected = 0;
