@@ -20,6 +20,7 @@ mod external;
 mod headers;
 mod internal;
 mod local;
+mod measured;
 mod message;
 mod names;
 mod oninvoke;
@@ -167,7 +168,10 @@ async fn once_http(
             introduce_own(sidecar, &mut request);
             local::http(sidecar, request).await
         }
-        Way::Remote(address, place) => remote::http(sidecar, address, place, request).await,
+        Way::Remote(address, place) => {
+            let call = remote::http(sidecar, address, place, request);
+            measured::sent(sidecar, &address.id, false, measured::of_http, call).await
+        }
         Way::External(server) => sidecar.invoker.external.send(server, request).await,
     }
 }
@@ -203,7 +207,11 @@ async fn once_grpc(
             introduce_own(sidecar, &mut request);
             local::grpc(sidecar, request).await
         }
-        Way::Remote(address, place) => remote::grpc(sidecar, address, place, request).await,
+        Way::Remote(address, place) => {
+            let streaming = measured::is_streaming(request.headers());
+            let call = remote::grpc(sidecar, address, place, request);
+            measured::sent(sidecar, &address.id, streaming, measured::of_grpc, call).await
+        }
         Way::External(_) => Err(Refused::new(
             tonic::Code::InvalidArgument,
             "gRPC is passed on to apps, by their ids; call a server that is none directly",

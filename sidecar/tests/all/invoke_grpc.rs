@@ -24,12 +24,12 @@ use crate::sidecar::{MEMORY, Sidecar};
 use crate::wire;
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Word {
+pub(crate) struct Word {
     #[prost(string, tag = "1")]
     text: String,
 }
 
-fn word(text: &str) -> Word {
+pub(crate) fn word(text: &str) -> Word {
     Word { text: text.to_owned() }
 }
 
@@ -62,7 +62,7 @@ async fn echo() -> Raw {
     .await
 }
 
-async fn channel(sidecar: &Sidecar) -> tonic::client::Grpc<Channel> {
+pub(crate) async fn channel(sidecar: &Sidecar) -> tonic::client::Grpc<Channel> {
     let endpoint = Endpoint::try_from(format!("http://{}", sidecar.text("grpc"))).unwrap();
     let mut client = tonic::client::Grpc::new(endpoint.connect().await.unwrap());
     client.ready().await.unwrap();
@@ -70,7 +70,7 @@ async fn channel(sidecar: &Sidecar) -> tonic::client::Grpc<Channel> {
 }
 
 /// Calls a method of the service `test.Echo` with one word.
-async fn unary(
+pub(crate) async fn unary(
     client: &mut tonic::client::Grpc<Channel>,
     request: tonic::Request<Word>,
     method: &str,
@@ -83,7 +83,7 @@ fn codec() -> ProstCodec<Word, Word> {
     ProstCodec::default()
 }
 
-fn to_callee<T>(message: T) -> tonic::Request<T> {
+pub(crate) fn to_callee<T>(message: T) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
     let metadata = request.metadata_mut();
     metadata.insert("dapr-app-id", MetadataValue::from_static("callee"));

@@ -49,5 +49,6 @@ mod stores;
 mod stream;
 mod system;
 mod token;
+mod traffic;
 mod wire;
 mod yaml;
