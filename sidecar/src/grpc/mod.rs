@@ -67,7 +67,7 @@ async fn logged(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<
     let response = dispatch(sidecar, request).await;
     let took = start.elapsed();
     let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("0");
-    tracing::info!(method, code, ?took, "gRPC API called");
+    tracing::info!(method, code, ?took, "gRPC API Called");
     response
 }
 

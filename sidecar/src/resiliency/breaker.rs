@@ -7,7 +7,7 @@ use std::time::Duration;
 use cel::{Context, Value};
 use tokio::time::Instant;
 
-use crate::expression::Expression;
+use crate::expression::{Expression, shown};
 use crate::metrics::Kind;
 
 /// When a circuit opens, and how it closes again.
@@ -84,10 +84,10 @@ impl Trip {
 
     /// Reads the expression.
     pub(super) fn program(text: &str) -> Result<Expression, String> {
-        let program = Expression::parse(text).map_err(|error| format!("trip {text:?}: {error}"))?;
+        let program = Expression::parse(text).map_err(|error| format!("trip {:?}: {error}", shown(text)))?;
         match tripped(&program, Counts::default()) {
             Ok(_) => Ok(program),
-            Err(reason) => Err(format!("trip {text:?}: {reason}")),
+            Err(reason) => Err(format!("trip {:?}: {}", shown(text), shown(&reason))),
         }
     }
 }

@@ -26,6 +26,7 @@ mod invoke_grpc;
 mod invoke_http;
 mod invoke_load;
 mod invoke_names;
+mod kept;
 mod life;
 mod limits;
 mod locks;

@@ -26,7 +26,7 @@ use super::event::Event;
 use super::rules::route;
 use super::subscription::Subscription;
 use crate::Sidecar;
-use crate::resiliency::{Judged, Policy};
+use crate::resiliency::Policy;
 
 /// Delivers the events of one subscription.
 pub(super) struct Runner {
@@ -214,11 +214,7 @@ impl Runner {
 
     /// As [`Runner::one`], as often as a policy has it before the provider is told.
     async fn under(&self, policy: &Policy, received: &Received) -> Verdict {
-        let judge = |verdict: &Verdict| match verdict.is_to_come_again() {
-            false => Judged::Success,
-            true => Judged::Again,
-        };
-        let outcome = policy.run(|| self.one(received), judge).await;
+        let outcome = policy.run(|| self.one(received), Verdict::judged).await;
         outcome.unwrap_or_else(|stopped| Verdict::Failed(stopped.to_string()))
     }
 

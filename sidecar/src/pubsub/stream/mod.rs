@@ -1,17 +1,20 @@
 //! Subscriptions that are streams: events go out, and what became of them comes back.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod unsettled;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dapr::dapr::proto::runtime::v1::subscribe_topic_events_request_alpha1::SubscribeTopicEventsRequestType as Asked;
 use dapr::dapr::proto::runtime::v1::subscribe_topic_events_response_alpha1::SubscribeTopicEventsResponseType as Told;
 use dapr::dapr::proto::runtime::v1::{
     SubscribeTopicEventsRequestAlpha1, SubscribeTopicEventsResponseAlpha1,
-    SubscribeTopicEventsResponseInitialAlpha1,
+    SubscribeTopicEventsResponseInitialAlpha1, TopicEventRequest,
 };
 use pillion_capabilities::messaging::{Delivery, Subscription as Source};
-use tokio::sync::mpsc::{self, Permit};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc::{self, OwnedPermit};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
@@ -20,7 +23,9 @@ use super::envelope::of_raw;
 use super::subscription::{Kind, Said, Subscription};
 use super::{PubSub, error, publish};
 use crate::grpc::status;
+use crate::resiliency::{Judged, Policy};
 use crate::{ApiError, Sidecar};
+use unsettled::{Awaited, Unsettled};
 
 /// What a client of a stream sends.
 pub(crate) type StreamRequest = SubscribeTopicEventsRequestAlpha1;
@@ -37,9 +42,19 @@ struct Stream {
     pubsub: Arc<PubSub>,
     subscription: Arc<Subscription>,
     outgoing: mpsc::Sender<Outgoing>,
-    /// What the client has and has not said anything of, by the event's id: the oldest of an id first.
-    unsettled: HashMap<String, VecDeque<Delivery>>,
+    unsettled: Arc<Unsettled>,
+    /// Events that a policy is about, each until it is known what becomes of it; nothing if the client goes before.
+    trying: JoinSet<Option<(Delivery, Verdict)>>,
+    /// Whether the client is gone.
+    gone: watch::Sender<bool>,
     settling: JoinSet<()>,
+}
+
+/// An event on its way to the client, as often as a policy has it.
+struct Sending {
+    message: TopicEventRequest,
+    outgoing: mpsc::Sender<Outgoing>,
+    unsettled: Arc<Unsettled>,
 }
 
 // === free functions ===
@@ -99,7 +114,9 @@ pub(crate) async fn stream(
         pubsub,
         subscription: Arc::new(subscription),
         outgoing,
-        unsettled: HashMap::new(),
+        unsettled: Arc::default(),
+        trying: JoinSet::new(),
+        gone: watch::Sender::new(false),
         settling: JoinSet::new(),
     };
     tokio::spawn(async move { stream.run(&sidecar, source, incoming).await });
@@ -107,12 +124,17 @@ pub(crate) async fn stream(
 }
 
 /// The next delivery, once there is a place for it on its way to the client.
-async fn next<'a>(
-    outgoing: &'a mpsc::Sender<Outgoing>,
+async fn next(
+    outgoing: &mpsc::Sender<Outgoing>,
     source: &mut Source,
-) -> Option<(Permit<'a, Outgoing>, Delivery)> {
-    let place = outgoing.reserve().await.ok()?;
+) -> Option<(OwnedPermit<Outgoing>, Delivery)> {
+    let place = outgoing.clone().reserve_owned().await.ok()?;
     Some((place, source.next().await?))
+}
+
+/// An event as it goes to the client.
+fn told_of(message: TopicEventRequest) -> Outgoing {
+    Ok(StreamResponse { subscribe_topic_events_response_type: Some(Told::EventMessage(message)) })
 }
 
 // === impl Stream ===
@@ -125,7 +147,7 @@ impl Stream {
         let mut closing = subscriptions.closing();
         let mut closed = false;
         let outgoing = self.outgoing.clone();
-        while !closed || !self.unsettled.is_empty() {
+        while !closed || !self.unsettled.is_empty() || !self.trying.is_empty() {
             tokio::select! {
                 biased;
                 () = told(&mut closing), if !closed => closed = true,
@@ -134,6 +156,7 @@ impl Stream {
                     Ok(None) | Err(_) => break,
                 },
                 () = outgoing.closed() => break,
+                Some(tried) = self.trying.join_next() => self.tried(tried),
                 // A client that does not read is sent nothing more, and is heard.
                 next = next(&outgoing, &mut source), if !closed => match next {
                     Some((place, delivery)) => self.tell(place, delivery),
@@ -142,14 +165,18 @@ impl Stream {
             }
             while self.settling.try_join_next().is_some() {}
         }
-        // What the client has said nothing of is delivered again.
+        // What the client has said nothing of is delivered again. What it said last still counts.
         self.unsettled.clear();
+        self.gone.send_replace(true);
+        while let Some(tried) = self.trying.join_next().await {
+            self.tried(tried);
+        }
         while self.settling.join_next().await.is_some() {}
         source.close().await;
     }
 
     /// Sends an event to the client.
-    fn tell(&mut self, place: Permit<'_, Outgoing>, delivery: Delivery) {
+    fn tell(&mut self, place: OwnedPermit<Outgoing>, delivery: Delivery) {
         let Subscription { pubsub, topic, raw, .. } = &*self.subscription;
         let body = &delivery.received.message.body;
         let text = if *raw { of_raw(body, topic, pubsub).into() } else { body.clone() };
@@ -160,9 +187,30 @@ impl Stream {
             Ok(message) => message,
             Err(verdict) => return self.settle(delivery, verdict),
         };
-        self.unsettled.entry(message.id.clone()).or_default().push_back(delivery);
-        let told = StreamResponse { subscribe_topic_events_response_type: Some(Told::EventMessage(message)) };
-        place.send(Ok(told));
+        let Some(policy) = self.pubsub.inbound.clone() else {
+            self.unsettled.add(message.id.clone(), delivery);
+            place.send(told_of(message));
+            return;
+        };
+        let (outgoing, unsettled) = (self.outgoing.clone(), Arc::clone(&self.unsettled));
+        let sending = Sending { message, outgoing, unsettled };
+        let mut gone = self.gone.subscribe();
+        self.trying.spawn(async move {
+            tokio::select! {
+                // Looked at first, so that a last word is heard.
+                biased;
+                said = sending.under(&policy, place) => said.map(|verdict| (delivery, verdict)),
+                () = told(&mut gone) => None,
+            }
+        });
+    }
+
+    /// A policy is done with an event.
+    fn tried(&mut self, tried: Result<Option<(Delivery, Verdict)>, JoinError>) {
+        // One that panicked is delivered again.
+        if let Ok(Some((delivery, verdict))) = tried {
+            self.settle(delivery, verdict);
+        }
     }
 
     /// The client said what became of an event.
@@ -170,27 +218,53 @@ impl Stream {
         let Some(Asked::EventProcessed(processed)) = message.subscribe_topic_events_request_type else {
             return;
         };
-        let Some(deliveries) = self.unsettled.get_mut(&processed.id) else {
-            tracing::warn!(
-                "a client of topic {} of pubsub {} settles event {:?}, which it was not sent",
+        let status = processed.status.map_or(0, |status| status.status);
+        let verdict = grpc_said(status, &processed.id);
+        match self.unsettled.take(&processed.id) {
+            Some(Awaited::Delivery(delivery)) => self.settle(delivery, verdict),
+            // It may have been given up meanwhile.
+            Some(Awaited::Try(_, says)) => drop(says.send(verdict)),
+            None => tracing::warn!(
+                "a client of topic {} of pubsub {} settles event {:?}, which it was not sent or is not waited for any more",
                 self.subscription.topic,
                 self.subscription.pubsub,
                 processed.id
-            );
-            return;
-        };
-        let delivery = deliveries.pop_front();
-        if deliveries.is_empty() {
-            self.unsettled.remove(&processed.id);
-        }
-        if let Some(delivery) = delivery {
-            let status = processed.status.map_or(0, |status| status.status);
-            self.settle(delivery, grpc_said(status, &processed.id));
+            ),
         }
     }
 
     fn settle(&mut self, delivery: Delivery, verdict: Verdict) {
         let (pubsub, subscription) = (Arc::clone(&self.pubsub), Arc::clone(&self.subscription));
         self.settling.spawn(async move { settle(&pubsub, &subscription, delivery, verdict).await });
+    }
+}
+
+// === impl Sending ===
+
+impl Sending {
+    /// Sends it, and waits for the client's word, as often as the policy has it; nothing if the client goes before. There is
+    /// a place for it at first.
+    async fn under(&self, policy: &Policy, place: OwnedPermit<Outgoing>) -> Option<Verdict> {
+        let mut place = Some(place);
+        // A client that goes has not failed.
+        let judge = |said: &Option<Verdict>| said.as_ref().map_or(Judged::Neutral, Verdict::judged);
+        let outcome = policy.run(|| self.once(place.take()), judge).await;
+        outcome.unwrap_or_else(|stopped| Some(Verdict::Failed(stopped.to_string())))
+    }
+
+    async fn once(&self, place: Option<OwnedPermit<Outgoing>>) -> Option<Verdict> {
+        // Known before it is sent, so that no word of it comes too early.
+        let mut awaited = self.unsettled.begin(&self.message.id);
+        let message = told_of(self.message.clone());
+        match place {
+            Some(place) => drop(place.send(message)),
+            None => tokio::select! {
+                biased;
+                // What is said late of an earlier try counts, too.
+                said = awaited.said() => return said,
+                sent = self.outgoing.send(message) => drop(sent),
+            },
+        }
+        awaited.said().await
     }
 }
