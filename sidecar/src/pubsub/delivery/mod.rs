@@ -239,10 +239,20 @@ impl Runner {
         trace: Option<SpanContext>,
         deliver: impl AsyncFnOnce(Option<&SpanContext>) -> Verdict,
     ) -> Verdict {
-        let Some(tracing) = &self.sidecar.tracing else { return deliver(trace.as_ref()).await };
-        let parent = trace.map_or_else(Context::new, |trace| Context::new().with_remote_span_context(trace));
+        let Some(context) = self.begin(trace.as_ref()) else { return deliver(trace.as_ref()).await };
+        let own = context.span().span_context().clone();
+        let verdict = deliver(own.is_valid().then_some(&own)).with_context(context.clone()).await;
+        spans::end(&context, verdict.failure());
+        verdict
+    }
+
+    /// Begins the span of an event's delivery, if there are any: in the trace that the event is of.
+    fn begin(&self, trace: Option<&SpanContext>) -> Option<Context> {
+        let tracing = self.sidecar.tracing.as_ref()?;
+        let parent =
+            trace.map_or_else(Context::new, |trace| Context::new().with_remote_span_context(trace.clone()));
         let Subscription { pubsub, topic, .. } = &*self.subscription;
-        let context = tracing.begin(&parent, SpanKind::Consumer, || {
+        Some(tracing.begin(&parent, SpanKind::Consumer, || {
             let attributes = vec![
                 KeyValue::new("messaging.system", "pubsub"),
                 KeyValue::new("messaging.destination", spans::clipped(topic.as_bytes())),
@@ -250,11 +260,7 @@ impl Runner {
                 KeyValue::new("pillion.component.name", pubsub.clone()),
             ];
             (spans::clipped(format!("pubsub/{topic}").as_bytes()).into(), attributes)
-        });
-        let own = context.span().span_context().clone();
-        let verdict = deliver(own.is_valid().then_some(&own)).with_context(context.clone()).await;
-        spans::end(&context, verdict.failure());
-        verdict
+        }))
     }
 }
 

@@ -22,7 +22,7 @@ use super::delivery::{Verdict, grpc_message, grpc_said, ready_for_stream, settle
 use super::envelope::of_raw;
 use super::subscription::{Kind, Said, Subscription};
 use super::{PubSub, error, publish};
-use crate::grpc::status;
+use crate::grpc::{status, unread};
 use crate::resiliency::{Judged, Policy};
 use crate::{ApiError, Sidecar};
 use unsettled::{Awaited, Unsettled};
@@ -160,7 +160,12 @@ impl Stream {
                 () = told(&mut closing), if !closed => closed = true,
                 message = incoming.message() => match message {
                     Ok(Some(message)) => self.heard(message),
-                    Ok(None) | Err(_) => break,
+                    Ok(None) => break,
+                    Err(status) => {
+                        // A client that leaves unread what waits for it hears of the end alone.
+                        let _ = outgoing.try_send(Err(unread(sidecar.max_body_size, status)));
+                        break;
+                    }
                 },
                 () = outgoing.closed() => break,
                 // Its sender lives as long as the sidecar.

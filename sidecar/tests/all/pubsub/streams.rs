@@ -241,6 +241,16 @@ async fn what_is_wrong_is_said() {
     assert_eq!(status.code(), Code::InvalidArgument);
 }
 
+#[tokio::test]
+async fn a_message_beyond_the_limit_ends_a_stream_with_the_reason() {
+    let sidecar = Sidecar::with(BUS, &["--max-body-size", "1Ki"]);
+    let mut client = Client::start(&sidecar, to("t", None)).await.unwrap();
+    client.settle(&"x".repeat(2_000), 0);
+    let status = client.hear().await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert!(status.message().contains("--max-body-size raises it"), "{status}");
+}
+
 /// Deliveries of the component `bus` have this policy.
 fn under(policies: &str, inbound: &str) -> String {
     with(BUS, &format!("{{policies: {policies}, targets: {{components: {{bus: {{inbound: {inbound}}}}}}}}}"))
