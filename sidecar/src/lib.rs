@@ -1,12 +1,15 @@
 //! A Dapr-compatible sidecar: HTTP and gRPC over TCP and Unix sockets.
 //!
-//! It speaks the state, health, metadata and shutdown parts of Dapr's API, so that an app written for Dapr runs
-//! beside it unchanged. A request takes this way:
+//! It speaks Dapr's API for what it shares with the host (docs/DAPR.md lists it), so that an app written for Dapr runs
+//! beside it unchanged. A request, of a state's key for example, takes this way:
 //!
 //! 1. [`server`] accepts the connection and hands each request to [`http`] or [`grpc`];
-//! 2. that one parses it into the terms of [`state`];
-//! 3. [`state`] prefixes the key and calls the store's provider;
+//! 2. that one parses it into the terms of its building block, [`state`];
+//! 3. [`state`] prefixes the key and calls the provider of the component, which [`component`] has opened by its file;
 //! 4. the answer, or the [`ApiError`], goes back in the words of the protocol.
+//!
+//! Events and bindings go the other way: `pubsub` and `bindings` hand to `app` what providers deliver, and `invoke` what
+//! other sidecars bring.
 #![forbid(unsafe_code)]
 
 mod app;
