@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tonic::Code;
 
 use super::subscription::{Kind, Said, SaidBulk, Subscription};
-use crate::app::App;
+use crate::app::{App, is_unanswered};
 use crate::body::whole;
 
 /// Why there is no answer that counts.
@@ -181,7 +181,7 @@ async fn over_grpc(app: &App) -> Result<Vec<Said>, NoAnswer> {
         }
         Err(status) => {
             let reason = format!("{:?}: {}", status.code(), status.message());
-            let away = status.code() == Code::Unavailable;
+            let away = status.code() == Code::Unavailable || is_unanswered(&status);
             Err(if away { NoAnswer::Unreachable(reason) } else { NoAnswer::Failed(reason) })
         }
     }
