@@ -16,6 +16,7 @@ mod clients;
 mod components;
 mod concurrency;
 mod configuration;
+mod gate;
 mod grpc;
 mod hostile;
 mod http;

@@ -106,6 +106,14 @@ impl Sidecar {
         assert!(status.unwrap().success());
     }
 
+    /// Tells it to stop, and waits until it is not healthy any more.
+    pub(crate) async fn begin_to_stop(&self) {
+        self.signal("TERM");
+        while self.call("GET", "/v1.0/healthz", "").await.status == 204 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Waits for the process to end by itself; meanwhile the test's own connections go on.
     pub(crate) async fn wait(&mut self) -> ExitStatus {
         loop {

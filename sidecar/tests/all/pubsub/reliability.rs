@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dapr::dapr::proto::runtime::v1::{TopicEventRequest, TopicSubscription};
@@ -13,29 +13,12 @@ use super::app::{GrpcApp, Says};
 use super::servers::{over_jetstream, over_redis};
 use super::{BUS, beside, one, subscribing, until_subscribed};
 use crate::app::{App, Asked};
+use crate::gate::Gate;
 use crate::sidecar::Sidecar;
 use crate::wire::{self, At};
 
 /// The ids of events.
 type Ids = Arc<Mutex<BTreeSet<u32>>>;
-
-/// Something that is closed until it is opened.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
-
-impl Gate {
-    fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
-    }
-
-    /// Waits until it is open; the thread's other tasks go on on another.
-    fn pass(&self) {
-        tokio::task::block_in_place(|| {
-            drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |open| !*open).unwrap());
-        });
-    }
-}
 
 fn remembering(
     subscriptions: Value,
@@ -334,11 +317,8 @@ async fn what_is_with_the_app_is_settled_before_the_sidecar_stops() {
     until_subscribed(&sidecar, 1).await;
     sidecar.call("POST", "/v1.0/publish/bus/t", "first").await.is_empty();
     arrived.pass();
-    sidecar.signal("TERM");
     // Until it is settled the app may call the sidecar, which is not healthy any more.
-    while wire::call(&sidecar.http(), "GET", "/v1.0/healthz", &[], "").await.status == 204 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    sidecar.begin_to_stop().await;
     sidecar.call("POST", "/v1.0/publish/bus/t", "second").await.is_empty();
     gate.open();
     assert!(sidecar.wait().await.success());
@@ -346,6 +326,47 @@ async fn what_is_with_the_app_is_settled_before_the_sidecar_stops() {
     let _again = beside(&app, &components, 1).await;
     let asked = app.until_asked("/on/t", 2).await;
     assert_eq!(asked[1].json()["data"], "second", "the first was settled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_replaced_subscription_has_with_the_app_is_settled_before_the_sidecar_stops() {
+    let Some(server) = RedisServer::start_or_skip().unwrap() else { return };
+    let (gate, arrived) = (Gate::default(), Gate::default());
+    let (closed, here) = (gate.clone(), arrived.clone());
+    let app = App::start(move |asked| {
+        if asked.path == "/dapr/subscribe" {
+            return (http::StatusCode::NOT_FOUND, String::new());
+        }
+        here.open();
+        closed.pass();
+        (http::StatusCode::OK, String::new())
+    })
+    .await;
+    let arguments = ["--app-port", &app.port.to_string(), "--dapr-graceful-shutdown-seconds", "60"];
+    let mut sidecar = Sidecar::with(&over_redis(&server, &[]), &arguments);
+    let declare = async |route: &str| {
+        let said = format!(
+            "apiVersion: dapr.io/v1alpha1\nkind: Subscription\nmetadata:\n  name: s\nspec:\n  pubsubname: bus\n  \
+             topic: t\n  route: {route}\n"
+        );
+        std::fs::write(sidecar.folder().join("resources/subscription.yaml"), said).unwrap();
+        sidecar.signal("HUP");
+        while until_subscribed(&sidecar, 1).await[0]["rules"][0]["path"] != route {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    declare("/before").await;
+    sidecar.call("POST", "/v1.0/publish/bus/t", "x").await.is_empty();
+    arrived.pass();
+    declare("/after").await;
+    sidecar.begin_to_stop().await;
+    gate.open();
+    assert!(sidecar.wait().await.success());
+    let mut client = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let pending: (u64, redis::Value, redis::Value, redis::Value) =
+        redis::cmd("XPENDING").arg("t").arg("app").query(&mut client).unwrap();
+    assert_eq!(pending.0, 0, "it was settled");
+    assert_eq!(app.calls().len(), 1);
 }
 
 #[tokio::test]
