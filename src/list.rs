@@ -19,7 +19,7 @@ pub(crate) fn list() -> Result<Exit> {
     ] {
         say!("{heading}");
         for spec in lanes {
-            say!("  {:<24} {}", spec.lane.name, spec.lane.description);
+            say!("  {:<26} {}", spec.lane.name, spec.lane.description);
         }
     }
     say!("\nWorkloads");

@@ -40,6 +40,9 @@ pub struct Job {
     /// Whether the app asks for several keys in one call where its logic needs them together.
     #[serde(default)]
     pub bulk: bool,
+    /// Whether the app sends over one HTTP/1.1 connection without waiting for answers.
+    #[serde(default)]
+    pub pipelined: bool,
     /// The signed guest, for an app in WebAssembly.
     pub guest: Option<Guest>,
     /// What makes the guest run in our host; its own choice where it is not given.

@@ -43,6 +43,9 @@ pub struct LaneSpec {
     /// Whether the app asks for several keys in one call where its logic needs them together.
     #[serde(default)]
     pub bulk: bool,
+    /// Whether the app sends over one HTTP/1.1 connection without waiting for answers.
+    #[serde(default)]
+    pub pipelined: bool,
 }
 
 /// How a lane's sidecar runs, and with it the app's side of their connection.

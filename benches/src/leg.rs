@@ -169,6 +169,7 @@ impl Workshop {
             transport: lane.lane.transport.clone(),
             busy_poll: lane.sidecar.busy_poll,
             bulk: lane.bulk,
+            pipelined: lane.pipelined,
             guest: if lane.has_guest() { self.guests.get(&lane.guest).cloned() } else { None },
             compiler: lane.compiler.clone(),
             transcripts: transcripts.to_vec(),

@@ -19,7 +19,7 @@ use crate::binding::{Binding, Bound};
 use crate::{Answer, Counters, Result, counters};
 
 pub use allow::Rule;
-pub(crate) use hyper::tls;
+pub(crate) use hyper::{Connections, to_anybody};
 pub use hyper::{Hyper, Options};
 pub use resolve::{Resolve, System};
 

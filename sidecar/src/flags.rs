@@ -1,6 +1,6 @@
 //! The command line: daprd's own flags, and one of ours.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -289,7 +289,7 @@ impl Flags {
     /// Reads the command line and the environment; on a mistake, or when asked for help, prints and exits.
     #[must_use]
     pub fn from_environment() -> Self {
-        let matches = Self::command().get_matches();
+        let matches = Self::command().get_matches_from(std::env::args_os().map(with_two_dashes));
         let mut flags = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         flags.take_elder_names(&matches);
         flags.without_effect = outside(&matches);
@@ -315,6 +315,18 @@ impl Flags {
                 *place = elder.saturating_mul(1 << unit);
             }
         }
+    }
+}
+
+/// A flag of one dash, as Go's flags may have, as one of two: daprd takes both.
+fn with_two_dashes(argument: OsString) -> OsString {
+    match argument.as_encoded_bytes() {
+        [b'-', first, _, ..] if first.is_ascii_alphabetic() => {
+            let mut longer = OsString::from("-");
+            longer.push(argument);
+            longer
+        }
+        _ => argument,
     }
 }
 
@@ -418,6 +430,7 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> (Flags, Vec<String>) {
         let arguments = std::iter::once("pillion-sidecar").chain(arguments.iter().copied());
+        let arguments = arguments.map(|argument| with_two_dashes(argument.into()));
         let matches = Flags::command().try_get_matches_from(arguments).unwrap();
         (Flags::from_arg_matches(&matches).unwrap(), outside(&matches))
     }
@@ -484,6 +497,9 @@ mod tests {
         let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
         found.sort_by_key(|flag| without.iter().position(|known| known == flag));
         assert_eq!(found, without);
+        // Go's flags may have one dash.
+        let single: Vec<&str> = joined.iter().map(|text| text.strip_prefix('-').unwrap()).collect();
+        assert_eq!(format!("{:?}", parse(&single).0), format!("{flags:?}"));
 
         assert_eq!((flags.app_id.as_str(), flags.log_level.as_str()), ("orders", "debug"));
         assert_eq!((flags.dapr_http_port, flags.dapr_grpc_port, flags.metrics_port), (3501, 50002, 9091));

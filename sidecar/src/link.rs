@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -36,10 +36,18 @@ const LONGEST_HEAD: u32 = 256 << 10;
 pub(crate) struct Link {
     authority: Authority,
     tls: Option<TlsConnector>,
-    sender: ArcSwapOption<SendRequest<Body>>,
+    sender: Arc<Sender>,
     /// Held while connecting, so that many who want to send make one connection.
     connecting: Mutex<()>,
+    /// A place within a test, whose clock is not the system's: the other ends of connections go there.
+    #[cfg(test)]
+    within: Option<tokio::sync::mpsc::UnboundedSender<tokio::io::DuplexStream>>,
 }
+
+/// What sends on the connection, while there is one. As soon as it ends, nobody has it any more: a request that was handed over
+/// at that very moment lies in tokio's channel, where nobody takes it, for as long as there is a sender, and would be waited for
+/// without end.
+type Sender = ArcSwapOption<SendRequest<Body>>;
 
 /// Why something could not be sent, or got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +74,21 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 impl Link {
     pub(crate) fn new(authority: Authority, tls: Option<TlsConnector>) -> Self {
-        Self { authority, tls, sender: ArcSwapOption::empty(), connecting: Mutex::new(()) }
+        Self {
+            authority,
+            tls,
+            sender: Arc::default(),
+            connecting: Mutex::new(()),
+            #[cfg(test)]
+            within: None,
+        }
+    }
+
+    /// One to a place within a test. What is not taken waits, as connections to a process do that is stopped.
+    #[cfg(test)]
+    pub(crate) fn within(within: tokio::sync::mpsc::UnboundedSender<tokio::io::DuplexStream>) -> Self {
+        let link = Self::new(Authority::from_static("within:1"), None);
+        Self { within: Some(within), ..link }
     }
 
     pub(crate) fn authority(&self) -> &Authority {
@@ -112,13 +134,16 @@ impl Link {
                     }
                 },
             };
-            match SendRequest::clone(&sender).try_send_request(request).await {
+            let which = Arc::downgrade(&sender);
+            let answer = SendRequest::clone(&sender).try_send_request(request);
+            drop(sender);
+            match answer.await {
                 Ok(response) => return Ok(response),
                 Err(mut error) => {
                     let unsent = error.take_message();
                     let reason = innermost(error.error());
                     let Some(again) = unsent else { return Err(LinkError::Broken(reason)) };
-                    self.forget(&sender);
+                    forget(&self.sender, &which);
                     if fresh {
                         return Err(LinkError::Unsent { request: Box::new(again), reason });
                     }
@@ -145,18 +170,28 @@ impl Link {
             .await
             .map_err(|error| io::Error::other(innermost(&error)))?;
         let authority = self.authority.clone();
+        let sender = Arc::new(sender);
+        self.sender.store(Some(Arc::clone(&sender)));
+        let (known, which) = (Arc::downgrade(&self.sender), Arc::downgrade(&sender));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("a connection to {authority} ended: {error}");
             }
+            if let Some(known) = known.upgrade() {
+                forget(&known, &which);
+            }
         });
-        let sender = Arc::new(sender);
-        self.sender.store(Some(Arc::clone(&sender)));
         Ok(sender)
     }
 
     /// A connection to whichever address of the place answers.
     pub(crate) async fn dial(&self) -> io::Result<Box<dyn Wire>> {
+        #[cfg(test)]
+        if let Some(within) = &self.within {
+            let (here, there) = tokio::io::duplex(64 << 10);
+            within.send(there).map_err(io::Error::other)?;
+            return Ok(Box::new(here));
+        }
         let stream = TcpStream::connect(self.authority.as_str()).await?;
         stream.set_nodelay(true)?;
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
@@ -164,18 +199,19 @@ impl Link {
         let name = ServerName::try_from(host).map_err(io::Error::other)?.to_owned();
         Ok(Box::new(tls.connect(name, stream).await?))
     }
-
-    fn forget(&self, gone: &Arc<SendRequest<Body>>) {
-        let current = self.sender.load_full();
-        if current.is_some_and(|current| Arc::ptr_eq(&current, gone)) {
-            self.sender.store(None);
-        }
-    }
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("authority", &self.authority).finish_non_exhaustive()
+    }
+}
+
+/// Forgets what sends, unless it is another by now.
+fn forget(known: &Sender, gone: &Weak<SendRequest<Body>>) {
+    let current = known.load_full();
+    if current.is_some_and(|current| std::ptr::eq(Arc::as_ptr(&current), gone.as_ptr())) {
+        known.store(None);
     }
 }
 

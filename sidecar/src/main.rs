@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 
 fn start() -> anyhow::Result<()> {
     let flags = Flags::from_environment();
-    logging::start(&flags.log_level, flags.log_as_json).map_err(anyhow::Error::msg)?;
+    logging::start(&flags.log_level, flags.log_as_json, &flags.app_id).map_err(anyhow::Error::msg)?;
     raise_open_files();
     runtime(&flags).context("cannot start the executor")?.block_on(run(&flags))
 }

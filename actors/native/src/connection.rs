@@ -22,6 +22,10 @@ const MOST_CONNECTIONS: usize = 256;
 
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+pub(crate) trait Reading: AsyncRead + Send + Unpin {}
+impl<T: AsyncRead + Send + Unpin> Reading for T {}
+pub(crate) trait Writing: AsyncWrite + Send + Unpin {}
+impl<T: AsyncWrite + Send + Unpin> Writing for T {}
 type Driver = http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
 
 /// The connections to one address.
@@ -149,16 +153,32 @@ impl Connection {
 }
 
 pub(crate) async fn connect(address: &Address) -> io::Result<Box<dyn Stream>> {
-    match address {
+    Ok(match address {
+        Address::Tcp(address) => Box::new(tcp(address).await?),
+        Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
+    })
+}
+
+/// The same as halves that two tasks can use at the same time.
+pub(crate) async fn halves(address: &Address) -> io::Result<(Box<dyn Reading>, Box<dyn Writing>)> {
+    Ok(match address {
         Address::Tcp(address) => {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            // Delayed small segments would add 40 ms to what is measured; the kernel is asked whether they are off.
-            if !stream.nodelay()? {
-                return Err(io::Error::other("TCP_NODELAY does not stay set"));
-            }
-            Ok(Box::new(stream))
+            let (reading, writing) = tcp(address).await?.into_split();
+            (Box::new(reading), Box::new(writing))
         }
-        Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        Address::Unix(path) => {
+            let (reading, writing) = UnixStream::connect(path).await?.into_split();
+            (Box::new(reading), Box::new(writing))
+        }
+    })
+}
+
+async fn tcp(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    // Delayed small segments would add 40 ms to what is measured; the kernel is asked whether they are off.
+    if !stream.nodelay()? {
+        return Err(io::Error::other("TCP_NODELAY does not stay set"));
     }
+    Ok(stream)
 }

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use crate::Address;
 use crate::connection::Pool;
 use crate::multiplexed::Multiplexed;
+use crate::pipelined::Pipelined;
 use crate::state::{self, Condition, SaveError, State, Versioned};
 use crate::token::{API_TOKEN, ApiToken};
 
@@ -34,6 +35,7 @@ pub struct HttpSidecar {
 enum Connections {
     Pool(Pool),
     Multiplexed(Multiplexed),
+    Pipelined(Pipelined),
 }
 
 /// A bulk get.
@@ -85,6 +87,14 @@ impl HttpSidecar {
     pub fn new(address: Address, store: &str) -> Self {
         let host = host(&address);
         Self::over(Connections::Pool(Pool::new(address)), Some(host), path(store))
+    }
+
+    /// The same over HTTP/1.1 on one connection, opened when needed: requests are sent without waiting for the answers to
+    /// those before them. A connection that is lost fails the calls under way; a save among them may have been made.
+    #[must_use]
+    pub fn pipelined(address: Address, store: &str) -> Self {
+        let host = host(&address);
+        Self::over(Connections::Pipelined(Pipelined::new(address)), Some(host), path(store))
     }
 
     /// The same over HTTP/2 by prior knowledge: one connection for all calls, opened when needed.
@@ -150,17 +160,22 @@ impl HttpSidecar {
     }
 
     async fn call(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, CallError> {
-        let response = match &self.connections {
-            Connections::Pool(pool) => pool.call(request).await,
-            Connections::Multiplexed(connection) => connection.call(request).await,
-        };
-        response.map_err(|error| self.failed(&error))
+        match &self.connections {
+            Connections::Pool(pool) => pool.call(request).await.map_err(|error| self.failed(&error)),
+            Connections::Multiplexed(connection) => {
+                connection.call(request).await.map_err(|error| self.failed(&error))
+            }
+            Connections::Pipelined(connection) => {
+                connection.call(request).await.map_err(|error| self.failed(&error))
+            }
+        }
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> CallError {
         let address = match &self.connections {
             Connections::Pool(pool) => pool.address(),
             Connections::Multiplexed(connection) => &connection.address,
+            Connections::Pipelined(connection) => &connection.address,
         };
         CallError(format!("sidecar at {address}: {reason}; is it running?"))
     }

@@ -13,6 +13,7 @@ mod direct;
 mod grpc;
 mod http;
 mod multiplexed;
+mod pipelined;
 pub mod server;
 mod shared_memory;
 mod sidecar_key_value;

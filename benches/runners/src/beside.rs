@@ -93,6 +93,9 @@ impl Drop for Beside {
 
 impl Client {
     async fn open(job: &Job, store: &str) -> Result<Self, String> {
+        if job.pipelined && job.protocol.as_deref() != Some("http") {
+            return Err(format!("pipelining is of the protocol http, not of {:?}", job.protocol));
+        }
         if job.protocol.as_deref() == Some("shared-memory") {
             let name = job.sidecar.as_ref().and_then(|sidecar| sidecar.shared_memory.as_deref());
             let name = name.ok_or("the sidecar has no shared memory")?;
@@ -102,7 +105,10 @@ impl Client {
         let failed = |error: pillion_logic::CallError| error.to_string();
         let address = address(job)?;
         Ok(match job.protocol.as_deref() {
-            Some("http") => Self::Http(bulk(HttpSidecar::new(address, store), job, HttpSidecar::with_bulk)),
+            Some("http") => {
+                let open = if job.pipelined { HttpSidecar::pipelined } else { HttpSidecar::new };
+                Self::Http(bulk(open(address, store), job, HttpSidecar::with_bulk))
+            }
             Some("http2") => {
                 Self::Http(bulk(HttpSidecar::http2(address, store), job, HttpSidecar::with_bulk))
             }

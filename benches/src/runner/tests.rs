@@ -134,6 +134,7 @@ fn outcome(fault: Fault, workload: &str, load: Load) -> Outcome {
         transport: None,
         busy_poll: false,
         bulk: false,
+        pipelined: false,
         guest: None,
         compiler: None,
         transcripts: Vec::new(),

@@ -90,6 +90,14 @@ fn lanes_are_run_as_they_say() {
     }
     let (bulk, busy) = (lane("sidecar-grpc-uds-bulk"), lane("sidecar-grpc-uds-busy"));
     assert!(of_lane(&cells(false), bulk).iter().all(|cell| cell.workload == "order") && bulk.bulk);
+    for transport in ["tcp", "uds"] {
+        let one = lane(&format!("sidecar-http-{transport}-pipelined"));
+        assert!(one.pipelined && one.lane.transport.as_deref() == Some(transport), "{transport}");
+    }
+    for spec in lanes.iter().filter(|spec| spec.pipelined) {
+        assert_eq!(spec.lane.protocol.as_deref(), Some("http"), "{}", spec.lane.name);
+        assert_eq!(spec.lane.form.as_deref(), Some("pipelined"), "{}", spec.lane.name);
+    }
     // On one core the one that polls would keep the other from answering.
     let placements: BTreeSet<Placement> =
         of_lane(&cells(false), busy).iter().map(|cell| cell.placement).collect();

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 /// Connects. A name is resolved once for each connection, and what was found is both checked and connected to, so that a
 /// name that means something else a moment later leads nowhere else.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub(crate) struct Connector {
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) allow_private: bool,
     pub(super) timeout: Duration,

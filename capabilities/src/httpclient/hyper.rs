@@ -61,12 +61,15 @@ pub struct Hyper {
 }
 
 struct Inner {
-    client: legacy::Client<HttpsConnector<Connector>, Full<Bytes>>,
+    client: Connections,
     allow: Vec<Rule>,
     timeout: Duration,
     response_body: usize,
     redirects: usize,
 }
+
+/// Connections of a client. One type for all of this crate: each costs a tenth of a megabyte of code.
+pub(crate) type Connections = legacy::Client<HttpsConnector<Connector>, Full<Bytes>>;
 
 /// How many idle connections are kept of each server, and how long.
 const IDLE: usize = 32;
@@ -119,19 +122,7 @@ impl Hyper {
             allow, allow_private, connect_timeout, timeout, response_body, redirects, http2, ..
         } = options;
         let connector = Connector { resolver: options.resolver, allow_private, timeout: connect_timeout };
-        let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        let connector = if http2 {
-            builder.enable_http2().wrap_connector(connector)
-        } else {
-            builder.enable_all_versions().wrap_connector(connector)
-        };
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIME)
-            .pool_max_idle_per_host(IDLE)
-            .http2_only(http2)
-            .build(connector);
+        let client = connections(connector, tls, http2);
         let inner = Inner { client, allow, timeout, response_body, redirects };
         Ok(Self { counters: Counters::default(), runtime, inner: Arc::new(inner) })
     }
@@ -243,8 +234,30 @@ impl Inner {
 
 // === free functions ===
 
+/// The connections to any who speaks HTTP, the wholly trusted collector of traces among them.
+pub(crate) fn to_anybody(timeout: Duration) -> Result<Connections> {
+    let connector = Connector { resolver: Arc::new(System), allow_private: true, timeout };
+    Ok(connections(connector, tls(&[])?, false))
+}
+
+fn connections(connector: Connector, tls: ClientConfig, http2: bool) -> Connections {
+    let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+    let connector = if http2 {
+        builder.enable_http2().wrap_connector(connector)
+    } else {
+        builder.enable_all_versions().wrap_connector(connector)
+    };
+    legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIME)
+        .pool_max_idle_per_host(IDLE)
+        .http2_only(http2)
+        .build(connector)
+}
+
 /// What is trusted: this machine's authorities, and these, in PEM.
-pub(crate) fn tls(authorities: &[u8]) -> Result<ClientConfig> {
+fn tls(authorities: &[u8]) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {

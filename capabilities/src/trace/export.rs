@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::Uri;
-use hyper_rustls::HttpsConnectorBuilder;
-use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
 use opentelemetry_otlp::{SpanExporter as Otlp, WithExportConfig, WithHttpConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
@@ -60,16 +58,10 @@ pub(super) fn exporter(export: &Export) -> Result<(Exporter, Background)> {
             builder.with_endpoint(endpoint.to_string()).with_timeout(export.timeout).build()
         }
         Protocol::Http => {
-            let tls = crate::httpclient::tls(&[])?;
-            let connector = HttpsConnectorBuilder::new()
-                .with_tls_config(tls)
-                .https_or_http()
-                .enable_all_versions()
-                .build();
-            let inner = HyperClient::new(connector, export.timeout, None);
+            let client = Client::new(export.timeout, Arc::clone(&reason))?;
             Otlp::builder()
                 .with_http()
-                .with_http_client(Client { inner, reason: Arc::clone(&reason) })
+                .with_http_client(client)
                 .with_endpoint(endpoint.to_string())
                 .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
                 .with_timeout(export.timeout)

@@ -8,13 +8,14 @@ use http::HeaderValue;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
+
+use super::counted::Counted;
 
 /// A client of the app's callbacks.
-pub(crate) type Callbacks = AppCallbackClient<InterceptedService<Channel, Token>>;
+pub(crate) type Callbacks = AppCallbackClient<InterceptedService<Counted, Token>>;
 
 /// A client of the app's callbacks of an older time.
-pub(crate) type AlphaCallbacks = AppCallbackAlphaClient<InterceptedService<Channel, Token>>;
+pub(crate) type AlphaCallbacks = AppCallbackAlphaClient<InterceptedService<Counted, Token>>;
 
 /// Shows the app its token.
 #[derive(Clone)]
@@ -29,11 +30,11 @@ impl Interceptor for Token {
     }
 }
 
-pub(super) fn client(channel: Channel, token: Option<&HeaderValue>) -> Callbacks {
+pub(super) fn client(channel: Counted, token: Option<&HeaderValue>) -> Callbacks {
     AppCallbackClient::with_interceptor(channel, Token::new(token))
 }
 
-pub(super) fn alpha_client(channel: Channel, token: Option<&HeaderValue>) -> AlphaCallbacks {
+pub(super) fn alpha_client(channel: Counted, token: Option<&HeaderValue>) -> AlphaCallbacks {
     AppCallbackAlphaClient::with_interceptor(channel, Token::new(token))
 }
 

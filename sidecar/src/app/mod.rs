@@ -2,13 +2,14 @@
 
 mod attach;
 mod callbacks;
+mod counted;
 mod health;
 mod protocol;
 mod tls;
 mod turns;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::uri::Authority;
 use http::{HeaderValue, Request, Response, Uri};
@@ -16,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
 pub(crate) use attach::attach;
 pub(crate) use callbacks::{AlphaCallbacks, Callbacks, is_unanswered};
@@ -27,8 +28,10 @@ pub(crate) use turns::{Answer, Turn};
 use crate::Flags;
 use crate::body::Body;
 use crate::link::{Link, LinkError};
+use crate::metrics::Metrics;
 use crate::pool::{Pool, Received, Terms};
 use crate::sidecar::API_TOKEN;
+use counted::Counted;
 use turns::Turns;
 
 /// The app: where it listens, what it speaks, and how much it wants at a time.
@@ -47,7 +50,8 @@ pub(crate) struct App {
     pool: Pool,
     /// HTTP/2, for one that speaks it without being asked.
     link: Arc<Link>,
-    grpc: Channel,
+    grpc: Counted,
+    metrics: Option<Arc<Metrics>>,
     open: watch::Sender<bool>,
 }
 
@@ -99,7 +103,7 @@ impl App {
     ///
     /// # Errors
     /// An address that is none.
-    pub(crate) fn new(flags: &Flags) -> Result<Option<Self>, AppAddressError> {
+    pub(crate) fn new(flags: &Flags, metrics: Option<Arc<Metrics>>) -> Result<Option<Self>, AppAddressError> {
         if flags.app_port == 0 {
             return Ok(None);
         }
@@ -133,7 +137,8 @@ impl App {
             health: Health::new(flags),
             pool: Pool::new(Arc::clone(&link), TERMS),
             link,
-            grpc,
+            grpc: Counted::new(grpc, metrics.clone()),
+            metrics,
             open: watch::Sender::new(false),
         }))
     }
@@ -203,6 +208,19 @@ impl App {
         if let Some(token) = &self.token {
             request.headers_mut().insert(API_TOKEN, token.clone());
         }
+        let Some(metrics) = &self.metrics else { return self.sent(request).await };
+        // Over gRPC these are calls of the app's own methods.
+        let method = (!self.protocol.is_grpc()).then(|| request.method().clone());
+        let begun = Instant::now();
+        let response = self.sent(request).await?;
+        match method {
+            Some(method) => metrics.clients.count_http(&method, response.status(), begun.elapsed()),
+            None => metrics.clients.count_grpc("", counted::code(&response), begun.elapsed()),
+        }
+        Ok(response)
+    }
+
+    async fn sent(&self, request: Request<Body>) -> Result<Response<Received>, AppError> {
         let sent = match self.protocol {
             Protocol::Http | Protocol::Https => self.pool.send(request).await,
             Protocol::H2c | Protocol::Grpc | Protocol::Grpcs => {

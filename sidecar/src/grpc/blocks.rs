@@ -18,7 +18,7 @@ use tonic::body::Body;
 use tonic::server::Grpc;
 use tonic_prost::ProstCodec;
 
-use super::{status, unary, unimplemented};
+use super::{Reading, status, unary, unimplemented};
 use crate::component::Components;
 use crate::lock::{self, TryLock};
 use crate::{ApiError, Sidecar, bindings, configuration, secrets};
@@ -95,7 +95,9 @@ async fn subscribe_configuration(
     components: &Arc<Components>,
     request: Request<Incoming>,
 ) -> Response<Body> {
+    let reading = Reading::default();
     let service = tower::service_fn(|request: tonic::Request<proto::SubscribeConfigurationRequest>| {
+        reading.done();
         let (sidecar, components) = (Arc::clone(sidecar), Arc::clone(components));
         async move {
             let request = request.into_inner();
@@ -125,10 +127,11 @@ async fn subscribe_configuration(
             Ok::<_, tonic::Status>(tonic::Response::new(all))
         }
     });
-    Grpc::new(ProstCodec::default())
+    let response = Grpc::new(ProstCodec::default())
         .max_decoding_message_size(sidecar.max_body_size)
         .server_streaming(service, request)
-        .await
+        .await;
+    reading.answer(sidecar.max_body_size, response)
 }
 
 async fn unsubscribe_configuration(

@@ -10,7 +10,7 @@ use tonic::body::Body;
 use tonic::server::Grpc;
 use tonic_prost::ProstCodec;
 
-use super::unimplemented;
+use super::{Reading, unimplemented};
 use crate::{Sidecar, invoke};
 
 /// What is not the API's own is passed on to the app that it names, of whatever kind the call is.
@@ -26,7 +26,9 @@ pub(super) async fn proxy(sidecar: &Arc<Sidecar>, request: Request<Incoming>) ->
 
 /// `InvokeService`, which Dapr itself calls deprecated.
 pub(super) async fn service(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<Body> {
+    let reading = Reading::default();
     let service = tower::service_fn(|request: tonic::Request<InvokeServiceRequest>| {
+        reading.done();
         let sidecar = Arc::clone(sidecar);
         async move {
             let (metadata, _, message) = request.into_parts();
@@ -37,5 +39,5 @@ pub(super) async fn service(sidecar: &Arc<Sidecar>, request: Request<Incoming>) 
         .max_decoding_message_size(sidecar.max_body_size)
         .unary(service, request)
         .await;
-    super::longer_than_allowed(sidecar, response)
+    reading.answer(sidecar.max_body_size, response)
 }

@@ -5,6 +5,7 @@
 
 mod blocks;
 mod invoke;
+mod longest;
 mod message;
 mod pubsub;
 pub(crate) mod state;
@@ -26,6 +27,7 @@ use tonic::body::Body;
 use tonic::server::Grpc;
 use tonic_prost::ProstCodec;
 
+pub(crate) use longest::{Reading, unread};
 pub use message::GetStateResponse;
 pub use state::get_state_response;
 pub(crate) use state::into_save;
@@ -65,7 +67,7 @@ async fn logged(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<
     let response = dispatch(sidecar, request).await;
     let took = start.elapsed();
     let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("0");
-    tracing::info!(method, code, ?took, "gRPC API called");
+    tracing::info!(method, code, ?took, "gRPC API Called");
     response
 }
 
@@ -145,7 +147,9 @@ where
     R: prost::Message + 'static,
     F: Future<Output = Result<R, ApiError>>,
 {
+    let reading = Reading::default();
     let service = tower::service_fn(|request: tonic::Request<M>| {
+        reading.done();
         let answer = method(request.into_inner());
         async move {
             answer.await.map(tonic::Response::new).map_err(|error| {
@@ -158,16 +162,7 @@ where
         .max_decoding_message_size(sidecar.max_body_size)
         .unary(service, request)
         .await;
-    longer_than_allowed(sidecar, response)
-}
-
-/// An answer, with Dapr's code where the message was too long.
-fn longer_than_allowed(sidecar: &Sidecar, response: Response<Body>) -> Response<Body> {
-    // Of all answers only tonic's own refusal of a long message has this code; Dapr, as Go, gives another.
-    if response.headers().get(tonic::Status::GRPC_STATUS).is_some_and(|code| code == "11") {
-        return too_large(sidecar.max_body_size);
-    }
-    response
+    reading.answer(sidecar.max_body_size, response)
 }
 
 /// The answer to a request without the right token.
@@ -209,11 +204,4 @@ fn unimplemented(request: &Request<Incoming>) -> Response<Body> {
         None => format!("{path:?} is not the path of a method"),
     };
     tonic::Status::unimplemented(message).into_http()
-}
-
-fn too_large(limit: usize) -> Response<Body> {
-    tonic::Status::resource_exhausted(format!(
-        "received message larger than max: the limit is {limit} bytes; --max-body-size raises it"
-    ))
-    .into_http()
 }

@@ -12,6 +12,7 @@ use tonic::body::Body;
 use tonic::server::Grpc;
 use tonic_prost::ProstCodec;
 
+use super::unread;
 use crate::component::Components;
 use crate::pubsub::{self, Entry, StreamRequest, StreamResponse, Trace};
 use crate::{ApiError, Sidecar};
@@ -57,12 +58,14 @@ pub(super) async fn publish_bulk(
 
 /// A stream of events to the client, and of what became of them from it.
 pub(super) async fn subscribe(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<Body> {
+    let limit = sidecar.max_body_size;
     let service = tower::service_fn(|request: tonic::Request<tonic::Streaming<StreamRequest>>| {
         let begun = pubsub::stream(Arc::clone(sidecar), request.into_inner());
-        async move { begun.await.map(tonic::Response::new) }
+        // Of all that keeps a stream from beginning, only its first message can be too long.
+        async move { begun.await.map(tonic::Response::new).map_err(|status| unread(limit, status)) }
     });
     Grpc::new(ProstCodec::<StreamResponse, StreamRequest>::default())
-        .max_decoding_message_size(sidecar.max_body_size)
+        .max_decoding_message_size(limit)
         .streaming(service, request)
         .await
 }

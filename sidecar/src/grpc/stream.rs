@@ -40,7 +40,7 @@ fn replies(
             async move {
                 match call {
                     Ok(call) => Ok(calls::answer(&sidecar, call).await),
-                    Err(status) => Err(status),
+                    Err(status) => Err(super::unread(sidecar.max_body_size, status)),
                 }
             }
         })

@@ -1,9 +1,10 @@
 //! Metadata and shutdown over gRPC.
 
+use dapr::dapr::proto::runtime::v1::actor_runtime::ActorRuntimeStatus;
 use dapr::dapr::proto::runtime::v1::{
-    AppConnectionHealthProperties, AppConnectionProperties, GetMetadataRequest, GetMetadataResponse,
-    PubsubSubscription, PubsubSubscriptionRule, PubsubSubscriptionRules, PubsubSubscriptionType,
-    RegisteredComponents, SetMetadataRequest, ShutdownRequest,
+    ActorRuntime, AppConnectionHealthProperties, AppConnectionProperties, GetMetadataRequest,
+    GetMetadataResponse, PubsubSubscription, PubsubSubscriptionRule, PubsubSubscriptionRules,
+    PubsubSubscriptionType, RegisteredComponents, SetMetadataRequest, ShutdownRequest,
 };
 
 use crate::app::go_duration;
@@ -29,6 +30,11 @@ pub(super) async fn metadata(
         extended_metadata: sidecar.extended().into_iter().collect(),
         runtime_version: RUNTIME_VERSION.to_owned(),
         app_connection_properties: app_properties(sidecar),
+        // There are none, and a client need not wait for them.
+        actor_runtime: Some(ActorRuntime {
+            runtime_status: ActorRuntimeStatus::Disabled.into(),
+            ..ActorRuntime::default()
+        }),
         ..GetMetadataResponse::default()
     })
 }

@@ -103,7 +103,7 @@ async fn logged(sidecar: &Arc<Sidecar>, offer: Offer, request: Request<Incoming>
     let start = std::time::Instant::now();
     let response = dispatch(sidecar, offer, request).await;
     let took = start.elapsed();
-    tracing::info!(%method, path, code = response.status().as_u16(), ?took, "HTTP API called");
+    tracing::info!(%method, path, code = response.status().as_u16(), ?took, "HTTP API Called");
     response
 }
 

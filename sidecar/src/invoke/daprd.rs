@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dapr::dapr::proto::common::v1::{InvokeRequest, InvokeResponse, StreamPayload};
 use futures_util::stream::{self, Stream, StreamExt as _};
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use tonic::server::Grpc;
@@ -20,9 +20,11 @@ use super::message::{
     InternalInvokeResponseStream, to_fields, to_headers,
 };
 use super::whole::{self, Answered};
-use super::{Refused, headers, local};
+use super::{Refused, headers, local, measured};
 use crate::Sidecar;
 use crate::body::{Body, streamed};
+use crate::grpc::{Reading, unread};
+use crate::metrics::Outcome;
 
 /// The path of every method up to its name.
 pub(super) const SERVICE: &str = "/dapr.proto.internals.v1.ServiceInvocation/";
@@ -37,19 +39,23 @@ pub(super) async fn answer(
     method: &str,
     request: Request<Incoming>,
 ) -> Response<Body> {
+    let limit = sidecar.max_body_size;
     let response = match method {
         "CallLocal" => {
+            let reading = Reading::default();
             let service = tower::service_fn(|request: tonic::Request<InternalInvokeRequest>| {
+                reading.done();
                 let sidecar = Arc::clone(sidecar);
                 async move {
                     let answered = call(&sidecar, request.into_inner()).await;
                     answered.map(tonic::Response::new).map_err(Refused::into_status)
                 }
             });
-            Grpc::new(ProstCodec::<InternalInvokeResponse, InternalInvokeRequest>::default())
-                .max_decoding_message_size(sidecar.max_body_size)
+            let response = Grpc::new(ProstCodec::<InternalInvokeResponse, InternalInvokeRequest>::default())
+                .max_decoding_message_size(limit)
                 .unary(service, request)
-                .await
+                .await;
+            reading.answer(limit, response)
         }
         "CallLocalStream" => {
             let service =
@@ -61,7 +67,7 @@ pub(super) async fn answer(
                     }
                 });
             Grpc::new(ProstCodec::<InternalInvokeResponseStream, InternalInvokeRequestStream>::default())
-                .max_decoding_message_size(sidecar.max_body_size)
+                .max_decoding_message_size(limit)
                 .streaming(service, request)
                 .await
         }
@@ -78,8 +84,13 @@ async fn call(
     sidecar: &Arc<Sidecar>,
     request: InternalInvokeRequest,
 ) -> Result<InternalInvokeResponse, Refused> {
-    let (message, metadata) = admitted(sidecar, request)?;
-    let answered = wrapped(whole::local(sidecar, message, metadata).await)?;
+    let caller = caller(&request);
+    let call = async {
+        let (message, metadata) = admitted(sidecar, request)?;
+        wrapped(whole::local(sidecar, message, metadata).await)
+    };
+    let outcome = |answered: &Answered| Outcome::of_number(answered.status.code);
+    let answered = measured::received(sidecar, caller, false, outcome, call).await?;
     Ok(InternalInvokeResponse {
         status: Some(answered.status),
         headers: to_fields(&answered.headers),
@@ -93,23 +104,41 @@ async fn call_stream(
     sidecar: &Arc<Sidecar>,
     mut parts: Streaming<InternalInvokeRequestStream>,
 ) -> Result<Parts, Refused> {
-    let broken = |status: &Status| Refused::new(status.code(), status.message());
-    let first = parts.message().await.map_err(|status| broken(&status))?.unwrap_or_default();
+    let limit = sidecar.max_body_size;
+    let broken = |status| {
+        let status = unread(limit, status);
+        Refused::new(status.code(), status.message())
+    };
+    let first = parts.message().await.map_err(broken)?.unwrap_or_default();
     let missing = || {
         Refused::new(
             Code::InvalidArgument,
             "request does not contain the required fields in the leading chunk",
         )
     };
-    let (message, metadata) = admitted(sidecar, first.request.ok_or_else(missing)?)?;
+    let request = first.request.ok_or_else(missing)?;
+    let caller = caller(&request);
+    let outcome = |(status, _): &(i32, Parts)| Outcome::of_number(*status);
+    let call = answer_stream(sidecar, request, in_order(first.payload, parts, limit));
+    let (_, answer) = measured::received(sidecar, caller, false, outcome, call).await?;
+    Ok(answer)
+}
+
+/// What the app answers to a body that comes in parts, with its status.
+async fn answer_stream(
+    sidecar: &Arc<Sidecar>,
+    request: InternalInvokeRequest,
+    body: Body,
+) -> Result<(i32, Parts), Refused> {
+    let (message, metadata) = admitted(sidecar, request)?;
     if local::app(sidecar)?.protocol.is_grpc() {
         // The callback takes a whole message.
-        let body = in_order(first.payload, parts);
         let data = super::oninvoke::read(body, sidecar.max_body_size).await?;
         let data = prost_types::Any { type_url: String::new(), value: data.into() };
         let message = InvokeRequest { data: Some(data), ..message };
         let Answered { status, headers, trailers, message } =
             wrapped(whole::local(sidecar, message, metadata).await)?;
+        let code = status.code;
         let InvokeResponse { data, content_type } = message;
         let response = InternalInvokeResponse {
             status: Some(status),
@@ -120,9 +149,9 @@ async fn call_stream(
         let data = data.unwrap_or_default().value;
         let payload = StreamPayload { data, seq: 0 };
         let part = InternalInvokeResponseStream { response: Some(response), payload: Some(payload) };
-        return Ok(stream::iter([Ok(part)]).boxed());
+        return Ok((code, stream::iter([Ok(part)]).boxed()));
     }
-    let request = whole::request(&message, metadata, in_order(first.payload, parts))?;
+    let request = whole::request(&message, metadata, body)?;
     let (head, body) = wrapped(local::http(sidecar, request).await)?.into_parts();
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let response = InternalInvokeResponse {
@@ -153,16 +182,20 @@ async fn call_stream(
             }
         }
     });
-    Ok(stream::iter([Ok(first)]).chain(rest).boxed())
+    Ok((i32::from(head.status.as_u16()), stream::iter([Ok(first)]).chain(rest).boxed()))
 }
 
 /// The body that comes in parts, in their order.
-fn in_order(first: Option<StreamPayload>, parts: Streaming<InternalInvokeRequestStream>) -> Body {
+fn in_order(
+    first: Option<StreamPayload>,
+    parts: Streaming<InternalInvokeRequestStream>,
+    limit: usize,
+) -> Body {
     let first = stream::iter(first.map(Ok));
-    let rest = parts.filter_map(|part| async move {
+    let rest = parts.filter_map(move |part| async move {
         match part {
             Ok(part) => part.payload.map(Ok),
-            Err(status) => Some(Err(status)),
+            Err(status) => Some(Err(unread(limit, status))),
         }
     });
     let mut expected = 0;
@@ -178,6 +211,12 @@ fn in_order(first: Option<StreamPayload>, parts: Streaming<InternalInvokeRequest
         Ok(Frame::data(Bytes::from(payload.data)))
     });
     streamed(StreamBody::new(frames))
+}
+
+/// Who calls, as the caller's sidecar says.
+fn caller(request: &InternalInvokeRequest) -> Option<HeaderValue> {
+    let value = request.metadata.get(headers::CALLER.as_str())?.values.first()?;
+    HeaderValue::try_from(value).ok()
 }
 
 /// A call's message and metadata, if whoever calls may.

@@ -10,7 +10,7 @@ use pillion_capabilities::trace::{
 use tonic::Code;
 
 use super::access::{Asked, Verb};
-use super::{Refused, daprd, grpc_target, headers, local};
+use super::{Refused, daprd, grpc_target, headers, local, measured};
 use crate::Sidecar;
 use crate::body::{Body, streamed};
 
@@ -38,7 +38,9 @@ async fn traced(tracing: &Tracing, sidecar: &Arc<Sidecar>, request: Request<Inco
 
 async fn dispatch(sidecar: &Arc<Sidecar>, mut request: Request<Incoming>) -> Response<Body> {
     if request.headers_mut().remove(headers::CALL).is_some() {
-        return match http(sidecar, request).await {
+        let caller = measured::caller(request.headers());
+        let call = http(sidecar, request);
+        return match measured::received(sidecar, caller, false, measured::of_http, call).await {
             Ok(response) => response,
             Err(refused) => refused.into_response(),
         };
@@ -55,7 +57,10 @@ async fn dispatch(sidecar: &Arc<Sidecar>, mut request: Request<Incoming>) -> Res
     if let Some(method) = request.uri().path().strip_prefix(daprd::SERVICE).map(str::to_owned) {
         return daprd::answer(sidecar, &method, request).await;
     }
-    match grpc(sidecar, request).await {
+    let caller = measured::caller(request.headers());
+    let streaming = measured::is_streaming(request.headers());
+    let call = grpc(sidecar, request);
+    match measured::received(sidecar, caller, streaming, measured::of_grpc, call).await {
         Ok(response) => response,
         Err(refused) => refused.into_status().into_http::<tonic::body::Body>().map(streamed),
     }

@@ -6,6 +6,8 @@ use dapr::dapr::proto::common::v1::{InvokeRequest, InvokeResponse, StreamPayload
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost_types::Any;
 
+use super::binary;
+
 /// Fields by name, each with its values.
 pub(super) type Fields = HashMap<String, ListStringValue>;
 
@@ -74,8 +76,12 @@ pub(super) struct InternalInvokeResponseStream {
 pub(super) fn to_fields(headers: &HeaderMap) -> Fields {
     let mut fields = Fields::with_capacity(headers.keys_len());
     for (name, value) in headers {
-        if let Ok(value) = value.to_str() {
-            fields.entry(name.to_string()).or_default().values.push(value.to_owned());
+        let Ok(value) = value.to_str() else { continue };
+        let values = &mut fields.entry(name.to_string()).or_default().values;
+        if name.as_str().ends_with(binary::SUFFIX) {
+            values.extend(binary::values(value));
+        } else {
+            values.push(value.to_owned());
         }
     }
     fields
@@ -86,7 +92,9 @@ pub(super) fn to_headers(fields: &Fields) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(fields.len());
     for (name, list) in fields {
         let Ok(name) = HeaderName::try_from(name) else { continue };
-        for value in list.values.iter().filter_map(|value| HeaderValue::try_from(value).ok()) {
+        let binary = name.as_str().ends_with(binary::SUFFIX);
+        let values = list.values.iter().filter(|value| !binary || binary::values(value).next().is_some());
+        for value in values.filter_map(|value| HeaderValue::try_from(value).ok()) {
             if headers.try_append(name.clone(), value).is_err() {
                 break;
             }

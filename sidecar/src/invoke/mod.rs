@@ -12,12 +12,15 @@
 
 mod access;
 mod address;
+mod binary;
 mod daprd;
+mod dns;
 mod endpoint;
 mod external;
 mod headers;
 mod internal;
 mod local;
+mod measured;
 mod message;
 mod names;
 mod oninvoke;
@@ -30,11 +33,13 @@ mod target;
 mod whole;
 
 pub(crate) use access::{Access, AccessSpec};
+pub(crate) use dns::Dns;
 pub(crate) use endpoint::read as read_endpoints;
 pub(crate) use internal::answer as answer_internal;
-pub(crate) use names::{Dns, Names};
+pub(crate) use names::Names;
 pub(crate) use refused::Refused;
 pub(crate) use service::invoke as invoke_service;
+pub(crate) use spans::{inject, inject_binary};
 pub(crate) use target::{Target, cleaned};
 
 use std::sync::Arc;
@@ -163,7 +168,10 @@ async fn once_http(
             introduce_own(sidecar, &mut request);
             local::http(sidecar, request).await
         }
-        Way::Remote(address, place) => remote::http(sidecar, address, place, request).await,
+        Way::Remote(address, place) => {
+            let call = remote::http(sidecar, address, place, request);
+            measured::sent(sidecar, &address.id, false, measured::of_http, call).await
+        }
         Way::External(server) => sidecar.invoker.external.send(server, request).await,
     }
 }
@@ -199,7 +207,11 @@ async fn once_grpc(
             introduce_own(sidecar, &mut request);
             local::grpc(sidecar, request).await
         }
-        Way::Remote(address, place) => remote::grpc(sidecar, address, place, request).await,
+        Way::Remote(address, place) => {
+            let streaming = measured::is_streaming(request.headers());
+            let call = remote::grpc(sidecar, address, place, request);
+            measured::sent(sidecar, &address.id, streaming, measured::of_grpc, call).await
+        }
         Way::External(_) => Err(Refused::new(
             tonic::Code::InvalidArgument,
             "gRPC is passed on to apps, by their ids; call a server that is none directly",

@@ -1,8 +1,8 @@
 //! Where the sidecars of other apps are.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::uri::Authority;
@@ -11,6 +11,7 @@ use hyper::body::Body as _;
 use tonic::Code;
 
 use super::address::AppAddress;
+use super::dns::Dns;
 use super::{Refused, headers};
 use crate::body::Body;
 use crate::link::{Link, LinkError};
@@ -24,26 +25,8 @@ pub(crate) struct Names {
     dns: Option<Dns>,
 }
 
-/// Names of hosts that are made of an app's id.
-#[derive(Debug)]
-pub(crate) struct Dns {
-    /// With `{{.ID}}`, `{{.Namespace}}` and `{{.Port}}`.
-    template: String,
-    port: u16,
-    found: Mutex<HashMap<AppKey, Arc<Found>>>,
-}
-
-type AppKey = (String, String);
-
-/// What a name stood for, and when that was asked.
-#[derive(Debug)]
-struct Found {
-    at: Instant,
-    place: Arc<Place>,
-}
-
 /// The sidecars of one app: each call goes to another of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Place {
     seats: Vec<Seat>,
     next: AtomicUsize,
@@ -58,10 +41,6 @@ struct Seat {
     down_until: AtomicU64,
 }
 
-/// A name of a host stands for the same addresses for so long.
-const FRESH: Duration = Duration::from_secs(5);
-/// More names than these are not remembered: ids are the callers' choice.
-const NAMES: usize = 1_024;
 /// A sidecar that cannot be connected to is passed over for so long, if there are others.
 const DOWN: Duration = Duration::from_secs(2);
 /// Requests and their answers go by HTTP/1.1 on so many connections to one sidecar. More at a time than these, those of unknown
@@ -122,71 +101,17 @@ impl Names {
     }
 }
 
-// === impl Dns ===
-
-impl Dns {
-    /// Dapr's own names, as Kubernetes has them.
-    pub(crate) const TEMPLATE: &str = "{{.ID}}-dapr.{{.Namespace}}.svc.cluster.local:{{.Port}}";
-
-    pub(crate) fn new(template: String, port: u16) -> Self {
-        Self { template, port, found: Mutex::default() }
-    }
-
-    /// The name and port for an app.
-    pub(crate) fn name(&self, id: &str, namespace: &str) -> String {
-        self.template
-            .replace("{{.ID}}", id)
-            .replace("{{.Namespace}}", namespace)
-            .replace("{{.Port}}", &self.port.to_string())
-    }
-
-    async fn find(&self, app: &AppAddress) -> Result<Arc<Place>, Refused> {
-        let key = (app.id.clone(), app.namespace.clone());
-        let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(found) = known.as_ref().filter(|found| found.at.elapsed() < FRESH) {
-            return Ok(Arc::clone(&found.place));
-        }
-        let name = self.name(&app.id, &app.namespace);
-        let failed = |reason: String| {
-            Refused::new(Code::Internal, format!("failed to resolve address for '{name}': {reason}"))
-        };
-        let addresses = match tokio::net::lookup_host(&name).await {
-            Ok(addresses) => addresses,
-            // What it stood for may still do.
-            Err(error) => match known {
-                Some(found) => return Ok(Arc::clone(&found.place)),
-                None => return Err(failed(error.to_string())),
-            },
-        };
-        let mut authorities: Vec<Authority> =
-            addresses.filter_map(|address| address.to_string().parse().ok()).collect();
-        authorities.sort_by(|left, right| left.as_str().cmp(right.as_str()));
-        authorities.dedup();
-        if authorities.is_empty() {
-            return Err(failed("it has no address".to_owned()));
-        }
-        // The same addresses keep their connections.
-        let same = known
-            .map(|found| Arc::clone(&found.place))
-            .filter(|place| place.seats.iter().map(|seat| seat.link.authority()).eq(authorities.iter()));
-        let place = same.unwrap_or_else(|| {
-            let seats = authorities.into_iter().map(Seat::new).collect();
-            Arc::new(Place { seats, next: AtomicUsize::new(0) })
-        });
-        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= NAMES && !all.contains_key(&key) {
-            all.retain(|_, found| found.at.elapsed() < FRESH);
-        }
-        if all.len() < NAMES || all.contains_key(&key) {
-            all.insert(key, Arc::new(Found { at: Instant::now(), place: Arc::clone(&place) }));
-        }
-        Ok(place)
-    }
-}
-
 // === impl Place ===
 
 impl Place {
+    pub(super) fn new(authorities: Vec<Authority>) -> Self {
+        Self { seats: authorities.into_iter().map(Seat::new).collect(), next: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn authorities(&self) -> impl Iterator<Item = &Authority> {
+        self.seats.iter().map(|seat| seat.link.authority())
+    }
+
     /// Sends a request to one of the sidecars; to another where one cannot be connected to.
     pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Received>, LinkError> {
         let count = self.seats.len();
@@ -216,12 +141,6 @@ impl Place {
             }
         }
         Err(LinkError::Unsent { request: Box::new(request), reason: last })
-    }
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Self { seats: Vec::new(), next: AtomicUsize::new(0) }
     }
 }
 

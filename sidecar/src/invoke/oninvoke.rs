@@ -12,7 +12,7 @@ use serde_json::json;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
-use super::{Refused, headers};
+use super::{Refused, binary, headers, spans};
 use crate::Sidecar;
 use crate::app::App;
 use crate::body::{Body, whole};
@@ -65,7 +65,7 @@ pub(super) async fn http(
             querystring: head.uri.query().unwrap_or_default().to_owned(),
         }),
     };
-    let answer = invoke(app, message, to_metadata(&head.headers)).await?;
+    let answer = invoke(sidecar, app, message, to_metadata(&head.headers)).await?;
     Ok(match answer {
         Ok(answer) => {
             let (metadata, message, _) = answer.into_parts();
@@ -74,7 +74,7 @@ pub(super) async fn http(
             for (name, value) in metadata.into_headers().iter() {
                 // Binary values are no text, and what the message has of its own is not the body's.
                 let own = name == header::CONTENT_TYPE || name.as_str().starts_with("grpc-");
-                if !own && !name.as_str().ends_with("-bin") {
+                if !own && !name.as_str().ends_with(binary::SUFFIX) {
                     fields.append(name.clone(), value.clone());
                 }
             }
@@ -100,17 +100,21 @@ pub(super) async fn http(
 
 /// Calls the app's callback: its own refusal is an answer.
 pub(super) async fn invoke(
+    sidecar: &Arc<Sidecar>,
     app: &App,
     message: InvokeRequest,
-    metadata: HeaderMap,
+    mut metadata: HeaderMap,
 ) -> Result<Result<tonic::Response<InvokeResponse>, Status>, Refused> {
     let _turn = app.admit().await?;
-    let mut request = tonic::Request::new(message);
-    let mut metadata = MetadataMap::from_headers(metadata);
-    metadata.remove("dapr-api-token");
-    *request.metadata_mut() = metadata;
+    headers::take_token(&mut metadata);
     let mut callbacks = app.callbacks().max_decoding_message_size(usize::MAX);
-    Ok(callbacks.on_invoke(request).await)
+    let method = message.method.clone();
+    let send = async |metadata| {
+        let mut request = tonic::Request::new(message);
+        *request.metadata_mut() = MetadataMap::from_headers(metadata);
+        callbacks.on_invoke(request).await
+    };
+    Ok(spans::called(sidecar, &method, metadata, send).await)
 }
 
 /// A whole body; the callback takes no other.
@@ -122,6 +126,8 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Refused> {
                 "the app speaks gRPC, and gets no more than {limit} bytes at once; --max-body-size raises it"
             );
             Refused::new(Code::ResourceExhausted, message)
+        } else if let Some(status) = error.downcast_ref::<Status>() {
+            Refused::new(status.code(), status.message())
         } else {
             Refused::new(Code::Internal, format!("error reading the request body: {error}"))
         }
@@ -130,13 +136,25 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Refused> {
 
 /// Fields of HTTP as gRPC's metadata.
 pub(super) fn to_metadata(fields: &HeaderMap) -> HeaderMap {
+    metadata(fields, false)
+}
+
+/// As [`to_metadata`], with the binary values of a caller who spoke gRPC, and knows what they are.
+pub(super) fn to_binary_metadata(fields: &HeaderMap) -> HeaderMap {
+    metadata(fields, true)
+}
+
+fn metadata(fields: &HeaderMap, binary: bool) -> HeaderMap {
     let mut metadata = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields {
-        if PERMANENT.contains(&name.as_str()) {
+        let text = name.as_str();
+        if PERMANENT.contains(&text) {
             if let Ok(name) = HeaderName::try_from(format!("dapr-{name}")) {
                 metadata.append(name, value.clone());
             }
-        } else if !name.as_str().starts_with("grpc-") && !name.as_str().ends_with("-bin") {
+        } else if text == spans::BINARY && binary
+            || !text.starts_with("grpc-") && (binary || !text.ends_with(binary::SUFFIX))
+        {
             metadata.append(name.clone(), value.clone());
         }
     }

@@ -14,10 +14,11 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::message::{InternalInvokeRequest, InternalInvokeResponse, to_fields, to_headers};
 use super::whole::{self, Answered};
-use super::{Refused, Way, daprd, headers, oninvoke, remote};
+use super::{Refused, Way, daprd, headers, measured, oninvoke, remote};
 use crate::Sidecar;
 use crate::body::streamed;
 use crate::error::DOMAIN;
+use crate::metrics::Outcome;
 use crate::resiliency::Judged;
 
 /// The status of an app that speaks HTTP.
@@ -129,9 +130,13 @@ async fn call(
             let mut client = Grpc::with_origin(service, origin).max_decoding_message_size(usize::MAX);
             let codec = ProstCodec::<InternalInvokeRequest, InternalInvokeResponse>::default();
             let path = http::uri::PathAndQuery::from_static(daprd::CALL_LOCAL);
-            let answer = client.unary(tonic::Request::new(request), path, codec).await;
-            let answer = answer.map_err(|status| Refused::from_afar(status.code(), status.message()))?;
-            let InternalInvokeResponse { status, headers, trailers, message } = answer.into_inner();
+            let call = async {
+                let answer = client.unary(tonic::Request::new(request), path, codec).await;
+                let answer = answer.map_err(|status| Refused::from_afar(status.code(), status.message()));
+                answer.map(tonic::Response::into_inner)
+            };
+            let answer = measured::sent(sidecar, &address.id, false, outcome, call).await?;
+            let InternalInvokeResponse { status, headers, trailers, message } = answer;
             Ok(Answered {
                 status: status.unwrap_or_default(),
                 headers: to_headers(&headers),
@@ -140,6 +145,10 @@ async fn call(
             })
         }
     }
+}
+
+fn outcome(answer: &InternalInvokeResponse) -> Outcome {
+    Outcome::of_number(answer.status.as_ref().map_or(0, |status| status.code))
 }
 
 /// Fields of an answer as metadata of gRPC's, which those of HTTP's own must not be taken for.

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use prost_types::Any;
 use tonic::Code;
 
-use super::{Refused, cleaned, headers, local, message, oninvoke};
+use super::{Refused, binary, cleaned, headers, local, message, oninvoke};
 use crate::Sidecar;
 use crate::body::{Body, whole};
 
@@ -35,7 +35,7 @@ pub(super) async fn local(
         let response = local::http(sidecar, request(&message, metadata, whole(data))?).await?;
         return answered(response, sidecar.max_body_size).await;
     }
-    Ok(match oninvoke::invoke(app, message, oninvoke::to_metadata(&metadata)).await? {
+    Ok(match oninvoke::invoke(sidecar, app, message, oninvoke::to_binary_metadata(&metadata)).await? {
         Ok(response) => {
             let (metadata, message, _) = response.into_parts();
             let status = message::Status { code: Code::Ok as i32, ..message::Status::default() };
@@ -80,7 +80,7 @@ pub(super) fn request(
     for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TE, header::ACCEPT_ENCODING] {
         fields.remove(name);
     }
-    let of_grpc = |name: &str| name.starts_with("grpc-") || name.ends_with("-bin");
+    let of_grpc = |name: &str| name.starts_with("grpc-") || name.ends_with(binary::SUFFIX);
     let names: Vec<_> = fields.keys().filter(|name| of_grpc(name.as_str())).cloned().collect();
     names.iter().for_each(|name| drop(fields.remove(name)));
     if let Ok(value) = HeaderValue::try_from(&message.content_type)

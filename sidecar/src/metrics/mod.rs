@@ -2,12 +2,15 @@
 //!
 //! Whatever a label may be is known beforehand, or bounded: no request makes a series of its own.
 
+mod calls;
+mod clients;
 mod histogram;
 mod meter;
 mod name;
 mod page;
 mod pubsub;
 mod requests;
+mod resiliency;
 mod shard;
 mod text;
 
@@ -22,11 +25,14 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tonic::Code;
 
+pub(crate) use calls::{Calls, Outcome};
+pub(crate) use clients::Clients;
 pub(crate) use histogram::Bounds;
 pub(crate) use meter::Meter;
 pub(crate) use name::Name;
 pub(crate) use pubsub::PubSub;
 use requests::{GRPC, HTTP, Requests};
+pub(crate) use resiliency::{Kind, Tallies, Tally};
 
 use crate::Sidecar;
 use crate::config::MetricOptions;
@@ -44,6 +50,10 @@ pub(crate) struct Metrics {
     opened: Mutex<BTreeMap<String, (u64, u64)>>,
     /// Messages.
     pub(crate) pubsub: PubSub,
+    /// Calls of apps.
+    pub(crate) calls: Calls,
+    /// Requests to the app.
+    pub(crate) clients: Clients,
 }
 
 // === impl Metrics ===
@@ -54,6 +64,8 @@ impl Metrics {
         let times = options.latency.clone().unwrap_or_else(Bounds::times);
         Self {
             pubsub: PubSub::new(&times),
+            calls: Calls::default(),
+            clients: Clients::new(&times),
             times,
             sizes: Bounds::sizes(),
             http: Requests::new(HTTP),

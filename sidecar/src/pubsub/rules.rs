@@ -8,7 +8,7 @@ use cel::{Context, Env, Value};
 use serde_json::Value as Json;
 
 use super::event::Event;
-use crate::expression::Expression;
+use crate::expression::{Expression, shown};
 
 /// A path, and the events that it is for.
 pub(crate) struct Rule {
@@ -39,7 +39,7 @@ impl Rule {
             return Ok(Self { matches: None, path });
         }
         let expression = Expression::parse(condition)
-            .map_err(|error| format!("the rule {condition:?} is no expression of CEL: {}", error.trim()))?;
+            .map_err(|error| format!("the rule {:?} is no expression of CEL: {error}", shown(condition)))?;
         Ok(Self { matches: Some(Match { text: condition.to_owned(), expression }), path })
     }
 
@@ -80,8 +80,14 @@ pub(super) fn route<'a>(rules: &'a [Rule], event: &Event<'_>) -> Result<Option<&
         match expression.evaluate(context) {
             Ok(Value::Bool(true)) => return Ok(Some(&rule.path)),
             Ok(Value::Bool(false)) => {}
-            Ok(_) => return Err(format!("the result of match expression {text} was not a boolean")),
-            Err(error) => return Err(format!("match expression {text} failed: {error}")),
+            Ok(_) => {
+                return Err(format!("the result of match expression {} was not a boolean", shown(text)));
+            }
+            // It may show what the event has.
+            Err(error) => {
+                let error = error.to_string();
+                return Err(format!("match expression {} failed: {}", shown(text), shown(&error)));
+            }
         }
     }
     Ok(None)
@@ -170,7 +176,20 @@ mod tests {
             ["event.type ==", "((", "'", "event..type", "\u{0}", &"(".repeat(10_000), &"!".repeat(10_000)]
         {
             let shown: String = wrong.chars().take(20).collect();
-            assert!(Rule::new(wrong, "/").is_err(), "{shown}");
+            let error = Rule::new(wrong, "/").unwrap_err();
+            assert!(error.len() < 2_000, "{shown}: {error}");
+        }
+        // Neither a long rule nor what is in an event makes a long error.
+        let long = "x".repeat(5_000);
+        let text = format!(r#"{{"type":"{long}"}}"#);
+        for condition in [
+            format!("event.type == '{long}' ? 1 : 2"),
+            "event.type + 1 == 2".to_owned(),
+            format!("event.{long}"),
+        ] {
+            let rules = [Rule::new(&condition, "/").unwrap()];
+            let error = route(&rules, &Event::read(text.as_bytes()).unwrap()).unwrap_err();
+            assert!(error.len() < 1_000, "{error}");
         }
     }
 }

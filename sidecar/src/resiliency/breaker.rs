@@ -7,7 +7,8 @@ use std::time::Duration;
 use cel::{Context, Value};
 use tokio::time::Instant;
 
-use crate::expression::Expression;
+use crate::expression::{Expression, shown};
+use crate::metrics::Kind;
 
 /// When a circuit opens, and how it closes again.
 #[derive(Clone)]
@@ -83,10 +84,10 @@ impl Trip {
 
     /// Reads the expression.
     pub(super) fn program(text: &str) -> Result<Expression, String> {
-        let program = Expression::parse(text).map_err(|error| format!("trip {text:?}: {error}"))?;
+        let program = Expression::parse(text).map_err(|error| format!("trip {:?}: {error}", shown(text)))?;
         match tripped(&program, Counts::default()) {
             Ok(_) => Ok(program),
-            Err(reason) => Err(format!("trip {text:?}: {reason}")),
+            Err(reason) => Err(format!("trip {:?}: {}", shown(text), shown(&reason))),
         }
     }
 }
@@ -143,11 +144,19 @@ impl Breaker {
         Ok(Passage { breaker: self, round: state.round, told: false })
     }
 
-    fn tell(&self, round: u64, success: bool) {
+    /// Its state, as it is counted.
+    pub(super) fn kind(&self) -> Kind {
+        let mut state = self.lock();
+        self.look(&mut state);
+        state.phase.kind()
+    }
+
+    /// Hears how a call ended; answers the state that this brought about, if it is another.
+    fn tell(&self, round: u64, success: bool) -> Option<Kind> {
         let mut state = self.lock();
         self.look(&mut state);
         if state.round != round {
-            return;
+            return None;
         }
         let half_open = state.phase == Phase::HalfOpen;
         let counts = &mut state.counts;
@@ -157,8 +166,9 @@ impl Breaker {
             counts.consecutive_failures = 0;
             if half_open && counts.consecutive_successes >= self.trip.max_requests {
                 self.begin(&mut state, Phase::Closed);
+                return Some(Kind::Closed);
             }
-            return;
+            return None;
         }
         counts.total_failures += 1;
         counts.consecutive_failures += 1;
@@ -166,7 +176,9 @@ impl Breaker {
         // What cannot be evaluated was found when it was read; what could not then does not trip.
         if half_open || tripped(&self.trip.when, state.counts).unwrap_or(false) {
             self.begin(&mut state, Phase::Open);
+            return Some(Kind::Open);
         }
+        None
     }
 
     /// Sees whether the round is over.
@@ -203,13 +215,25 @@ impl fmt::Debug for Breaker {
     }
 }
 
+// === impl Phase ===
+
+impl Phase {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Closed => Kind::Closed,
+            Self::HalfOpen => Kind::HalfOpen,
+            Self::Open => Kind::Open,
+        }
+    }
+}
+
 // === impl Passage ===
 
 impl Passage<'_> {
-    /// Says how it ended.
-    pub(crate) fn end(mut self, success: bool) {
+    /// Says how it ended; answers the circuit's state if that is another by this.
+    pub(crate) fn end(mut self, success: bool) -> Option<Kind> {
         self.told = true;
-        self.breaker.tell(self.round, success);
+        self.breaker.tell(self.round, success)
     }
 }
 
@@ -233,7 +257,9 @@ mod tests {
     }
 
     fn call(breaker: &Breaker, success: bool) -> Result<(), Closed> {
-        breaker.pass().map(|passage| passage.end(success))
+        breaker.pass().map(|passage| {
+            passage.end(success);
+        })
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ pub(crate) use provider::{called, judged};
 pub(crate) use read::read;
 pub(crate) use replay::Replay;
 
+use crate::metrics::Tallies;
 use breaker::{Breaker, Trip};
 pub(crate) use retry::{Attempts, Retry};
 
@@ -35,6 +36,10 @@ pub(crate) struct Resiliency {
     breakers: HashMap<String, Trip>,
     /// The breakers of calls that no target names, by what is called.
     others: Mutex<Bounded>,
+    /// The names of the resources, in the order in which they were read.
+    pub(crate) names: Vec<String>,
+    /// What is counted of each target.
+    pub(crate) tallies: Tallies,
 }
 
 /// Names of policies; empty is none.
@@ -93,7 +98,7 @@ impl Resiliency {
             let mut breakers = breakers.lock().unwrap_or_else(PoisonError::into_inner);
             breakers.get(&format!("{id}:{method}"), trip)
         });
-        Policy { timeout, retry, breaker }.if_any()
+        Policy::of(timeout, retry, breaker, || self.tallies.of_app(id))
     }
 
     /// Whether something is said of an app: then what is built in is not done.
@@ -132,7 +137,11 @@ impl Resiliency {
         });
         let timeout = self.timeout(&named.timeout, &timeouts.each_ref().map(String::as_str));
         let retry = self.retry(&named.retry, &retries.each_ref().map(String::as_str));
-        Policy { timeout, retry, breaker }.if_any()
+        let direction = match direction {
+            Direction::Outbound => "outbound",
+            Direction::Inbound => "inbound",
+        };
+        Policy::of(timeout, retry, breaker, || self.tallies.of_component(direction, kind, name))
     }
 
     fn timeout(&self, name: &str, defaults: &[&str]) -> Option<Duration> {

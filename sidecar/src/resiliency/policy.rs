@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::breaker::{Breaker, Closed};
 use super::retry::Retry;
+use crate::metrics::{Kind, Tally};
 
 /// What is done about a call.
 #[derive(Clone, Debug)]
@@ -13,6 +14,7 @@ pub(crate) struct Policy {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retry: Option<Retry>,
     pub(crate) breaker: Option<Arc<Breaker>>,
+    tally: Arc<Tally>,
 }
 
 /// What an outcome says.
@@ -42,9 +44,23 @@ pub(crate) enum Stopped {
 // === impl Policy ===
 
 impl Policy {
-    pub(super) fn if_any(self) -> Option<Self> {
-        let any = self.timeout.is_some() || self.retry.is_some() || self.breaker.is_some();
-        any.then_some(self)
+    /// A policy, if it says anything.
+    pub(super) fn of(
+        timeout: Option<Duration>,
+        retry: Option<Retry>,
+        breaker: Option<Arc<Breaker>>,
+        tally: impl FnOnce() -> Arc<Tally>,
+    ) -> Option<Self> {
+        let any = timeout.is_some() || retry.is_some() || breaker.is_some();
+        any.then(|| Self { timeout, retry, breaker, tally: tally() })
+    }
+
+    /// Counts what there is for a call.
+    fn applied(&self) {
+        let timeout = self.timeout.map(|_| Kind::Timeout);
+        let retry = self.retry.as_ref().map(|_| Kind::Retry);
+        let breaker = self.breaker.as_ref().map(|breaker| breaker.kind());
+        [timeout, retry, breaker].into_iter().flatten().for_each(|kind| self.tally.applied(kind));
     }
 
     /// Makes a call, within its time, past its circuit breaker, and again where that may help. As with Dapr, an open
@@ -57,6 +73,7 @@ impl Policy {
         mut call: impl FnMut() -> F,
         judge: impl Fn(&T) -> Judged,
     ) -> Result<T, Stopped> {
+        self.applied();
         let mut attempts = self.retry.as_ref().map(Retry::attempts);
         loop {
             let passage = match self.breaker.as_ref().map(|breaker| breaker.pass()).transpose() {
@@ -67,15 +84,20 @@ impl Policy {
                 None => Ok(call().await),
                 Some(timeout) => tokio::time::timeout(timeout, call()).await.map_err(|_| Stopped::TimedOut),
             };
+            if outcome.is_err() {
+                self.tally.activated(Kind::Timeout);
+            }
             let judged = outcome.as_ref().map_or(Judged::Again, &judge);
             if let Some(passage) = passage {
-                passage.end(matches!(judged, Judged::Success | Judged::Neutral));
+                let changed = passage.end(matches!(judged, Judged::Success | Judged::Neutral));
+                changed.into_iter().for_each(|kind| self.tally.activated(kind));
             }
             let pause = match judged {
                 Judged::Again => attempts.as_mut().and_then(super::retry::Attempts::pause),
                 Judged::Success | Judged::Final | Judged::Neutral => None,
             };
             let Some(pause) = pause else { return outcome };
+            self.tally.activated(Kind::Retry);
             drop(outcome);
             tokio::time::sleep(pause).await;
         }

@@ -24,6 +24,9 @@ pub(crate) fn read(flags: &Flags) -> Result<Option<Resiliency>, ComponentError> 
             return Err(ComponentError::Resiliency { file, name, message });
         }
         tracing::info!("resiliency {name} is there");
+        if let Some(all) = &mut all {
+            all.names.push(name);
+        }
     }
     Ok(all)
 }

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -18,6 +19,11 @@ pub(super) enum Listener {
     Tcp(TcpListener, SocketAddr),
     Unix(UnixListener, PathBuf),
 }
+
+/// A client of which nothing is heard for so long is asked by the system whether it is there; Go's listeners do the same.
+const SILENCE: Duration = Duration::from_secs(15);
+/// So often, before its connection is over.
+const QUESTIONS: u32 = 9;
 
 /// One connection. A type for both, as all that is made for it would be there twice otherwise: half a megabyte of code.
 pub(super) enum Stream {
@@ -35,6 +41,7 @@ impl Listener {
         let listening = async {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
+            ask_the_silent(&listener)?;
             Ok(Self::Tcp(listener, address))
         };
         listening.await.map_err(|error: io::Error| {
@@ -155,6 +162,15 @@ pub(super) async fn pause_after(error: &io::Error) {
     }
     tracing::warn!("cannot accept a connection: {error}");
     tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+/// Has the system find out which clients are gone without a word. Accepted connections are as their listener is (tcp(7)).
+fn ask_the_silent(listener: &TcpListener) -> io::Result<()> {
+    set_socket_keepalive(listener, true)?;
+    set_tcp_keepidle(listener, SILENCE)?;
+    set_tcp_keepintvl(listener, SILENCE)?;
+    set_tcp_keepcnt(listener, QUESTIONS)?;
+    Ok(())
 }
 
 /// Removes a socket that a dead process left behind, and nothing else.

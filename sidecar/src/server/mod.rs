@@ -128,7 +128,7 @@ impl Server {
         sidecar.app_pipeline =
             config::pipeline("appHttpPipeline", config.app_http_pipeline.as_ref(), &components)?;
         sidecar.set_components(components);
-        sidecar.app = App::new(flags)?;
+        sidecar.app = App::new(flags, metrics.clone())?;
         sidecar.resiliency = resiliency;
         sidecar.settings = settings;
         sidecar.metrics = metrics;

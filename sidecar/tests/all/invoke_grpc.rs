@@ -10,25 +10,26 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::metadata::MetadataValue;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt;
 
 use crate::app::App;
+use crate::callbacks::Callbacks;
 use crate::invoke_http::{pair, pair_with};
 use crate::raw::{self, Raw};
 use crate::sidecar::{MEMORY, Sidecar};
 use crate::wire;
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Word {
+pub(crate) struct Word {
     #[prost(string, tag = "1")]
     text: String,
 }
 
-fn word(text: &str) -> Word {
+pub(crate) fn word(text: &str) -> Word {
     Word { text: text.to_owned() }
 }
 
@@ -61,7 +62,7 @@ async fn echo() -> Raw {
     .await
 }
 
-async fn channel(sidecar: &Sidecar) -> tonic::client::Grpc<Channel> {
+pub(crate) async fn channel(sidecar: &Sidecar) -> tonic::client::Grpc<Channel> {
     let endpoint = Endpoint::try_from(format!("http://{}", sidecar.text("grpc"))).unwrap();
     let mut client = tonic::client::Grpc::new(endpoint.connect().await.unwrap());
     client.ready().await.unwrap();
@@ -69,7 +70,7 @@ async fn channel(sidecar: &Sidecar) -> tonic::client::Grpc<Channel> {
 }
 
 /// Calls a method of the service `test.Echo` with one word.
-async fn unary(
+pub(crate) async fn unary(
     client: &mut tonic::client::Grpc<Channel>,
     request: tonic::Request<Word>,
     method: &str,
@@ -82,7 +83,7 @@ fn codec() -> ProstCodec<Word, Word> {
     ProstCodec::default()
 }
 
-fn to_callee<T>(message: T) -> tonic::Request<T> {
+pub(crate) fn to_callee<T>(message: T) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
     let metadata = request.metadata_mut();
     metadata.insert("dapr-app-id", MetadataValue::from_static("callee"));
@@ -156,7 +157,7 @@ async fn a_call_for_nobody_or_for_an_app_that_is_not_there_fails_clearly() {
     assert!(app.calls().is_empty());
 }
 
-fn invoke(id: &str, method: &str, verb: Verb, query: &str) -> InvokeServiceRequest {
+pub(crate) fn invoke(id: &str, method: &str, verb: Verb, query: &str) -> InvokeServiceRequest {
     InvokeServiceRequest {
         id: id.to_owned(),
         message: Some(InvokeRequest {
@@ -280,6 +281,49 @@ async fn an_app_that_speaks_grpc_is_invoked_by_its_callback() {
         assert_eq!(answer.into_inner().data.unwrap().value, expected.as_bytes());
         let status = client.invoke_service(invoke("callee", "lost", Verb::Get, "")).await.unwrap_err();
         assert_eq!((status.code(), status.message()), (Code::NotFound, "no such thing"));
+    }
+}
+
+#[tokio::test]
+async fn an_apps_own_code_is_its_answer_whatever_it_is() {
+    // tonic has this code for a message that is too long.
+    let app = Callbacks::answering("11").await;
+    let (caller, callee) = pair_with(app.port, &["--app-protocol", "grpc"], &[]);
+    for sidecar in [&caller, &callee] {
+        let mut client = wire::grpc(&sidecar.grpc()).await;
+        let status = client.invoke_service(invoke("callee", "m", Verb::Get, "")).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::OutOfRange, "the app's"));
+    }
+}
+
+#[tokio::test]
+async fn binary_metadata_of_a_caller_over_grpc_reaches_the_app() {
+    let app = Callbacks::start().await;
+    let (caller, callee) = pair_with(app.port, &["--app-protocol", "grpc"], &[]);
+    let mut count = 0;
+    for sidecar in [&callee, &caller] {
+        let mut request = tonic::Request::new(invoke("callee", "m", Verb::Get, ""));
+        let metadata = request.metadata_mut();
+        for value in [&b"\x00\xff"[..], b"2"] {
+            metadata.append_bin("x-mine-bin", MetadataValue::from_bytes(value));
+        }
+        metadata.insert_bin("grpc-trace-bin", MetadataValue::from_bytes(b"\x00trace"));
+        metadata.insert_bin("grpc-own-bin", MetadataValue::from_bytes(b"gRPC's own"));
+        wire::grpc(&sidecar.grpc()).await.invoke_service(request).await.unwrap();
+        // A caller over HTTP has no binary values: it is text by a name that means nothing there.
+        let headers = [("x-mine-bin", "AA"), ("x-other", "yes")];
+        wire::call(&sidecar.http(), "GET", "/v1.0/invoke/callee/method/m", &headers, "").await;
+        count += 2;
+        let [over_grpc, over_http] = &app.until_told("OnInvoke", count).await[count - 2..] else {
+            panic!("two calls")
+        };
+        let told = MetadataMap::from_headers(over_grpc.headers.clone());
+        let values = told.get_all_bin("x-mine-bin").iter().map(|value| value.to_bytes().unwrap());
+        assert_eq!(values.collect::<Vec<_>>(), [&b"\x00\xff"[..], b"2"]);
+        assert_eq!(told.get_bin("grpc-trace-bin").unwrap().to_bytes().unwrap(), &b"\x00trace"[..]);
+        assert!(told.get_bin("grpc-own-bin").is_none());
+        assert_eq!(over_http.headers.get("x-other").unwrap(), "yes");
+        assert!(over_http.headers.keys().all(|name| !name.as_str().ends_with("-bin")), "{over_http:?}");
     }
 }
 

@@ -190,7 +190,7 @@ async fn idle_connections_do_not_hold_up_a_stop() {
 
 #[tokio::test]
 async fn flags_without_effect_are_warned_of_and_requests_can_be_logged_in_json() {
-    let flags = ["--profile-port", "8080", "--log-as-json", "--enable-api-logging=true"];
+    let flags = ["--app-id", "app", "--profile-port", "8080", "--log-as-json", "--enable-api-logging=true"];
     let mut command = bare(FREE.iter().copied().chain(flags));
     let (child, line) = first_line(command.stderr(Stdio::piped()));
     let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -204,17 +204,28 @@ async fn flags_without_effect_are_warned_of_and_requests_can_be_logged_in_json()
     let lines: Vec<serde_json::Value> =
         said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let warned = lines.iter().any(|line| {
-        line["level"] == "WARN"
-            && line["fields"]["message"].as_str().unwrap().starts_with("--profile-port has no effect")
+        line["level"] == "warning"
+            && line["msg"].as_str().unwrap().starts_with("--profile-port has no effect")
     });
     assert!(warned, "{said}");
+    // Every line has what Dapr's lines have, and nothing within another.
+    for line in &lines {
+        for name in ["time", "level", "type", "msg", "scope", "instance", "app_id", "ver"] {
+            assert!(line[name].is_string(), "{name} of {line}");
+        }
+        assert!(line["type"] == "log" && line["app_id"] == "app" && line["ver"] == "1.18.0", "{line}");
+        let time = line["time"].as_str().unwrap();
+        assert!(chrono::DateTime::parse_from_rfc3339(time).is_ok() && time.ends_with('Z'), "{line}");
+        let flat = |value: &serde_json::Value| !value.is_object() && !value.is_array();
+        assert!(line.as_object().unwrap().values().all(flat), "{line}");
+    }
     let logged = |message: &str, field: &str, value: serde_json::Value| {
-        lines.iter().any(|line| line["fields"]["message"] == message && line["fields"][field] == value)
+        lines.iter().any(|line| line["msg"] == message && line[field] == value)
     };
-    assert!(logged("HTTP API called", "path", "/v1.0/healthz".into()), "{said}");
-    assert!(logged("HTTP API called", "code", 204.into()), "{said}");
+    assert!(logged("HTTP API Called", "path", "/v1.0/healthz".into()), "{said}");
+    assert!(logged("HTTP API Called", "code", 204.into()), "{said}");
     let method = "/dapr.proto.runtime.v1.Dapr/GetMetadata";
-    assert!(logged("gRPC API called", "method", method.into()), "{said}");
+    assert!(logged("gRPC API Called", "method", method.into()), "{said}");
 }
 
 #[test]

@@ -9,9 +9,11 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;
+use tonic::client::Grpc;
+use tonic_prost::ProstCodec;
 
 use crate::sidecar::{MEMORY, Sidecar};
-use crate::wire;
+use crate::wire::{self, At};
 
 const HUNDRED_MEGABYTES: usize = 100_000_000;
 
@@ -75,6 +77,43 @@ async fn a_hundred_megabytes_over_grpc() {
         client.save_state(request(1_000_000)).await.unwrap();
     }
     assert_eq!(sidecar.reached(None).await, 2);
+}
+
+/// Whatever kind of call it is, and whoever made the code that reads its messages.
+#[tokio::test]
+async fn every_method_refuses_a_message_beyond_the_limit_with_the_same_code() {
+    let sidecar = Sidecar::with(MEMORY, &["--max-body-size", "1Ki"]);
+    let own = "/dapr.proto.runtime.v1.Dapr";
+    let internal = "/dapr.proto.internals.v1.ServiceInvocation";
+    for (at, path, streams) in [
+        ("grpc", format!("{own}/SaveState"), false),
+        ("grpc", format!("{own}/InvokeService"), false),
+        ("grpc", format!("{own}/SubscribeConfiguration"), false),
+        ("grpc", format!("{own}/SubscribeTopicEventsAlpha1"), true),
+        ("grpc", pillion_calls::STREAM.to_owned(), true),
+        ("internal", format!("{internal}/CallLocal"), false),
+        ("internal", format!("{internal}/CallLocalStream"), true),
+    ] {
+        let mut client = Grpc::new(wire::channel(&At::Tcp(sidecar.text(at))).await);
+        client.ready().await.unwrap();
+        // Nobody gets to what it says.
+        let message = StateItem { value: vec![0; 2_000], ..StateItem::default() };
+        let codec = ProstCodec::<StateItem, StateItem>::default();
+        let path_of = path.parse().unwrap();
+        let answer = if streams {
+            let messages = tonic::Request::new(tokio_stream::iter([message]));
+            client.streaming(messages, path_of, codec).await
+        } else {
+            client.server_streaming(tonic::Request::new(message), path_of, codec).await
+        };
+        // A stream may have begun before it was read.
+        let status = match answer {
+            Ok(answer) => answer.into_inner().message().await.unwrap_err(),
+            Err(status) => status,
+        };
+        assert_eq!(status.code(), Code::ResourceExhausted, "{path}: {status}");
+        assert!(status.message().contains("the limit is 1024 bytes; --max-body-size raises it"), "{status}");
+    }
 }
 
 /// A client that is still writing hears why it is refused.

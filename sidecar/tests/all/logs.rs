@@ -41,7 +41,7 @@ async fn a_configuration_says_how_requests_are_logged() {
     assert!(less.contains("path=\"GetState\"") && less.contains("path=\"Other\""), "{less}");
     assert!(!less.contains("hush") && !less.contains("ealthz"), "{less}");
     let none = said("  tracing: {}\n", &[]).await;
-    assert!(!none.contains("HTTP API called"), "{none}");
+    assert!(!none.contains("HTTP API Called"), "{none}");
     let by_flag =
         said("  logging:\n    apiLogging: {omitHealthChecks: true}\n", &["--enable-api-logging"]).await;
     assert!(by_flag.contains("/v1.0/state/store/hush") && !by_flag.contains("healthz"), "{by_flag}");

@@ -13,7 +13,7 @@ use crate::wire::{self, At};
 use crate::yaml::{component, configuration};
 
 /// The metrics' text; every line of it is one that Prometheus reads.
-async fn metrics(sidecar: &Sidecar) -> String {
+pub(crate) async fn metrics(sidecar: &Sidecar) -> String {
     let answer = wire::call(&At::Tcp(sidecar.text("metrics")), "GET", "/", &[], "").await;
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     let mut families = BTreeSet::new();
@@ -38,7 +38,7 @@ async fn metrics(sidecar: &Sidecar) -> String {
 }
 
 #[track_caller]
-fn value(text: &str, series: &str) -> f64 {
+pub(crate) fn value(text: &str, series: &str) -> f64 {
     let line = text.lines().find(|line| line.rsplit_once(' ').is_some_and(|(name, _)| name == series));
     line.unwrap_or_else(|| panic!("no {series} in\n{text}")).rsplit(' ').next().unwrap().parse().unwrap()
 }

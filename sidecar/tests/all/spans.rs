@@ -12,12 +12,12 @@ use tonic::metadata::{BinaryMetadataValue, MetadataMap};
 use crate::sidecar::{MEMORY, Sidecar, bare, first_line, redis, refused};
 use crate::wire::{self, At};
 
-const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const SPAN: &str = "b7ad6b7169203331";
+pub(crate) const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+pub(crate) const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+pub(crate) const SPAN: &str = "b7ad6b7169203331";
 
 /// A configuration that samples all, or that share.
-fn configuration(folder: &Path, collector: &Collector, protocol: &str, rate: &str) -> String {
+pub(crate) fn configuration(folder: &Path, collector: &Collector, protocol: &str, rate: &str) -> String {
     let file = folder.join("configuration.yaml");
     let address = collector.url().replace("http://", "");
     let text = format!(

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use dapr::dapr::proto::runtime::v1::{GetMetadataRequest, SetMetadataRequest, ShutdownRequest};
+use dapr::dapr::proto::runtime::v1::{
+    ActiveActorsCount, GetMetadataRequest, GetMetadataResponse, SetMetadataRequest, ShutdownRequest,
+};
+use http::StatusCode;
 use pillion_capabilities::testing::RedisServer;
 use pillion_sidecar::{Flags, Server};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::app::App;
+use crate::pubsub::{BUS, until_subscribed};
 use crate::sidecar::{MEMORY, Sidecar, redb, redis};
 use crate::wire::{self, At};
 
@@ -113,6 +118,83 @@ async fn metadata_over_both_protocols() {
     assert_eq!(response.registered_components[0].r#type, "state.in-memory");
     assert_eq!(response.extended_metadata["from http"], "one");
     sidecar.call("PUT", "/v1.0/metadata/k", b"\xff".to_vec()).await.failed(400, "ERR_MALFORMED_REQUEST");
+}
+
+#[tokio::test]
+async fn metadata_says_the_same_over_both_protocols() {
+    let app = App::start(|asked| match asked.path.as_str() {
+        "/dapr/subscribe" => {
+            let rules = json!([{ "match": "event.type == 'a'", "path": "a" }]);
+            let routes = json!({ "rules": rules, "default": "b" });
+            let metadata = json!({ "rawPayload": "true" });
+            let subscription = json!({ "pubsubname": "bus", "topic": "t", "routes": routes,
+                "metadata": metadata, "deadLetterTopic": "dead" });
+            (StatusCode::OK, json!([subscription]).to_string())
+        }
+        _ => (StatusCode::OK, String::new()),
+    })
+    .await;
+    let port = app.port.to_string();
+    let arguments = ["--app-port", &port, "--app-max-concurrency", "3", "--enable-app-health-check"];
+    let sidecar = Sidecar::with(&format!("{MEMORY}---\n{BUS}"), &arguments);
+    until_subscribed(&sidecar, 1).await;
+    for sidecar in [sidecar, Sidecar::memory()] {
+        sidecar.call("PUT", "/v1.0/metadata/k", "v").await.is_empty();
+        let http = sidecar.call("GET", "/v1.0/metadata", "").await.json();
+        let mut client = wire::grpc(&sidecar.grpc()).await;
+        let grpc = client.get_metadata(GetMetadataRequest {}).await.unwrap().into_inner();
+        assert_eq!(as_http(grpc), http);
+    }
+}
+
+/// What HTTP says where gRPC says this.
+fn as_http(grpc: GetMetadataResponse) -> Value {
+    // What only Dapr has is nowhere.
+    assert_eq!((grpc.http_endpoints, grpc.scheduler, grpc.workflows), (Vec::new(), None, None));
+    let components = grpc.registered_components.into_iter().map(|it| {
+        json!({ "name": it.name, "type": it.r#type, "version": it.version, "capabilities": it.capabilities })
+    });
+    let subscriptions = grpc.subscriptions.into_iter().map(|it| {
+        let kind = it.r#type().as_str_name();
+        let rules = it.rules.clone().unwrap_or_default().rules.into_iter();
+        json!({
+            "pubsubname": it.pubsub_name,
+            "topic": it.topic,
+            "metadata": it.metadata,
+            "deadLetterTopic": it.dead_letter_topic,
+            "rules": rules.map(|it| json!({ "match": it.r#match, "path": it.path })).collect::<Vec<_>>(),
+            "type": kind,
+        })
+    });
+    let app = grpc.app_connection_properties.map_or(json!({}), |it| {
+        let mut app = json!({ "port": it.port, "protocol": it.protocol, "channelAddress": it.channel_address,
+            "maxConcurrency": it.max_concurrency });
+        if let Some(health) = it.health {
+            app["health"] = json!({
+                "healthCheckPath": health.health_check_path,
+                "healthProbeInterval": health.health_probe_interval,
+                "healthProbeTimeout": health.health_probe_timeout,
+                "healthThreshold": health.health_threshold,
+            });
+        }
+        app
+    });
+    let actors = grpc.actor_runtime.expect("it is told that there are no actors");
+    let status = actors.runtime_status().as_str_name();
+    let count = |it: ActiveActorsCount| json!({ "type": it.r#type, "count": it.count });
+    json!({
+        "id": grpc.id,
+        "runtimeVersion": grpc.runtime_version,
+        "enabledFeatures": grpc.enabled_features,
+        "actors": actors.active_actors.into_iter().map(count).collect::<Vec<_>>(),
+        "components": components.collect::<Vec<_>>(),
+        "extended": grpc.extended_metadata,
+        "subscriptions": subscriptions.collect::<Vec<_>>(),
+        "appConnectionProperties": app,
+        "actorRuntime": {
+            "runtimeStatus": status, "hostReady": actors.host_ready, "placement": actors.placement,
+        },
+    })
 }
 
 #[tokio::test]

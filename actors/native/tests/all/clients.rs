@@ -41,6 +41,9 @@ async fn no_visit_is_lost_among_many() {
     count_together(StreamSidecar::connect(grpc, "statestore").await.unwrap(), "stream").await;
     let [http, _] = sidecar.http();
     count_together(HttpSidecar::http2(http, "statestore"), "http2").await;
+    for (address, key) in sidecar.http().into_iter().zip(["pipelined-tcp", "pipelined-unix"]) {
+        count_together(HttpSidecar::pipelined(address, "statestore"), key).await;
+    }
 }
 
 #[tokio::test]
@@ -82,6 +85,11 @@ async fn the_sidecars_token_is_sent() {
     let error = client.get("k").await.unwrap_err().to_string();
     assert!(error.contains("401"), "{error}");
     assert_eq!(client.with_token(token.clone()).get("k").await.unwrap().unwrap(), "v");
+    let [http, _] = sidecar.http();
+    let client = HttpSidecar::pipelined(http, "statestore");
+    let error = client.get("k").await.unwrap_err().to_string();
+    assert!(error.contains("401"), "{error}");
+    assert_eq!(client.with_token(token.clone()).get("k").await.unwrap().unwrap(), "v");
     let client = StreamSidecar::connect(grpc, "statestore").await.unwrap();
     let error = client.get("k").await.unwrap_err().to_string();
     assert!(error.contains("Unauthenticated"), "{error}");
@@ -113,8 +121,10 @@ async fn a_sidecar_that_is_gone_is_named() {
     let clients = [
         HttpSidecar::new(http.clone(), "statestore"),
         HttpSidecar::new(unix.clone(), "statestore"),
-        HttpSidecar::http2(http, "statestore"),
-        HttpSidecar::http2(unix, "statestore"),
+        HttpSidecar::http2(http.clone(), "statestore"),
+        HttpSidecar::http2(unix.clone(), "statestore"),
+        HttpSidecar::pipelined(http, "statestore"),
+        HttpSidecar::pipelined(unix, "statestore"),
     ];
     for client in &clients {
         assert_eq!(client.get("k").await.unwrap(), None);
@@ -198,7 +208,8 @@ async fn a_sidecar_that_dies_under_calls_is_an_error_and_its_successor_is_found(
     let mut sidecar = Sidecar::start();
     let ([_, http], [_, grpc]) = (sidecar.http(), sidecar.grpc());
     outlives(HttpSidecar::new(http.clone(), "statestore"), &mut sidecar, &[]).await;
-    outlives(HttpSidecar::http2(http, "statestore"), &mut sidecar, &[]).await;
+    outlives(HttpSidecar::http2(http.clone(), "statestore"), &mut sidecar, &[]).await;
+    outlives(HttpSidecar::pipelined(http, "statestore"), &mut sidecar, &[]).await;
     outlives(GrpcSidecar::connect(grpc.clone(), "statestore").await.unwrap(), &mut sidecar, &[]).await;
     outlives(StreamSidecar::connect(grpc, "statestore").await.unwrap(), &mut sidecar, &[]).await;
 }

@@ -66,6 +66,14 @@ async fn http() {
 }
 
 #[tokio::test]
+async fn pipelined() {
+    let sidecar = Sidecar::start();
+    for address in sidecar.http() {
+        check_sidecar(&sidecar, &HttpSidecar::pipelined(address, "statestore")).await;
+    }
+}
+
+#[tokio::test]
 async fn http2() {
     let sidecar = Sidecar::start();
     for address in sidecar.http() {

@@ -5,6 +5,7 @@ mod app;
 mod clients;
 mod lanes;
 mod memory;
+mod pipelined;
 #[path = "../../../../sidecar/tests/all/process.rs"]
 mod process;
 mod sidecar;

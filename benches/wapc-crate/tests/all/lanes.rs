@@ -40,12 +40,14 @@ enum App {
 }
 
 /// In one process with the provider, or beside a sidecar.
-const LANES: [(&str, Option<Way>); 14] = [
+const LANES: [(&str, Option<Way>); 16] = [
     ("direct", None),
     ("host", None),
     ("wapc-crate", None),
     ("http-tcp", Some(way("http", "tcp"))),
     ("http-uds", Some(way("http", "uds"))),
+    ("http-tcp-pipelined", Some(Way { pipelined: true, ..way("http", "tcp") })),
+    ("http-uds-pipelined", Some(Way { pipelined: true, ..way("http", "uds") })),
     ("http2-tcp", Some(way("http2", "tcp"))),
     ("http2-uds", Some(way("http2", "uds"))),
     ("grpc-tcp", Some(way("grpc", "tcp"))),
@@ -66,10 +68,11 @@ struct Way {
     protocol: &'static str,
     transport: &'static str,
     bulk: bool,
+    pipelined: bool,
 }
 
 const fn way(protocol: &'static str, transport: &'static str) -> Way {
-    Way { protocol, transport, bulk: false }
+    Way { protocol, transport, bulk: false, pipelined: false }
 }
 
 // === impl Lanes ===
@@ -164,6 +167,7 @@ async fn open(job: &mut Job, lane: &str, way: Option<Way>, provider: &str) -> Ap
     job.protocol = way.map(|way| way.protocol.to_owned());
     job.transport = way.map(|way| way.transport.to_owned());
     job.bulk = way.is_some_and(|way| way.bulk);
+    job.pipelined = way.is_some_and(|way| way.pipelined);
     if way.is_some() {
         let component = format!("{provider}-{lane}");
         return App::Beside(Box::new(OpenBeside.open(job, &component).await.unwrap()));
@@ -195,6 +199,7 @@ pub(crate) fn job(folder: &Path, guest: &Path) -> Job {
         transport: None,
         busy_poll: false,
         bulk: false,
+        pipelined: false,
         guest: Some(Guest { path, issuer }),
         compiler: None,
         transcripts: Vec::new(),
@@ -240,5 +245,29 @@ async fn sidecar(folder: &Path, components: &str) -> Endpoints {
         metrics: ready.metrics.unwrap(),
         shared_memory: ready.shared_memory,
         release: ready.release,
+    }
+}
+
+#[test]
+fn pipelining_is_of_http_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut job = job(folder.path(), &pillion_artifacts::guest().unwrap());
+    let nowhere = "127.0.0.1:1".to_owned();
+    job.sidecar = Some(Endpoints {
+        http: nowhere.clone(),
+        grpc: nowhere.clone(),
+        http_socket: None,
+        grpc_socket: None,
+        metrics: nowhere,
+        shared_memory: Some("nobody".to_owned()),
+        release: false,
+    });
+    job.transport = Some("tcp".to_owned());
+    job.pipelined = true;
+    let runtime = Runtime::new().unwrap();
+    for protocol in ["http2", "grpc", "stream", "shared-memory"] {
+        job.protocol = Some(protocol.to_owned());
+        let error = runtime.block_on(OpenBeside.open(&job, "memory")).err().unwrap();
+        assert!(error.contains("pipelining is of the protocol http") && error.contains(protocol), "{error}");
     }
 }

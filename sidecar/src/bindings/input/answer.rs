@@ -6,6 +6,7 @@ use bytes::Bytes;
 use dapr::dapr::proto::runtime::v1::BindingEventResponse;
 use dapr::dapr::proto::runtime::v1::binding_event_response::BindingEventConcurrency;
 use futures_util::future::join_all;
+use pillion_capabilities::trace::{Context, FutureExt as _};
 use serde_json::value::RawValue;
 
 use crate::bindings::{self, Request};
@@ -22,6 +23,8 @@ pub(super) struct Answer {
     to: Vec<String>,
     data: Bytes,
     parallel: bool,
+    /// The trace of the event.
+    context: Context,
 }
 
 // === impl Answer ===
@@ -45,7 +48,13 @@ impl Answer {
             to,
             data: Bytes::copy_from_slice(data.map_or("null", RawValue::get).as_bytes()),
             parallel: concurrency.eq_ignore_ascii_case("parallel"),
+            context: Context::new(),
         }
+    }
+
+    /// What the app wants is done on behalf of this.
+    pub(super) fn within(self, context: Context) -> Self {
+        Self { context, ..self }
     }
 
     /// Does what the app wants.
@@ -53,8 +62,13 @@ impl Answer {
         if self.saves.is_empty() && self.to.is_empty() {
             return;
         }
+        let context = self.context.clone();
+        self.perform_all(sidecar).with_context(context).await;
+    }
+
+    async fn perform_all(self, sidecar: &Arc<Sidecar>) {
         let components = sidecar.components();
-        let Self { store, saves, to, data, parallel } = self;
+        let Self { store, saves, to, data, parallel, context: _ } = self;
         if !saves.is_empty()
             && let Err(error) = save(&components, &store, saves).await
         {
@@ -93,6 +107,6 @@ impl From<BindingEventResponse> for Answer {
         let parallel = response.concurrency() == BindingEventConcurrency::Parallel;
         let BindingEventResponse { store_name, states, to, data, .. } = response;
         let saves = states.into_iter().map(crate::grpc::into_save).collect();
-        Self { store: store_name, saves, to, data: data.into(), parallel }
+        Self { store: store_name, saves, to, data: data.into(), parallel, context: Context::new() }
     }
 }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use dapr::dapr::proto::runtime::v1::BindingEventRequest;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Limited};
 use percent_encoding::utf8_percent_encode;
+use pillion_capabilities::trace::{self, Context, FutureExt as _, KeyValue, SpanKind};
+use tonic::metadata::MetadataMap;
 
 use super::answer::Answer;
 use super::{Event, Read};
-use crate::Sidecar;
 use crate::app::App;
 use crate::body::{Body, PATH, whole};
+use crate::{Sidecar, invoke};
 
 /// Which bindings the app wants: asked once of an app that speaks gRPC, and for each binding otherwise.
 #[derive(Default)]
@@ -56,12 +58,39 @@ async fn http(app: &App, binding: &Read) -> Result<bool, String> {
     Ok(status.is_success() || status == StatusCode::METHOD_NOT_ALLOWED)
 }
 
-/// Calls the app with an event; answers what it wants done.
+/// Calls the app with an event, within a span if there are any; answers what it wants done.
 pub(super) async fn deliver(sidecar: &Arc<Sidecar>, binding: &Read, event: Event) -> Result<Answer, String> {
     let Some(app) = &sidecar.app else { return Err("there is none".to_owned()) };
+    let Some(tracing) = &sidecar.tracing else { return send(sidecar, app, binding, event, None).await };
+    // Nobody asked for it: each event begins a trace.
+    let context = tracing.begin(&Context::new(), SpanKind::Consumer, || {
+        // Dapr's names.
+        let attributes =
+            vec![KeyValue::new("db.system", "bindings"), KeyValue::new("db.name", binding.name.clone())];
+        (trace::clipped(format!("bindings/{}", binding.name).as_bytes()).into(), attributes)
+    });
+    let sent = send(sidecar, app, binding, event, Some(&context)).with_context(context.clone()).await;
+    trace::end(&context, sent.as_ref().err().map(String::as_str));
+    sent.map(|answer| answer.within(context))
+}
+
+async fn send(
+    sidecar: &Arc<Sidecar>,
+    app: &App,
+    binding: &Read,
+    event: Event,
+    context: Option<&Context>,
+) -> Result<Answer, String> {
     if app.protocol.is_grpc() {
         let metadata = event.metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let request = BindingEventRequest { name: binding.name.clone(), data: event.data, metadata };
+        let mut request = tonic::Request::new(request);
+        if let Some(context) = context {
+            let mut fields = HeaderMap::new();
+            invoke::inject(context, &mut fields);
+            invoke::inject_binary(context, &mut fields);
+            *request.metadata_mut() = MetadataMap::from_headers(fields);
+        }
         let _turn = app.admit().await.map_err(|error| error.to_string())?;
         let response = app.callbacks().on_binding_event(request).await;
         return response.map(|response| response.into_inner().into()).map_err(|status| status.to_string());
@@ -73,6 +102,9 @@ pub(super) async fn deliver(sidecar: &Arc<Sidecar>, binding: &Read, event: Event
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
         }
+    }
+    if let Some(context) = context {
+        invoke::inject(context, headers);
     }
     let response = app.forward(request).await.map_err(|error| error.to_string())?;
     let status = response.status();

@@ -14,6 +14,7 @@ use dapr::dapr::proto::runtime::v1::{
 use futures_util::future::join_all;
 use http::StatusCode;
 use pillion_capabilities::messaging::Received;
+use pillion_capabilities::trace::{self, Context, SpanContext, TraceContextExt as _};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -142,11 +143,18 @@ impl Runner {
         said.into_iter().collect()
     }
 
+    /// Sends events together, each within a span of its own trace if there are any. The request says the first one's: it can
+    /// say but one, and each event says its own.
     async fn send(&self, path: &str, entries: &[&Entry<'_>]) -> Vec<(usize, Verdict)> {
         let Some(app) = &self.sidecar.app else {
             return all(entries, &Verdict::Unreachable("no app".to_owned()));
         };
-        let trace = entries.first().and_then(|entry| entry.event.trace());
+        let contexts = entries.iter().map(|entry| self.begin(entry.event.trace().as_ref()));
+        let contexts: Option<Vec<Context>> = contexts.collect();
+        let trace = match contexts.as_ref().and_then(|contexts| contexts.first()) {
+            Some(first) => Some(first.span().span_context().clone()).filter(SpanContext::is_valid),
+            None => entries.first().and_then(|entry| entry.event.trace()),
+        };
         let told = match app.protocol.is_grpc() {
             true => over_grpc(app, &self.subscription, path, entries, trace.as_ref()).await,
             false => {
@@ -154,10 +162,14 @@ impl Runner {
                 over_http(app, &self.subscription, path, entries, trace.as_ref(), limit).await
             }
         };
-        match told {
+        let said = match told {
             Ok(statuses) => each(entries, &statuses),
             Err(verdict) => all(entries, &verdict),
+        };
+        for (context, (_, verdict)) in contexts.iter().flatten().zip(&said) {
+            trace::end(context, verdict.failure());
         }
+        said
     }
 }
 
@@ -168,7 +180,7 @@ async fn over_http(
     subscription: &Subscription,
     path: &str,
     entries: &[&Entry<'_>],
-    trace: Option<&pillion_capabilities::trace::SpanContext>,
+    trace: Option<&SpanContext>,
     limit: usize,
 ) -> Result<HashMap<String, String>, Verdict> {
     let failed = |error: serde_json::Error| Verdict::Failed(error.to_string());
@@ -231,7 +243,7 @@ async fn over_grpc(
     subscription: &Subscription,
     path: &str,
     entries: &[&Entry<'_>],
-    trace: Option<&pillion_capabilities::trace::SpanContext>,
+    trace: Option<&SpanContext>,
 ) -> Result<HashMap<String, String>, Verdict> {
     let metadata = HashMap::from([("pubsubName".to_owned(), subscription.pubsub.clone())]);
     let entry = |entry: &&Entry<'_>| {

@@ -26,7 +26,7 @@ use super::event::Event;
 use super::rules::route;
 use super::subscription::Subscription;
 use crate::Sidecar;
-use crate::resiliency::{Judged, Policy};
+use crate::resiliency::Policy;
 
 /// Delivers the events of one subscription.
 pub(super) struct Runner {
@@ -214,11 +214,7 @@ impl Runner {
 
     /// As [`Runner::one`], as often as a policy has it before the provider is told.
     async fn under(&self, policy: &Policy, received: &Received) -> Verdict {
-        let judge = |verdict: &Verdict| match verdict.is_to_come_again() {
-            false => Judged::Success,
-            true => Judged::Again,
-        };
-        let outcome = policy.run(|| self.one(received), judge).await;
+        let outcome = policy.run(|| self.one(received), Verdict::judged).await;
         outcome.unwrap_or_else(|stopped| Verdict::Failed(stopped.to_string()))
     }
 
@@ -243,10 +239,20 @@ impl Runner {
         trace: Option<SpanContext>,
         deliver: impl AsyncFnOnce(Option<&SpanContext>) -> Verdict,
     ) -> Verdict {
-        let Some(tracing) = &self.sidecar.tracing else { return deliver(trace.as_ref()).await };
-        let parent = trace.map_or_else(Context::new, |trace| Context::new().with_remote_span_context(trace));
+        let Some(context) = self.begin(trace.as_ref()) else { return deliver(trace.as_ref()).await };
+        let own = context.span().span_context().clone();
+        let verdict = deliver(own.is_valid().then_some(&own)).with_context(context.clone()).await;
+        spans::end(&context, verdict.failure());
+        verdict
+    }
+
+    /// Begins the span of an event's delivery, if there are any: in the trace that the event is of.
+    fn begin(&self, trace: Option<&SpanContext>) -> Option<Context> {
+        let tracing = self.sidecar.tracing.as_ref()?;
+        let parent =
+            trace.map_or_else(Context::new, |trace| Context::new().with_remote_span_context(trace.clone()));
         let Subscription { pubsub, topic, .. } = &*self.subscription;
-        let context = tracing.begin(&parent, SpanKind::Consumer, || {
+        Some(tracing.begin(&parent, SpanKind::Consumer, || {
             let attributes = vec![
                 KeyValue::new("messaging.system", "pubsub"),
                 KeyValue::new("messaging.destination", spans::clipped(topic.as_bytes())),
@@ -254,11 +260,7 @@ impl Runner {
                 KeyValue::new("pillion.component.name", pubsub.clone()),
             ];
             (spans::clipped(format!("pubsub/{topic}").as_bytes()).into(), attributes)
-        });
-        let own = context.span().span_context().clone();
-        let verdict = deliver(own.is_valid().then_some(&own)).with_context(context.clone()).await;
-        spans::end(&context, verdict.failure());
-        verdict
+        }))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pillion_capabilities::messaging::{Delivery, Outcome};
 
 use crate::pubsub::{PubSub, Subscription};
+use crate::resiliency::Judged;
 
 /// What the app, or the sidecar, says of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,14 @@ impl Verdict {
     /// Whether another try may go better.
     pub(super) const fn is_to_come_again(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Unreachable(_))
+    }
+
+    /// What it says to a policy.
+    pub(in crate::pubsub) const fn judged(&self) -> Judged {
+        match self.is_to_come_again() {
+            false => Judged::Success,
+            true => Judged::Again,
+        }
     }
 
     /// What is wrong, if something is.

@@ -30,6 +30,35 @@ async fn idle(address: &str) -> TcpStream {
     stream
 }
 
+/// Whether the system watches over the sidecar's end of a connection: a timer of keep-alive runs (proc(5), `/proc/net/tcp`).
+fn is_watched(stream: &TcpStream) -> bool {
+    let port = |address: std::net::SocketAddr| format!(":{:04X}", address.port());
+    let [here, there] = [stream.peer_addr().unwrap(), stream.local_addr().unwrap()].map(port);
+    let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    table.lines().any(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields.len() > 5
+            && fields[1].ends_with(&here)
+            && fields[2].ends_with(&there)
+            && fields[5].starts_with("02:")
+    })
+}
+
+#[tokio::test]
+async fn the_system_looks_after_clients_that_vanish() {
+    let sidecar = Sidecar::memory();
+    for port in ["http", "grpc"] {
+        let stream = TcpStream::connect(sidecar.text(port)).await.unwrap();
+        // From the handshake on.
+        assert!(is_watched(&stream), "{port}");
+    }
+    let answered = idle(&sidecar.text("http")).await;
+    while !is_watched(&answered) {
+        // What was sent is not confirmed yet.
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn ten_thousand_idle_connections_are_nothing() {
     const CONNECTIONS: usize = 10_000;

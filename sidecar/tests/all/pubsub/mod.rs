@@ -59,7 +59,7 @@ async fn beside(app: &App, components: &str, subscriptions: usize) -> Sidecar {
 }
 
 /// Waits until so many subscriptions have begun, and answers them.
-async fn until_subscribed(sidecar: &Sidecar, count: usize) -> Vec<Value> {
+pub(crate) async fn until_subscribed(sidecar: &Sidecar, count: usize) -> Vec<Value> {
     loop {
         let metadata = sidecar.call("GET", "/v1.0/metadata", "").await.json();
         let subscriptions = metadata["subscriptions"].as_array().unwrap();

@@ -12,6 +12,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 use super::{BUS, until_subscribed};
+use crate::resiliency::with;
 use crate::sidecar::Sidecar;
 use crate::wire;
 
@@ -152,6 +153,52 @@ async fn a_stream_ends_with_the_sidecar_and_what_is_under_way_is_settled() {
     assert!(sidecar.wait().await.success());
 }
 
+#[tokio::test]
+async fn a_stream_goes_on_where_its_component_becomes_another_and_ends_where_it_goes() {
+    let sidecar = Sidecar::with(BUS, &[]);
+    let file = sidecar.folder().join("resources/components.yaml");
+    let mut client = Client::start(&sidecar, to("t", None)).await.unwrap();
+    publish(&sidecar, "t", "before").await;
+    assert_eq!(client.event().await.id, "before");
+    let replace = |text: &str| {
+        let new = sidecar.folder().join("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, &file).unwrap();
+        sidecar.signal("HUP");
+    };
+    let other = BUS.replace("name: bus", "name: another");
+    replace(&format!("{BUS}  metadata: [{{name: handlers, value: \"2\"}}]\n---\n{other}"));
+    while sidecar.call("GET", "/v1.0/metadata", "").await.json()["components"].as_array().unwrap().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    // From now on nothing reaches the first. Nobody tells when the second is subscribed to: before, events are lost to it.
+    let mut id = 0;
+    let after = loop {
+        publish(&sidecar, "t", &id.to_string()).await;
+        id += 1;
+        tokio::select! {
+            biased;
+            event = client.event() => break event.id,
+            () = tokio::task::yield_now() => {}
+        }
+    };
+    // From the component that is gone, and still to be settled.
+    client.settle("before", 0);
+    client.settle(&after, 0);
+    until_subscribed(&sidecar, 1).await;
+    std::fs::remove_file(&file).unwrap();
+    sidecar.signal("HUP");
+    let status = loop {
+        match client.hear().await {
+            Ok(Some(Told::EventMessage(_))) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "pubsub bus is not configured"));
+    until_subscribed(&sidecar, 0).await;
+}
+
 /// Whether new connections are still taken.
 async fn wire_refused(sidecar: &Sidecar) -> bool {
     tokio::net::TcpStream::connect(sidecar.text("http")).await.is_ok()
@@ -192,4 +239,154 @@ async fn what_is_wrong_is_said() {
     let mut client = wire::grpc(&sidecar.grpc()).await;
     let status = client.subscribe_topic_events_alpha1(UnboundedReceiverStream::new(said)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_limit_ends_a_stream_with_the_reason() {
+    let sidecar = Sidecar::with(BUS, &["--max-body-size", "1Ki"]);
+    let mut client = Client::start(&sidecar, to("t", None)).await.unwrap();
+    client.settle(&"x".repeat(2_000), 0);
+    let status = client.hear().await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert!(status.message().contains("--max-body-size raises it"), "{status}");
+}
+
+/// Deliveries of the component `bus` have this policy.
+fn under(policies: &str, inbound: &str) -> String {
+    with(BUS, &format!("{{policies: {policies}, targets: {{components: {{bus: {{inbound: {inbound}}}}}}}}}"))
+}
+
+#[tokio::test]
+async fn a_policy_has_events_of_a_stream_tried_again_and_then_they_are_dead() {
+    let policies = "{retries: {quick: {duration: 1ms, maxRetries: 2}}}";
+    let sidecar = Sidecar::with(&under(policies, "{retry: quick}"), &[]);
+    let mut dead = Client::start(&sidecar, to("dead", None)).await.unwrap();
+    let mut client = Client::start(&sidecar, to("t", Some("dead"))).await.unwrap();
+    publish(&sidecar, "t", "1").await;
+    for _ in 0..3 {
+        let event = client.event().await;
+        assert_eq!((event.id.as_str(), &event.data[..]), ("1", &b"1"[..]));
+        client.settle("1", 1);
+    }
+    assert_eq!(dead.event().await.id, "1");
+    dead.settle("1", 0);
+    // What is dropped is not tried again, and what went well at last is over.
+    publish(&sidecar, "t", "2").await;
+    assert_eq!(client.event().await.id, "2");
+    client.settle("2", 2);
+    assert_eq!(dead.event().await.id, "2");
+    dead.settle("2", 0);
+    publish(&sidecar, "t", "3").await;
+    for status in [1, 0] {
+        assert_eq!(client.event().await.id, "3");
+        client.settle("3", status);
+    }
+    publish(&sidecar, "t", "4").await;
+    assert_eq!(client.event().await.id, "4");
+    client.settle("4", 0);
+    // Two that look the same are two; meanwhile others come.
+    publish(&sidecar, "t", "same").await;
+    publish(&sidecar, "t", "same").await;
+    publish(&sidecar, "t", "other").await;
+    let mut met = Vec::new();
+    for _ in 0..3 {
+        met.push(client.event().await.id);
+    }
+    met.sort();
+    assert_eq!(met, ["other", "same", "same"]);
+    for id in ["same", "other", "same"] {
+        client.settle(id, 0);
+    }
+    until_settled(&sidecar, "acknowledge", 2 + 2 + 3).await;
+}
+
+/// Waits until so many deliveries were settled so.
+async fn until_settled(sidecar: &Sidecar, how: &str, count: u64) {
+    while sidecar.reached_at("bus", Some(how)).await < count {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(sidecar.reached_at("bus", Some(how)).await, count);
+}
+
+#[tokio::test]
+async fn a_policy_gives_up_a_client_of_a_stream_that_does_not_say_what_became_of_an_event() {
+    let policies = "{timeouts: {short: 20ms}, retries: {quick: {duration: 1ms, maxRetries: 2}}}";
+    let sidecar = Sidecar::with(&under(policies, "{timeout: short, retry: quick}"), &[]);
+    let mut dead = Client::start(&sidecar, to("dead", None)).await.unwrap();
+    let mut client = Client::start(&sidecar, to("t", Some("dead"))).await.unwrap();
+    publish(&sidecar, "t", "1").await;
+    for _ in 0..3 {
+        assert_eq!(client.event().await.id, "1");
+    }
+    // It was tried as often as the policy has it, and nothing more of it is waited for.
+    assert_eq!(dead.event().await.id, "1");
+    client.settle("1", 0);
+    publish(&sidecar, "t", "2").await;
+    assert_eq!(client.event().await.id, "2");
+}
+
+#[tokio::test]
+async fn an_open_circuit_keeps_events_from_a_stream() {
+    let policies = "{circuitBreakers: {strict: {timeout: 1h, trip: consecutiveFailures >= 1}}}";
+    let sidecar = Sidecar::with(&under(policies, "{circuitBreaker: strict}"), &[]);
+    let mut client = Client::start(&sidecar, to("t", Some("dead"))).await.unwrap();
+    publish(&sidecar, "t", "1").await;
+    assert_eq!(client.event().await.id, "1");
+    // Who leaves has not failed: what it had comes to another.
+    let mut other = Client::start(&sidecar, to("t", Some("dead"))).await.unwrap();
+    drop(client);
+    assert_eq!(other.event().await.id, "1");
+    other.settle("1", 0);
+    publish(&sidecar, "t", "2").await;
+    assert_eq!(other.event().await.id, "2");
+    other.settle("2", 1);
+    until_settled(&sidecar, "discard", 1).await;
+    publish(&sidecar, "t", "3").await;
+    until_settled(&sidecar, "discard", 2).await;
+    sidecar.signal("TERM");
+    assert!(other.hear().await.unwrap().is_none(), "it heard of it");
+}
+
+#[tokio::test]
+async fn under_a_policy_a_clients_last_word_counts_and_what_it_leaves_comes_to_another() {
+    let policies = "{timeouts: {long: 1h}, retries: {slow: {duration: 1h}}}";
+    let sidecar = Sidecar::with(&under(policies, "{timeout: long, retry: slow}"), &[]);
+    let mut first = Client::start(&sidecar, to("t", None)).await.unwrap();
+    for id in ["done", "pausing", "silent"] {
+        publish(&sidecar, "t", id).await;
+        assert_eq!(first.event().await.id, id);
+    }
+    // What is in memory is kept as long as somebody is there.
+    let mut second = Client::start(&sidecar, to("t", None)).await.unwrap();
+    first.settle("pausing", 1);
+    first.settle("done", 0);
+    drop(first.says);
+    assert!(first.hears.message().await.unwrap().is_none());
+    until_settled(&sidecar, "acknowledge", 1).await;
+    let mut met = [second.event().await.id, second.event().await.id];
+    met.sort();
+    assert_eq!(met, ["pausing", "silent"]);
+    for id in met {
+        second.settle(&id, 0);
+    }
+    until_settled(&sidecar, "acknowledge", 3).await;
+}
+
+#[tokio::test]
+async fn under_a_policy_a_stream_ends_with_the_sidecar_when_all_is_settled() {
+    let policies = "{retries: {quick: {duration: 1ms}}}";
+    let sidecar_of = under(policies, "{retry: quick}");
+    let mut sidecar = Sidecar::with(&sidecar_of, &["--dapr-graceful-shutdown-seconds", "60"]);
+    let mut client = Client::start(&sidecar, to("t", None)).await.unwrap();
+    publish(&sidecar, "t", "1").await;
+    assert_eq!(client.event().await.id, "1");
+    sidecar.signal("TERM");
+    while wire_refused(&sidecar).await {
+        tokio::task::yield_now().await;
+    }
+    client.settle("1", 1);
+    assert_eq!(client.event().await.id, "1");
+    client.settle("1", 0);
+    assert!(client.hear().await.unwrap().is_none(), "the stream ends without a failure");
+    assert!(sidecar.wait().await.success());
 }

@@ -1,5 +1,7 @@
 //! All metrics, as one text.
 
+mod traffic;
+
 use std::sync::Arc;
 
 use pillion_capabilities::{Counters, Operations};
@@ -32,6 +34,11 @@ pub(super) fn text(sidecar: &Sidecar) -> String {
         page.grpc(metrics);
         page.components(&components);
         page.messages(metrics);
+        page.calls_of_apps(metrics);
+        page.requests_to_app(&metrics.clients);
+        if let Some(resiliency) = &sidecar.resiliency {
+            page.policies(resiliency);
+        }
         page.runtime(metrics, &components);
     }
     page.text.into_text()
