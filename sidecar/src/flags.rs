@@ -161,9 +161,12 @@ pub struct Flags {
     /// The token by which the app knows the sidecar
     #[arg(skip)]
     pub app_token: Option<String>,
-    /// The namespace for key prefixes
+    /// The namespace, of key prefixes and of components' settings
     #[arg(skip)]
     pub namespace: Option<String>,
+    /// What `{podName}` stands for in components' settings
+    #[arg(skip)]
+    pub pod_name: Option<String>,
     /// Whether HTTP/2 is left out on the port for HTTP
     #[arg(skip)]
     pub disable_h2c: bool,
@@ -273,6 +276,7 @@ impl Flags {
             api_token: None,
             app_token: None,
             namespace: None,
+            pod_name: None,
             disable_h2c: false,
             otlp_endpoint: None,
             otlp_protocol: None,
@@ -292,6 +296,7 @@ impl Flags {
         flags.api_token = variable("DAPR_API_TOKEN");
         flags.app_token = variable("APP_API_TOKEN");
         flags.namespace = variable("NAMESPACE");
+        flags.pod_name = variable("POD_NAME");
         flags.otlp_endpoint = variable("OTEL_EXPORTER_OTLP_ENDPOINT");
         flags.otlp_protocol = variable("OTEL_EXPORTER_OTLP_PROTOCOL");
         flags.otlp_insecure = variable("OTEL_EXPORTER_OTLP_INSECURE").is_some_and(|value| is_true(&value));

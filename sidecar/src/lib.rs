@@ -40,6 +40,7 @@ pub mod server;
 mod shared_memory;
 mod sidecar;
 pub mod state;
+mod under_way;
 
 pub use app::{AppAddressError, Protocol as AppProtocol};
 pub use busy::spin as busy_poll;

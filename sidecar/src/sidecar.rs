@@ -19,6 +19,7 @@ use crate::middleware::Pipeline;
 use crate::pubsub::Subscriptions;
 use crate::resiliency::Resiliency;
 use crate::state::Store;
+use crate::under_way::UnderWay;
 
 /// The version that clients are told: the release of Dapr whose API this is.
 pub(crate) const RUNTIME_VERSION: &str = "1.18.0";
@@ -44,6 +45,8 @@ pub struct Sidecar {
     pub(crate) resiliency: Option<Arc<Resiliency>>,
     /// What the app subscribes to.
     pub(crate) subscriptions: Subscriptions,
+    /// What else the app is told of.
+    pub(crate) under_way: UnderWay,
     /// The token every request must carry, if there is one.
     pub(crate) api_token: Option<String>,
     /// The longest request body, in bytes.
@@ -83,6 +86,7 @@ impl Sidecar {
             app_pipeline: None,
             resiliency: None,
             subscriptions: Subscriptions::default(),
+            under_way: UnderWay::default(),
             api_token: None,
             max_body_size: 4 << 20,
             log_requests: false,
@@ -159,6 +163,11 @@ impl Sidecar {
             // It fails only when the sidecar is gone, which is as good.
             let _ = closing.wait_for(|closing| *closing).await;
         }
+    }
+
+    /// Whether [`Sidecar::closing`] has completed.
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 
     pub(crate) fn set_extended(&self, key: String, value: String) {

@@ -1,5 +1,7 @@
 //! The service `AppCallback` of an app that speaks gRPC.
 
+use std::error::Error as _;
+
 use dapr::dapr::proto::runtime::v1::app_callback_alpha_client::AppCallbackAlphaClient;
 use dapr::dapr::proto::runtime::v1::app_callback_client::AppCallbackClient;
 use http::HeaderValue;
@@ -34,6 +36,22 @@ pub(super) fn client(channel: Counted, token: Option<&HeaderValue>) -> Callbacks
 
 pub(super) fn alpha_client(channel: Counted, token: Option<&HeaderValue>) -> AlphaCallbacks {
     AppCallbackAlphaClient::with_interceptor(channel, Token::new(token))
+}
+
+/// Whether a status is no answer of the app's, but tells that its connection is not there or broke off. The codes do not:
+/// an app may answer with any of them, and a broken connection becomes `Unknown`, `Cancelled` or `Internal`.
+pub(crate) fn is_unanswered(status: &tonic::Status) -> bool {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if error.is::<tonic::transport::Error>()
+            || error.is::<tonic::ConnectError>()
+            || error.is::<hyper::Error>()
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl Token {

@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::Endpoint;
 
 pub(crate) use attach::attach;
-pub(crate) use callbacks::{AlphaCallbacks, Callbacks};
+pub(crate) use callbacks::{AlphaCallbacks, Callbacks, is_unanswered};
 pub(crate) use health::{Health, go_duration, watch_health};
 pub use protocol::Protocol;
 pub(crate) use turns::{Answer, Turn};

@@ -7,6 +7,7 @@ use pillion_capabilities::trace::Tracing;
 
 use super::files::{Read, find};
 use super::secret_refs::resolved;
+use super::template::filled;
 use super::watch::Watch;
 use super::{ComponentError, Components, Manifest, Named, open};
 use crate::Flags;
@@ -33,7 +34,7 @@ struct Opened {
     file: PathBuf,
     /// As it is in the file.
     manifest: Manifest,
-    /// With the values of its secrets.
+    /// With the values of its secrets, and tags as they are: what `{uuid}` stands for is no change.
     resolved: Manifest,
     /// It, and nothing else.
     part: Components,
@@ -237,7 +238,12 @@ impl Loader {
         resolved: Manifest,
     ) -> Result<Opened, ComponentError> {
         let mut part = Components::of_stores(&self.flags.app_id, Vec::new());
-        let opened = open::component(&resolved, &file, &self.flags, self.tracing.as_ref(), &mut part).await;
+        let opened = match filled(&resolved, &file, &self.flags) {
+            Ok(filled) => {
+                open::component(&filled, &file, &self.flags, self.tracing.as_ref(), &mut part).await
+            }
+            Err(error) => Err(error),
+        };
         if let Some(metrics) = &self.metrics {
             metrics.count_opened(&manifest.kind, opened.is_ok());
             part.measure(metrics.times());

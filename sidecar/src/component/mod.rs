@@ -8,6 +8,7 @@ mod manifest;
 mod open;
 mod registry;
 mod secret_refs;
+mod template;
 mod watch;
 
 pub(crate) use documents::{Resource, resources, resources_of};

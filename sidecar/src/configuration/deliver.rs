@@ -23,9 +23,11 @@ struct Event<'a> {
 }
 
 /// Tells the app of what a subscription is told of, until it ends or the sidecar does. An app that does not take a change
-/// is not told of it again; the log says so.
+/// is not told of it again; the log says so. A change of which it is being told is told before the sidecar stops.
 pub(super) fn begin(sidecar: Arc<Sidecar>, store: String, mut subscription: Subscription) {
+    let started = sidecar.under_way.begin();
     tokio::spawn(async move {
+        let _started = started;
         let Some(app) = &sidecar.app else { return };
         loop {
             let changes = tokio::select! {

@@ -67,11 +67,15 @@ pub(super) async fn publish_bulk(
     if failed.is_empty() {
         return Ok(answer::empty());
     }
+    let status = match failed.iter().all(|failed| failed.overloaded) {
+        true => StatusCode::TOO_MANY_REQUESTS,
+        false => StatusCode::INTERNAL_SERVER_ERROR,
+    };
     let failed: Vec<_> =
         failed.into_iter().map(|failed| json!({ "entryId": failed.id, "error": failed.error })).collect();
     let body = json!({ "failedEntries": failed, "errorCode": "ERR_PUBSUB_PUBLISH_MESSAGE" });
     let mut response = answer::json(body.to_string());
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    *response.status_mut() = status;
     Ok(response)
 }
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use dapr::dapr::proto::runtime::v1::{BulkSubscribeConfig, TopicSubscription};
 use http::{Method, Request, StatusCode, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use tonic::Code;
 
 use super::subscription::{Kind, Said, SaidBulk, Subscription};
-use crate::app::App;
+use crate::app::{App, is_unanswered};
 use crate::body::whole;
 
 /// Why there is no answer that counts.
@@ -30,13 +30,13 @@ const ATTEMPTS: u32 = 10;
 
 // === free functions ===
 
-/// What the app subscribes to. One that does not answer is asked until it does.
-pub(super) async fn ask(app: &App) -> Vec<Arc<Subscription>> {
+/// What the app subscribes to, which it tells in so many bytes at most. One that does not answer is asked until it does.
+pub(super) async fn ask(app: &App, limit: usize) -> Vec<Arc<Subscription>> {
     let by_path = !app.protocol.is_grpc();
     let mut failures = 0;
     loop {
         let asked = match by_path {
-            true => over_http(app).await,
+            true => over_http(app, limit).await,
             false => over_grpc(app).await,
         };
         match asked {
@@ -73,7 +73,7 @@ fn made(said: Said, by_path: bool) -> Option<Arc<Subscription>> {
     }
 }
 
-async fn over_http(app: &App) -> Result<Vec<Said>, NoAnswer> {
+async fn over_http(app: &App, limit: usize) -> Result<Vec<Said>, NoAnswer> {
     let request = Request::builder()
         .method(Method::GET)
         .uri("/dapr/subscribe")
@@ -82,9 +82,14 @@ async fn over_http(app: &App) -> Result<Vec<Said>, NoAnswer> {
         .map_err(|error| NoAnswer::Failed(error.to_string()))?;
     let response = app.send(request).await.map_err(|error| NoAnswer::Unreachable(error.to_string()))?;
     let (head, body) = response.into_parts();
-    let body = body.collect().await;
     let body =
-        body.map_err(|error| NoAnswer::Unreachable(format!("its answer broke off: {error}")))?.to_bytes();
+        Limited::new(body, limit).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
+            true => NoAnswer::Failed(format!(
+                "its answer is longer than {limit} bytes; have it tell less, or raise --max-body-size"
+            )),
+            false => NoAnswer::Unreachable(format!("its answer broke off: {error}")),
+        });
+    let body = body?.to_bytes();
     match head.status {
         StatusCode::OK => Ok(list(&body)),
         StatusCode::NOT_FOUND => {
@@ -181,7 +186,7 @@ async fn over_grpc(app: &App) -> Result<Vec<Said>, NoAnswer> {
         }
         Err(status) => {
             let reason = format!("{:?}: {}", status.code(), status.message());
-            let away = status.code() == Code::Unavailable;
+            let away = status.code() == Code::Unavailable || is_unanswered(&status);
             Err(if away { NoAnswer::Unreachable(reason) } else { NoAnswer::Failed(reason) })
         }
     }

@@ -114,7 +114,14 @@ pub(super) fn not_for_app(pubsub: &str, topic: &str) -> ApiError {
 /// The provider did not take it.
 pub(crate) fn failed_to_publish(pubsub: &str, topic: &str, error: &pillion_capabilities::Error) -> ApiError {
     let message = format!("error when publishing to topic {topic} in pubsub {pubsub}: {error}");
-    ApiError::internal("ERR_PUBSUB_PUBLISH_MESSAGE", message).about(
+    let (status, code) = match error {
+        // Nothing is broken: who publishes is to slow down.
+        pillion_capabilities::Error::Overloaded { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted)
+        }
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal),
+    };
+    ApiError::new(status, code, "ERR_PUBSUB_PUBLISH_MESSAGE", message).about(
         pubsub,
         "DAPR_PUBSUB_PUBLISH_MESSAGE",
         vec![("error", error.to_string())],

@@ -26,10 +26,21 @@ pub(crate) struct Entry {
 pub(crate) struct Failed {
     pub(crate) id: String,
     pub(crate) error: String,
+    /// Whether the provider had too much to do, and nothing is broken.
+    pub(crate) overloaded: bool,
 }
 
 /// A message is kept no longer than that; the longest that providers take is longer.
 const LONGEST_TTL: Duration = Duration::from_secs(500 * 365 * 24 * 60 * 60);
+
+// === impl Failed ===
+
+impl Failed {
+    fn new(id: String, error: &pillion_capabilities::Error) -> Self {
+        let overloaded = matches!(error, pillion_capabilities::Error::Overloaded { .. });
+        Self { id, error: error.to_string(), overloaded }
+    }
+}
 
 // === free functions ===
 
@@ -132,14 +143,11 @@ pub(crate) async fn publish_many(
     let failed: Vec<Failed> = match published {
         Ok(published) => {
             let failure = |(id, published): (String, Result<(), pillion_capabilities::Error>)| {
-                published.err().map(|error| Failed { id, error: error.to_string() })
+                published.err().map(|error| Failed::new(id, &error))
             };
             ids.into_iter().zip(published).filter_map(failure).collect()
         }
-        Err(error) => {
-            let error = error.to_string();
-            ids.into_iter().map(|id| Failed { id, error: error.clone() }).collect()
-        }
+        Err(error) => ids.into_iter().map(|id| Failed::new(id, &error)).collect(),
     };
     if let Some(metrics) = &sidecar.metrics {
         metrics.pubsub.bulk_egress(&pubsub.name, topic, failed.is_empty(), start.elapsed());

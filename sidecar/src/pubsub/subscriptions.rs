@@ -16,10 +16,17 @@ use crate::component::Components;
 #[derive(Default)]
 pub(crate) struct Subscriptions {
     /// What runs for the app. Locked while it changes.
-    running: Mutex<Vec<Running>>,
+    running: Mutex<Tasks>,
     known: RwLock<Known>,
     /// Whether no more is to be delivered.
     closing: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Tasks {
+    current: Vec<Running>,
+    /// Of those that were told to stop, whose last events may still be with the app.
+    ending: Vec<JoinHandle<()>>,
 }
 
 /// What metadata tells.
@@ -51,7 +58,7 @@ impl Subscriptions {
     /// Asks the app, which listens, what it subscribes to, and has it delivered from now on.
     pub(crate) async fn begin(&self, sidecar: &Arc<Sidecar>) {
         let Some(app) = &sidecar.app else { return };
-        let asked = asked::ask(app).await;
+        let asked = asked::ask(app, sidecar.max_body_size).await;
         self.known(|known| known.asked = Some(asked));
         self.refresh(sidecar).await;
     }
@@ -65,12 +72,15 @@ impl Subscriptions {
             return;
         }
         let wanted = wanted(&sidecar.components(), asked);
+        let Tasks { current, ending } = &mut *running;
+        ending.retain(|task| !task.is_finished());
         let mut kept = Vec::new();
-        for Running { subscription, pubsub, stop, task } in running.drain(..) {
+        for Running { subscription, pubsub, stop, task } in current.drain(..) {
             match wanted.iter().any(|(same, of)| **same == *subscription && Arc::ptr_eq(of, &pubsub)) {
                 true => kept.push(Running { subscription, pubsub, stop, task }),
                 false => {
                     stop.send_replace(true);
+                    ending.push(task);
                 }
             }
         }
@@ -85,8 +95,8 @@ impl Subscriptions {
         });
         let started = futures_util::future::join_all(starting).await;
         kept.extend(started);
-        *running = kept;
-        let delivered = running.iter().map(|running| Arc::clone(&running.subscription)).collect();
+        *current = kept;
+        let delivered = current.iter().map(|running| Arc::clone(&running.subscription)).collect();
         self.known(|known| known.delivered = delivered);
     }
 
@@ -94,10 +104,11 @@ impl Subscriptions {
     pub(crate) async fn close(&self) {
         self.closing.send_replace(true);
         let mut running = self.running.lock().await;
-        for running in &*running {
+        let Tasks { current, ending } = &mut *running;
+        for running in &*current {
             running.stop.send_replace(true);
         }
-        for Running { task, .. } in running.drain(..) {
+        for task in current.drain(..).map(|Running { task, .. }| task).chain(ending.drain(..)) {
             // One that panicked has nothing under way any more.
             let _ = task.await;
         }

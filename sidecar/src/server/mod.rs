@@ -253,7 +253,8 @@ impl Server {
         sidecar.set_serving(false);
         // An app may need the sidecar for what it was sent, so that the listeners stay meanwhile.
         let begun = Instant::now();
-        if tokio::time::timeout(patience, sidecar.subscriptions.close()).await.is_err() {
+        let settled = async { tokio::join!(sidecar.subscriptions.close(), sidecar.under_way.ended()) };
+        if tokio::time::timeout(patience, settled).await.is_err() {
             tracing::warn!("events that are still with the app after {patience:?} are given up");
         }
         let patience = patience.saturating_sub(begun.elapsed());

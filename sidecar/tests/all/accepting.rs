@@ -64,6 +64,12 @@ impl Accepting {
         });
         Self { task, panics }
     }
+
+    /// Serves nobody any more, and waits until the port is free.
+    pub(crate) async fn end(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
 }
 
 impl Drop for Accepting {

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::sidecar::{MEMORY, Sidecar, bare, errors, first_line, refusal, refused};
+use crate::sidecar::{MEMORY, Sidecar, bare, errors, first_line, redb, redis, refusal, refused};
 
 #[tokio::test]
 async fn a_file_may_hold_many_documents() {
@@ -110,4 +110,28 @@ fn settings_are_checked() {
 fn a_folder_that_is_not_there_is_named() {
     let said = refusal(&bare(["--resources-path", "/no/such/folder"]).output().unwrap());
     assert!(said.contains("cannot read /no/such/folder"), "{said}");
+}
+
+/// Of a state store a tag may be part of a path, as of its keys' prefix.
+#[tokio::test]
+async fn settings_may_have_tags() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let store = redb(&folder.path().join("{appID}.{podName}.{namespace}.redb"));
+    let said = refused(&store, &[]);
+    assert!(said.contains("component store: setting path: it names {podName}"), "{said}");
+    assert!(said.contains("the variable POD_NAME is not set; set it, or use"), "{said}");
+    let environment = [("POD_NAME", "app-0"), ("NAMESPACE", "production")];
+    let sidecar = Sidecar::with_environment(&store, &[], &environment);
+    assert!(folder.path().join("app.app-0.production.app.redb").exists());
+    drop(sidecar);
+    // Two apps that name the prefix alike keep their keys apart all the same.
+    let Some(server) = pillion_capabilities::testing::RedisServer::start_or_skip().unwrap() else { return };
+    let store = redis(server.address()) + "  - name: keyPrefix\n    value: \"of-{appID}\"\n";
+    let sidecar = Sidecar::with(&store, &[]);
+    sidecar.call("POST", "/v1.0/state/store", r#"[{"key":"k","value":1}]"#).await.is_empty();
+    let other = Sidecar::with(&store, &["--app-id", "other"]);
+    other.call("GET", "/v1.0/state/store/k", "").await.is_empty();
+    let mut client = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let keys: Vec<String> = ::redis::cmd("KEYS").arg("*").query(&mut client).unwrap();
+    assert_eq!(keys, ["of-app||k"]);
 }

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tonic::Code;
 
 use crate::app::App;
+use crate::gate::Gate;
 use crate::sidecar::Sidecar;
 use crate::wire;
 use crate::yaml::component;
@@ -143,6 +144,37 @@ async fn over_redis() {
         command.exec(&mut *redis.borrow_mut()).unwrap();
     })
     .await;
+}
+
+/// Of several keys that changed together it is told of each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_that_the_app_is_being_told_of_is_told_before_the_sidecar_stops() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("values.json");
+    write(&path, &json!({"a": "1", "b": "1"}));
+    let (gate, arrived) = (Gate::default(), Gate::default());
+    let (closed, here) = (gate.clone(), arrived.clone());
+    let app = App::start(move |asked| {
+        if asked.method == "POST" {
+            here.open();
+            closed.pass();
+        }
+        (StatusCode::OK, String::new())
+    })
+    .await;
+    let components = component("store", "configuration.local.file", &[("path", path.to_str().unwrap())]);
+    let arguments = ["--app-port", &app.port.to_string(), "--dapr-graceful-shutdown-seconds", "60"];
+    let mut sidecar = Sidecar::with(&components, &arguments);
+    let subscribed = sidecar.call("GET", "/v1.0/configuration/store/subscribe?key=a&key=b", "").await;
+    assert!(subscribed.json()["id"].is_string());
+    write(&path, &json!({"a": "2", "b": "2"}));
+    arrived.pass();
+    sidecar.begin_to_stop().await;
+    gate.open();
+    assert!(sidecar.wait().await.success());
+    for key in ["a", "b"] {
+        assert_eq!(app.asked(&format!("/configuration/store/{key}")).len(), 1, "{key}");
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
-use crate::sidecar::{MEMORY, Sidecar, refused};
+use crate::gate::Gate;
+use crate::sidecar::{MEMORY, Sidecar, redb, refused};
 use crate::wire::{self, At};
 use crate::yaml::component;
 
@@ -109,6 +110,34 @@ async fn an_answer_saves_state_and_calls_outputs() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     };
     assert_eq!(written, r#"{"hello":"file"}"#);
+}
+
+/// What the app's answer asks for is done, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_event_that_is_with_the_app_is_finished_before_the_sidecar_stops() {
+    let folder = TempDir::new().unwrap();
+    let (gate, arrived) = (Gate::default(), Gate::default());
+    let (closed, here) = (gate.clone(), arrived.clone());
+    let app = App::start(move |asked| {
+        if asked.path != "/tick" {
+            return (StatusCode::NOT_FOUND, String::new());
+        }
+        here.open();
+        closed.pass();
+        let answer = json!({ "storeName": "store", "state": [{"key": "seen", "value": {"n": 1}}] });
+        (StatusCode::OK, answer.to_string())
+    })
+    .await;
+    let store = redb(&folder.path().join("state.redb"));
+    let tick = cron("tick", "@every 100ms", &[("direction", "input")]);
+    let arguments = ["--app-port", &app.port.to_string(), "--dapr-graceful-shutdown-seconds", "60"];
+    let mut sidecar = Sidecar::with(&format!("{store}{tick}"), &arguments);
+    arrived.pass();
+    sidecar.begin_to_stop().await;
+    gate.open();
+    assert!(sidecar.wait().await.success());
+    let sidecar = Sidecar::with(&store, &[]);
+    assert_eq!(sidecar.call("GET", "/v1.0/state/store/seen", "").await.json(), json!({"n": 1}));
 }
 
 /// What is reloaded is asked for anew; what is gone is not read any more.

@@ -17,6 +17,7 @@ mod clients;
 mod components;
 mod concurrency;
 mod configuration;
+mod gate;
 mod grpc;
 mod hops;
 mod hostile;

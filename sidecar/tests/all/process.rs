@@ -94,9 +94,14 @@ pub(crate) fn command(binary: &Path, folder: &Path, components: &str) -> Command
 /// The sidecar's command and nothing else.
 pub(crate) fn bare<A: AsRef<OsStr>>(binary: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(binary);
-    for variable in
-        ["DAPR_API_TOKEN", "NAMESPACE", "APP_ID", "DAPR_HTTP_DISABLE_H2C", "OTEL_EXPORTER_OTLP_ENDPOINT"]
-    {
+    for variable in [
+        "DAPR_API_TOKEN",
+        "NAMESPACE",
+        "POD_NAME",
+        "APP_ID",
+        "DAPR_HTTP_DISABLE_H2C",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ] {
         command.env_remove(variable);
     }
     command.args(arguments).stdin(Stdio::null());

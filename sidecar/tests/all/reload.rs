@@ -167,6 +167,23 @@ async fn what_is_broken_leaves_all_as_it_was() {
     assert_eq!(sidecar.names().await, ["store", "new"]);
 }
 
+/// What `{uuid}` stands for is another thing each time, which makes no other component.
+#[tokio::test]
+async fn tags_are_no_change() {
+    let store = component("store", "state.in-memory", &[("keyPrefix", "{uuid}")]);
+    let sidecar = Logged::start(&[("a.yaml", &store)], &[]);
+    sidecar.call("POST", "/v1.0/state/store", SAVE).await.is_empty();
+    sidecar.replace("b.yaml", &component("new", "lock.in-memory", &[]));
+    let said = sidecar.until_said("components were reloaded");
+    assert!(said.contains("new or changed [new], gone []"), "{said}");
+    assert_eq!(&sidecar.call("GET", "/v1.0/state/store/k", "").await.body[..], b"1");
+    // One that cannot be filled in leaves what was there.
+    sidecar.replace("a.yaml", &component("store", "state.in-memory", &[("keyPrefix", "{podName}")]));
+    let said = sidecar.until_said("is not taken");
+    assert!(said.contains("component store: setting keyPrefix: it names {podName}"), "{said}");
+    assert_eq!(&sidecar.call("GET", "/v1.0/state/store/k", "").await.body[..], b"1");
+}
+
 /// A secret that changed is taken with the next look at the files.
 #[tokio::test]
 async fn secrets_are_looked_up_anew() {

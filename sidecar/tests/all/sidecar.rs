@@ -106,6 +106,19 @@ impl Sidecar {
         assert!(status.unwrap().success());
     }
 
+    /// Tells it to stop while something is under way, and looks whether it waits for that: it is not healthy any more, and
+    /// answers all the same.
+    pub(crate) async fn begin_to_stop(&self) {
+        self.signal("TERM");
+        while self.call("GET", "/v1.0/healthz", "").await.status == 204 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // One that does not wait has gone before so many calls.
+        for _ in 0..200 {
+            assert_ne!(self.call("GET", "/v1.0/healthz", "").await.status, 204);
+        }
+    }
+
     /// Waits for the process to end by itself; meanwhile the test's own connections go on.
     pub(crate) async fn wait(&mut self) -> ExitStatus {
         loop {

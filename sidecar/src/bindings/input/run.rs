@@ -99,13 +99,20 @@ async fn read(sidecar: Arc<Sidecar>, binding: Read) {
         };
         let metadata =
             vec![("timeZone", "UTC".to_owned()), ("readTimeUTC", schedule::shown(SystemTime::now()))];
+        let started = sidecar.under_way.begin();
+        if sidecar.is_closing() {
+            break;
+        }
         let event = Event { data: Vec::new(), metadata };
         let (sidecar, binding) = (Arc::clone(&sidecar), Arc::clone(&binding));
-        // What is with the app is finished, though the binding be gone.
+        // What is with the app is finished, though the binding be gone, or the sidecar about to stop.
         tokio::spawn(async move {
             deliver(&sidecar, &binding, event).await;
-            drop(place);
+            drop((place, started));
         });
+    }
+    if sidecar.is_closing() {
+        return;
     }
     tracing::info!("binding {} is never due again", binding.name);
 }

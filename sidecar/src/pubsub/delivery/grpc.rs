@@ -12,7 +12,7 @@ use tonic::Code;
 use tonic::metadata::{BinaryMetadataValue, MetadataMap, MetadataValue};
 
 use super::Verdict;
-use crate::app::App;
+use crate::app::{App, is_unanswered};
 use crate::pubsub::envelope::{CLOUD_EVENT, is, is_json};
 use crate::pubsub::event::Event;
 use crate::pubsub::subscription::Subscription;
@@ -67,9 +67,8 @@ pub(super) fn refused(status: &tonic::Status, what: &str) -> Verdict {
     let said =
         format!("error returned from app while processing {what}: {:?}: {}", status.code(), status.message());
     match status.code() {
+        _ if is_unanswered(status) => Verdict::Unreachable(said),
         Code::Unimplemented => Verdict::Ignored(said),
-        // tonic's own word for an app that is not there.
-        Code::Unavailable if std::error::Error::source(status).is_some() => Verdict::Unreachable(said),
         _ => Verdict::Failed(said),
     }
 }

@@ -81,3 +81,18 @@ async fn publish_and_subscribe() {
         }
     }
 }
+
+#[tokio::test]
+async fn input_bindings() {
+    if !JavaScript.is_there() {
+        return;
+    }
+    // Over HTTP its parser makes an object of no body.
+    for (protocol, data) in [("http", json!({})), ("grpc", json!(""))] {
+        let stage = Stage::ticking_for_app(protocol);
+        let mut app = JavaScript.start("app", &stage, &[protocol]);
+        let tick = json!({"binding": "tick", "data": data});
+        assert_eq!(app.next_of(3).await, [tick.clone(), tick.clone(), tick], "{protocol}");
+        stage.until_tick_taken().await;
+    }
+}

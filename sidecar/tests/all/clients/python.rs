@@ -133,6 +133,20 @@ async fn rules_of_a_grpc_app() {
 }
 
 #[tokio::test]
+async fn input_bindings() {
+    if !Python.is_there() {
+        return;
+    }
+    for (protocol, app) in [("http", "fastapi_app"), ("http", "flask_app"), ("grpc", "grpc_app")] {
+        let stage = Stage::ticking_for_app(protocol);
+        let mut app = Python.start(app, &stage, &[]);
+        let tick = json!({"binding": "tick", "data": ""});
+        assert_eq!(app.next_of(3).await, [tick.clone(), tick.clone(), tick], "{protocol}");
+        stage.until_tick_taken().await;
+    }
+}
+
+#[tokio::test]
 async fn subscriptions_by_a_stream() {
     if !Python.is_there() {
         return;

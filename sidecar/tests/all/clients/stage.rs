@@ -30,9 +30,18 @@ pub(crate) struct Stage {
 impl Stage {
     /// A sidecar whose app speaks this, with the stores that need no server.
     pub(super) fn for_app(protocol: &str) -> Self {
+        Self::for_app_with(protocol, "")
+    }
+
+    /// As [`Self::for_app`], with the input binding `tick`, which is due again and again.
+    pub(super) fn ticking_for_app(protocol: &str) -> Self {
+        Self::for_app_with(protocol, &component("tick", "bindings.cron", &[("schedule", "@every 50ms")]))
+    }
+
+    fn for_app_with(protocol: &str, more: &str) -> Self {
         let app_port = free_port();
         let port = app_port.to_string();
-        let components = MEMORY.to_owned() + &component("pubsub", "pubsub.in-memory", &[]);
+        let components = MEMORY.to_owned() + &component("pubsub", "pubsub.in-memory", &[]) + more;
         let sidecar = Sidecar::with(&components, &["--app-port", &port, "--app-protocol", protocol]);
         Self { sidecar, app_port, redis: None, web: None, _files: TempDir::new().unwrap() }
     }
@@ -109,6 +118,23 @@ impl Stage {
         let client = redis::Client::open(self.redis.as_ref().unwrap().url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         redis::cmd("SET").arg(key).arg(value).exec_async(&mut connection).await.unwrap();
+    }
+
+    /// Waits until the app has taken an event of the binding `tick`, and looks whether it failed to take one.
+    pub(super) async fn until_tick_taken(&self) {
+        let start = Instant::now();
+        let of = |success: &str| format!("component=\"tick\",namespace=\"\",success=\"{success}\"");
+        loop {
+            let at = wire::At::Tcp(self.sidecar.text("metrics"));
+            let metrics = wire::call(&at, "GET", "/metrics", &[], "").await;
+            let text = std::str::from_utf8(&metrics.body).unwrap();
+            assert!(!text.contains(&of("false")), "{text}");
+            if text.contains(&of("true")) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "no event was taken");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Waits until the sidecar has seen its app.

@@ -36,6 +36,11 @@ pub(super) trait Says: Send + Sync + 'static {
         Ok(0)
     }
 
+    /// Passes before an event is answered.
+    fn pause(&self, _: &TopicEventRequest) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
+
     /// By the method's name.
     fn many(&self, _: &str, _: &TopicEventBulkRequest) -> Result<TopicEventBulkResponse, Status> {
         Err(Status::unimplemented("many"))
@@ -47,7 +52,7 @@ pub(super) struct GrpcApp {
     pub(super) port: u16,
     /// Closed when the app panicked.
     sent: watch::Receiver<Vec<Sent>>,
-    _accepting: Accepting,
+    accepting: Accepting,
 }
 
 // === impl GrpcApp ===
@@ -78,7 +83,12 @@ impl GrpcApp {
                 let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             }
         });
-        Self { port, sent, _accepting: accepting }
+        Self { port, sent, accepting }
+    }
+
+    /// Goes with what is in hand, and waits until the port is free.
+    pub(super) async fn kill(self) {
+        self.accepting.end().await;
     }
 
     /// Waits until it was sent so much, and answers that.
@@ -113,12 +123,14 @@ async fn answer(
             unary(request, response).await
         }
         "/dapr.proto.runtime.v1.AppCallback/OnTopicEvent" => {
-            let response = |event: TopicEventRequest| {
+            let service = tower::service_fn(|request: tonic::Request<TopicEventRequest>| async {
+                let event = request.into_inner();
+                says.pause(&event).await;
                 let status = says.one(&event);
                 remembered.send_modify(|all| all.push(Sent::One(headers.clone(), event)));
-                status.map(|status| TopicEventResponse { status })
-            };
-            unary(request, response).await
+                status.map(|status| tonic::Response::new(TopicEventResponse { status }))
+            });
+            Grpc::new(ProstCodec::default()).unary(service, request).await
         }
         "/dapr.proto.runtime.v1.AppCallback/OnBulkTopicEvent"
         | "/dapr.proto.runtime.v1.AppCallbackAlpha/OnBulkTopicEventAlpha1" => {

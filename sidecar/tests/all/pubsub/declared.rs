@@ -1,5 +1,7 @@
 //! Subscriptions that files declare, and what metadata tells of all.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use super::{BUS, beside, subscriber, until_subscribed};
@@ -185,4 +187,22 @@ async fn an_app_that_has_no_subscriptions_is_asked_once() {
     until_subscribed(&sidecar, 0).await;
     sidecar.call("POST", "/v1.0/publish/bus/t", "to nobody").await.is_empty();
     assert_eq!(app.asked("/").len(), 1);
+}
+
+/// An answer counts whole or not at all, and its length is bounded as that of any other.
+#[tokio::test]
+async fn a_list_of_subscriptions_that_is_too_long_is_not_taken() {
+    let asked_before = AtomicBool::new(false);
+    let app = App::start(move |asked| match asked.path.as_str() {
+        "/dapr/subscribe" => {
+            let list = super::one("t").to_string();
+            let long = !asked_before.swap(true, Ordering::SeqCst);
+            (http::StatusCode::OK, if long { format!("{list:2048}") } else { format!("{list:1024}") })
+        }
+        _ => (http::StatusCode::OK, String::new()),
+    })
+    .await;
+    let sidecar = Sidecar::with(BUS, &["--app-port", &app.port.to_string(), "--max-body-size", "1Ki"]);
+    until_subscribed(&sidecar, 1).await;
+    assert_eq!(app.asked("/dapr/subscribe").len(), 2);
 }

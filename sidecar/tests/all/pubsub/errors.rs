@@ -1,6 +1,7 @@
 //! Failures to publish, in Dapr's words.
 
 use dapr::dapr::proto::runtime::v1::{BulkPublishRequest, BulkPublishRequestEntry, PublishEventRequest};
+use pillion_capabilities::testing::RedisServer;
 use serde_json::{Value, json};
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -269,4 +270,56 @@ async fn who_may_not_publish_never_reaches_the_provider() {
 async fn published(sidecar: &Sidecar) -> u64 {
     let answer = wire::call(&wire::At::Tcp(sidecar.text("metrics")), "GET", "/metrics", &[], "").await;
     crate::process::calls(std::str::from_utf8(&answer.body).unwrap(), "bus", Some("publish"))
+}
+
+/// Publishes over both protocols, one event and many, where there is room for no more.
+async fn overloaded(sidecar: &Sidecar, said: &str) {
+    let told_of = sidecar.call("POST", "/v1.0/publish/bus/t", "x").await;
+    let (reason, name) = told(&told_of.json());
+    assert_eq!((reason.as_str(), name.as_str()), ("DAPR_PUBSUB_PUBLISH_MESSAGE", "bus"));
+    let message = told_of.failed(429, "ERR_PUBSUB_PUBLISH_MESSAGE");
+    assert!(message.contains("overloaded") && message.contains(said), "{message}");
+    let entries = r#"[{"entryId":"a","event":"x"},{"entryId":"b","event":"y"}]"#;
+    let answer = sidecar.call("POST", "/v1.0/publish/bulk/bus/t", entries).await;
+    let body = answer.json();
+    assert_eq!((answer.status.as_u16(), &body["errorCode"]), (429, &json!("ERR_PUBSUB_PUBLISH_MESSAGE")));
+    let failed = body["failedEntries"].as_array().unwrap();
+    assert!(failed.iter().all(|entry| entry["error"].as_str().unwrap().contains(said)), "{body}");
+    assert_eq!(failed.len(), 2);
+    let mut client = wire::grpc(&sidecar.grpc()).await;
+    let request =
+        PublishEventRequest { pubsub_name: "bus".to_owned(), topic: "t".to_owned(), ..Default::default() };
+    let status = client.publish_event(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert_eq!(status.get_details_error_info().unwrap().reason, "DAPR_PUBSUB_PUBLISH_MESSAGE");
+    let entry = |id: &str| BulkPublishRequestEntry { entry_id: id.to_owned(), ..Default::default() };
+    let request = BulkPublishRequest {
+        pubsub_name: "bus".to_owned(),
+        topic: "t".to_owned(),
+        entries: vec![entry("a"), entry("b")],
+        ..Default::default()
+    };
+    let failed = client.bulk_publish_event(request).await.unwrap().into_inner().failed_entries;
+    let failed: Vec<_> =
+        failed.iter().map(|entry| (entry.entry_id.as_str(), entry.error.contains(said))).collect();
+    assert_eq!(failed, [("a", true), ("b", true)]);
+}
+
+#[tokio::test]
+async fn more_than_a_queue_holds_is_an_overload() {
+    let full = |place: usize| json!({ "entryId": place.to_string(), "event": "x" });
+    let many = Value::Array((0..65_536).map(full).collect());
+    let app = super::subscriber(super::one("t"), |_| (500, "")).await;
+    let sidecar = super::beside(&app, BUS, 1).await;
+    // What the app never takes is held for it.
+    sidecar.call("POST", "/v1.0/publish/bulk/bus/t", many.to_string()).await.is_empty();
+    overloaded(&sidecar, "t").await;
+    let Some(server) = RedisServer::start_or_skip().unwrap() else { return };
+    let components = super::servers::over_redis(&server, &[("maxLenApprox", "3")]);
+    let sidecar = super::beside(&app, &components, 1).await;
+    // Some fit and some do not; one that failed for another reason would be 500.
+    let four = Value::Array((0..4).map(full).collect());
+    let answer = sidecar.call("POST", "/v1.0/publish/bulk/bus/t", four.to_string()).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["failedEntries"].as_array().unwrap().len()), (429, 1));
+    overloaded(&sidecar, "topic t holds 3 messages").await;
 }

@@ -1,38 +1,24 @@
 //! What is acknowledged to a publisher is delivered at least once, whatever is killed meanwhile.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use dapr::dapr::proto::runtime::v1::{TopicEventRequest, TopicSubscription};
 use pillion_capabilities::testing::{NatsServer, RedisServer};
 use serde_json::{Value, json};
 
+use super::app::{GrpcApp, Says};
 use super::servers::{over_jetstream, over_redis};
 use super::{BUS, beside, one, subscribing, until_subscribed};
 use crate::app::{App, Asked};
+use crate::gate::Gate;
 use crate::sidecar::Sidecar;
 use crate::wire::{self, At};
 
 /// The ids of events.
 type Ids = Arc<Mutex<BTreeSet<u32>>>;
-
-/// Something that is closed until it is opened.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
-
-impl Gate {
-    fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
-    }
-
-    /// Waits until it is open; the thread's other tasks go on on another.
-    fn pass(&self) {
-        tokio::task::block_in_place(|| {
-            drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |open| !*open).unwrap());
-        });
-    }
-}
 
 fn remembering(
     subscriptions: Value,
@@ -65,6 +51,10 @@ fn publishing(at: At, running: Arc<Mutex<bool>>) -> tokio::task::JoinHandle<BTre
 /// Waits until so many more are there.
 async fn until_more(ids: &Ids, more: usize) {
     let count = || ids.lock().unwrap().len();
+    until_grown(count, more).await;
+}
+
+async fn until_grown(count: impl Fn() -> usize, more: usize) {
     let wanted = count() + more;
     while count() < wanted {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -112,6 +102,79 @@ async fn nothing_is_lost_when_the_app_is_killed_and_started_again() {
         let acknowledged = publisher.await.unwrap();
         until_all(&delivered, &acknowledged).await;
         assert!(acknowledged.len() >= 150, "{}", acknowledged.len());
+    }
+}
+
+/// An app over gRPC that can be made to hold events instead of answering them.
+#[derive(Clone, Default)]
+struct Holding {
+    delivered: Ids,
+    dead: Ids,
+    holds: Arc<AtomicBool>,
+    /// An event is held once for each app that was killed with it.
+    held: Arc<Mutex<Vec<u32>>>,
+}
+
+impl Says for Holding {
+    fn subscriptions(&self) -> Vec<TopicSubscription> {
+        let of = |topic: &str, dead_letter_topic: &str| TopicSubscription {
+            pubsub_name: "bus".to_owned(),
+            topic: topic.to_owned(),
+            dead_letter_topic: dead_letter_topic.to_owned(),
+            ..TopicSubscription::default()
+        };
+        vec![of("t", "dead"), of("dead", "")]
+    }
+
+    async fn pause(&self, event: &TopicEventRequest) {
+        if event.topic == "t" && self.holds.load(Ordering::SeqCst) {
+            self.held.lock().unwrap().push(event.id.parse().unwrap());
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn one(&self, event: &TopicEventRequest) -> Result<i32, tonic::Status> {
+        let ids = if event.topic == "dead" { &self.dead } else { &self.delivered };
+        ids.lock().unwrap().insert(event.id.parse().unwrap());
+        Ok(0)
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_an_app_over_grpc_is_killed_with_events_in_hand() {
+    let redis = RedisServer::start_or_skip().unwrap();
+    let over = redis
+        .iter()
+        .map(|server| over_redis(server, &[("processingTimeout", "1s"), ("redeliverInterval", "1s")]));
+    for components in over.chain([BUS.to_owned()]) {
+        let says = Holding::default();
+        let mut app = GrpcApp::start(says.clone()).await;
+        let port = app.port;
+        let arguments = ["--app-protocol", "grpc", "--app-port", &port.to_string()];
+        let sidecar = Sidecar::with(&components, &arguments);
+        until_subscribed(&sidecar, 2).await;
+        let running = Arc::new(Mutex::new(true));
+        let publisher = publishing(sidecar.http(), Arc::clone(&running));
+        for _ in 0..4 {
+            until_more(&says.delivered, 30).await;
+            says.holds.store(true, Ordering::SeqCst);
+            until_grown(|| says.held.lock().unwrap().len(), 1).await;
+            app.kill().await;
+            says.holds.store(false, Ordering::SeqCst);
+            app = GrpcApp::start_at(port, says.clone()).await;
+        }
+        until_more(&says.delivered, 30).await;
+        *running.lock().unwrap() = false;
+        let acknowledged = publisher.await.unwrap();
+        until_all(&says.delivered, &acknowledged).await;
+        let held: BTreeSet<u32> = says.held.lock().unwrap().iter().copied().collect();
+        until_all(&says.delivered, &held).await;
+        // None was with an app ten times, so that none is dead; what is would come before this.
+        let last = "/v1.0/publish/bus/dead?metadata.cloudevent.id=4000000000";
+        sidecar.call("POST", last, "x").await.is_empty();
+        let last = BTreeSet::from([4_000_000_000]);
+        until_all(&says.dead, &last).await;
+        assert_eq!(*says.dead.lock().unwrap(), last);
     }
 }
 
@@ -254,11 +317,8 @@ async fn what_is_with_the_app_is_settled_before_the_sidecar_stops() {
     until_subscribed(&sidecar, 1).await;
     sidecar.call("POST", "/v1.0/publish/bus/t", "first").await.is_empty();
     arrived.pass();
-    sidecar.signal("TERM");
     // Until it is settled the app may call the sidecar, which is not healthy any more.
-    while wire::call(&sidecar.http(), "GET", "/v1.0/healthz", &[], "").await.status == 204 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    sidecar.begin_to_stop().await;
     sidecar.call("POST", "/v1.0/publish/bus/t", "second").await.is_empty();
     gate.open();
     assert!(sidecar.wait().await.success());
@@ -266,6 +326,52 @@ async fn what_is_with_the_app_is_settled_before_the_sidecar_stops() {
     let _again = beside(&app, &components, 1).await;
     let asked = app.until_asked("/on/t", 2).await;
     assert_eq!(asked[1].json()["data"], "second", "the first was settled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_replaced_subscription_has_with_the_app_is_settled_before_the_sidecar_stops() {
+    let server = RedisServer::start_or_skip().unwrap();
+    // In memory nothing else has a stop wait.
+    let over = server.iter().map(|server| over_redis(server, &[]));
+    for components in over.chain([BUS.to_owned()]) {
+        let (gate, arrived) = (Gate::default(), Gate::default());
+        let (closed, here) = (gate.clone(), arrived.clone());
+        let app = App::start(move |asked| {
+            if asked.path == "/dapr/subscribe" {
+                return (http::StatusCode::NOT_FOUND, String::new());
+            }
+            here.open();
+            closed.pass();
+            (http::StatusCode::OK, String::new())
+        })
+        .await;
+        let arguments = ["--app-port", &app.port.to_string(), "--dapr-graceful-shutdown-seconds", "60"];
+        let mut sidecar = Sidecar::with(&components, &arguments);
+        let declare = async |route: &str| {
+            let said = format!(
+                "apiVersion: dapr.io/v1alpha1\nkind: Subscription\nmetadata:\n  name: s\nspec:\n  pubsubname: bus\n  \
+             topic: t\n  route: {route}\n"
+            );
+            std::fs::write(sidecar.folder().join("resources/subscription.yaml"), said).unwrap();
+            sidecar.signal("HUP");
+            while until_subscribed(&sidecar, 1).await[0]["rules"][0]["path"] != route {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        declare("/before").await;
+        sidecar.call("POST", "/v1.0/publish/bus/t", "x").await.is_empty();
+        arrived.pass();
+        declare("/after").await;
+        sidecar.begin_to_stop().await;
+        gate.open();
+        assert!(sidecar.wait().await.success());
+        assert_eq!(app.calls().len(), 1);
+    }
+    let Some(server) = server else { return };
+    let mut client = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let pending: (u64, redis::Value, redis::Value, redis::Value) =
+        redis::cmd("XPENDING").arg("t").arg("app").query(&mut client).unwrap();
+    assert_eq!(pending.0, 0, "it was settled");
 }
 
 #[tokio::test]

@@ -158,3 +158,56 @@ fn settings_are_checked() {
     let said = refused(&with(&redis, &[host, ("failover", "true"), ("queueDepth", "5")]), &[]);
     assert!(said.contains("setting failover has no effect") && !said.contains("queueDepth"), "{said}");
 }
+
+/// Publishes ten events, and looks whether each of these apps gets each of them once.
+async fn each_gets_all(from: &Sidecar, apps: [&crate::app::App; 2]) {
+    let path = "/v1.0/publish/bus/t?metadata.cloudevent.id=";
+    for number in 0..10 {
+        from.call("POST", &format!("{path}{number}"), "x").await.is_empty();
+    }
+    for app in apps {
+        let asked = app.until_asked("/on", 10).await;
+        let mut ids: Vec<u32> =
+            asked.iter().map(|asked| asked.json()["id"].as_str().unwrap().parse().unwrap()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (0..10).collect::<Vec<_>>());
+    }
+}
+
+/// The component with a consumer of this name over each server that there is.
+fn with_consumer(name: &str) -> (Option<RedisServer>, Option<NatsServer>, Vec<String>) {
+    let (redis, nats) = (RedisServer::start_or_skip().unwrap(), NatsServer::start_or_skip().unwrap());
+    let consumer = [("consumerID", name)];
+    let components = redis.iter().map(|server| over_redis(server, &consumer));
+    let components = components.chain(nats.iter().map(|server| over_jetstream(server, &consumer))).collect();
+    (redis, nats, components)
+}
+
+#[tokio::test]
+async fn apps_whose_consumer_is_named_after_them_each_get_all() {
+    for name in ["{appID}", "the-{namespace}"] {
+        let (_redis, _nats, components) = with_consumer(name);
+        for components in components {
+            let to = json!([{ "pubsubname": "bus", "topic": "t", "route": "/on" }]);
+            let (one, other) =
+                (subscriber(to.clone(), |_| (200, "")).await, subscriber(to, |_| (200, "")).await);
+            let first = beside(&one, &components, 1).await;
+            let port = other.port.to_string();
+            let second = Sidecar::with(&components, &["--app-port", &port, "--app-id", "other"]);
+            until_subscribed(&second, 1).await;
+            each_gets_all(&first, [&one, &other]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn sidecars_of_one_app_whose_consumers_are_new_ones_each_get_all() {
+    let (_redis, _nats, components) = with_consumer("{uuid}");
+    for components in components {
+        let to = json!([{ "pubsubname": "bus", "topic": "t", "route": "/on" }]);
+        let (one, other) = (subscriber(to.clone(), |_| (200, "")).await, subscriber(to, |_| (200, "")).await);
+        let first = beside(&one, &components, 1).await;
+        let _second = beside(&other, &components, 1).await;
+        each_gets_all(&first, [&one, &other]).await;
+    }
+}

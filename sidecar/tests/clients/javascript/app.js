@@ -42,6 +42,7 @@ async function start() {
     const bulk = { maxMessagesCount: 10, maxAwaitDurationMs: 50 };
     await server.pubsub.subscribeBulk("pubsub", "bulk", tell("bulk"), bulk);
   }
+  await server.binding.receive("tick", async (data) => console.log(JSON.stringify({ binding: "tick", data })));
   await server.invoker.listen("hello-get", async () => ({ hello: "get" }), { method: HttpMethod.GET });
   const post = async ({ body }) => ({ heard: JSON.parse(body) });
   await server.invoker.listen("hello-post", post, { method: HttpMethod.POST });

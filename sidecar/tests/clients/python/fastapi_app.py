@@ -36,6 +36,11 @@ def dead(event=Body()):
     return {"status": "SUCCESS"}
 
 
+@app.post("/tick")
+async def tick(request: Request):
+    tell(binding="tick", data=(await request.body()).decode())
+
+
 @app.api_route("/echo", methods=["GET", "POST", "PUT"])
 async def echo(request: Request):
     body = (await request.body()).decode()

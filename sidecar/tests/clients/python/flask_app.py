@@ -20,4 +20,10 @@ def plain():
     return {"status": "SUCCESS"}
 
 
+@app.post("/tick")
+def tick():
+    tell(binding="tick", data=request.data.decode())
+    return ""
+
+
 app.run(host="127.0.0.1", port=int(os.environ["APP_PORT"]))

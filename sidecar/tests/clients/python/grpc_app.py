@@ -6,7 +6,7 @@ import os
 
 import telling
 from dapr.clients.grpc._response import TopicEventResponse
-from dapr.ext.grpc import App, InvokeMethodRequest, InvokeMethodResponse, Rule, SubscriptionMessage
+from dapr.ext.grpc import App, BindingRequest, InvokeMethodRequest, InvokeMethodResponse, Rule, SubscriptionMessage
 
 app = App()
 attempts = {}
@@ -55,6 +55,11 @@ def dead(event: SubscriptionMessage) -> TopicEventResponse:
 @app.subscribe(pubsub_name="pubsub", topic="ruled", rule=Rule('event.type == "important"', 1))
 def ruled_important(event: SubscriptionMessage) -> None:
     tell("by rule", event)
+
+
+@app.binding("tick")
+def tick(request: BindingRequest) -> None:
+    telling.tell(binding="tick", data=request.text())
 
 
 @app.method(name="echo")
