@@ -256,10 +256,8 @@ mod tests {
             let served = dns.find_by(&app(), look_up).now_or_never().expect("nobody waits").unwrap();
             assert!(Arc::ptr_eq(&served, &first));
         }
-        let last = tokio::spawn({
-            let under_way = held(&dns.known)[&key()].under_way.clone().unwrap();
-            under_way
-        });
+        let under_way = held(&dns.known)[&key()].under_way.clone().unwrap();
+        let last = tokio::spawn(under_way);
         release.send(failed()).unwrap();
         assert!(Arc::ptr_eq(&last.await.unwrap().unwrap(), &first));
         // A failure is as good as an answer for a while: nobody asks again.
