@@ -28,11 +28,12 @@ pub mod http;
 mod invoke;
 mod link;
 mod lock;
-pub mod logging;
+mod logging;
 mod metrics;
 mod middleware;
 mod outside;
 mod pool;
+mod program;
 mod pubsub;
 mod resiliency;
 mod secrets;
@@ -43,9 +44,9 @@ pub mod state;
 mod under_way;
 
 pub use app::{AppAddressError, Protocol as AppProtocol};
-pub use busy::spin as busy_poll;
 pub use error::{ApiError, Detail};
 pub use flags::Flags;
+pub use program::program;
 #[doc(hidden)]
 pub use pubsub::{published, understood};
 pub use server::{Ready, Server, StartError};

@@ -124,7 +124,7 @@ impl Visit for Line {
 ///
 /// # Errors
 /// An unknown level; the text names those there are.
-pub fn start(level: &str, as_json: bool, app_id: &str) -> Result<(), String> {
+pub(crate) fn start(level: &str, as_json: bool, app_id: &str) -> Result<(), String> {
     let level = match level.to_ascii_lowercase().as_str() {
         "debug" => LevelFilter::DEBUG,
         "info" => LevelFilter::INFO,
