@@ -10,7 +10,9 @@ const SINCE: (u32, u32) = (2, 36);
 
 fn main() {
     // Nothing else that changes has a say.
-    println!("cargo::rerun-if-env-changed=TARGET");
+    for name in ["TARGET", "RUSTC_LINKER", "CARGO_ENCODED_RUSTFLAGS"] {
+        println!("cargo::rerun-if-env-changed={name}");
+    }
     let said = |name: &str| env::var(name).unwrap_or_default();
     let target = said("TARGET");
     if said("HOST") == target && glibc().is_some_and(|version| version >= SINCE) {

@@ -209,10 +209,8 @@ impl fmt::Debug for Link {
 
 /// Forgets what sends, unless it is another by now.
 fn forget(known: &Sender, gone: &Weak<SendRequest<Body>>) {
-    let current = known.load_full();
-    if current.is_some_and(|current| std::ptr::eq(Arc::as_ptr(&current), gone.as_ptr())) {
-        known.store(None);
-    }
+    // No other one is at that place while it is known here.
+    known.compare_and_swap(gone.as_ptr(), None);
 }
 
 /// The innermost reason: what hyper says itself is vague.

@@ -31,6 +31,8 @@ type AppKey = (String, String);
 struct Known {
     /// When it was looked up last, though that failed.
     at: Instant,
+    /// When it was asked for last.
+    asked: Instant,
     /// What it stood for, if it did.
     place: Option<Arc<Place>>,
     under_way: Option<LookUp>,
@@ -41,7 +43,7 @@ type LookUp = Shared<BoxFuture<'static, Result<Arc<Place>, Refused>>>;
 
 /// A name stands for the same addresses for so long.
 const FRESH: Duration = Duration::from_secs(5);
-/// So long those serve while it is looked up again. What nobody asked for meanwhile may well be elsewhere, and is waited for.
+/// Those serve while it is looked up again, unless nobody asked for so long: then it may well be elsewhere, and is waited for.
 const STALE: Duration = Duration::from_secs(60);
 /// More names than these are not remembered: ids are the callers' choice.
 const NAMES: usize = 1_024;
@@ -81,8 +83,10 @@ impl Dns {
         let key = (app.id.clone(), app.namespace.clone());
         let under_way = {
             let mut all = held(&self.known);
-            let known = all.get(&key);
-            let age = known.map_or(Duration::MAX, |known| known.at.elapsed());
+            let mut known = all.get_mut(&key);
+            let age = known.as_ref().map_or(Duration::MAX, |known| known.at.elapsed());
+            let since = known.as_mut().map(|known| std::mem::replace(&mut known.asked, Instant::now()));
+            let known = known.map(|known| &*known);
             let place = known.and_then(|known| known.place.clone());
             if let Some(place) = place.as_ref().filter(|_| age < FRESH) {
                 return Ok(Arc::clone(place));
@@ -93,7 +97,7 @@ impl Dns {
                 remember(&mut all, key, place.clone(), begun.clone());
                 begun
             });
-            if let Some(place) = place.filter(|_| age < STALE) {
+            if let Some(place) = place.filter(|_| since.is_some_and(|since| since.elapsed() < STALE)) {
                 return Ok(place);
             }
             under_way
@@ -147,7 +151,8 @@ fn remember(all: &mut HashMap<AppKey, Known>, key: AppKey, place: Option<Arc<Pla
         all.retain(|_, known| known.under_way.is_some() || known.at.elapsed() < FRESH);
     }
     if all.len() < NAMES {
-        all.insert(key, Known { at: Instant::now(), place, under_way: Some(under_way) });
+        let now = Instant::now();
+        all.insert(key, Known { at: now, asked: now, place, under_way: Some(under_way) });
     }
 }
 
@@ -201,7 +206,10 @@ mod tests {
 
     /// Makes what is known that much older.
     fn age(dns: &Dns, by: Duration) {
-        held(&dns.known).get_mut(&key()).unwrap().at -= by;
+        let mut all = held(&dns.known);
+        let known = all.get_mut(&key()).unwrap();
+        known.at -= by;
+        known.asked -= by;
     }
 
     /// Waits for the look-up that is under way.
@@ -256,6 +264,10 @@ mod tests {
             let served = dns.find_by(&app(), look_up).now_or_never().expect("nobody waits").unwrap();
             assert!(Arc::ptr_eq(&served, &first));
         }
+        // However long it hangs.
+        held(&dns.known).get_mut(&key()).unwrap().at -= STALE;
+        let served = dns.find_by(&app(), |_| pending()).now_or_never().expect("nobody waits").unwrap();
+        assert!(Arc::ptr_eq(&served, &first));
         let under_way = held(&dns.known)[&key()].under_way.clone().unwrap();
         let last = tokio::spawn(under_way);
         release.send(failed()).unwrap();

@@ -8,6 +8,7 @@ use http::StatusCode;
 use tonic::Code;
 
 use super::histogram::{Bounds, Histogram};
+use super::peer::{MOST, OTHER, label};
 use super::requests::{self, HTTP};
 use super::shard::Sharded;
 
@@ -49,10 +50,6 @@ pub(super) struct Sort {
     pub(super) streaming: bool,
     pub(super) outcome: Option<Outcome>,
 }
-
-/// Ids are whatever callers say: so many series there are of one kind at most, and the rest is counted under this name.
-const MOST: usize = 1000;
-const OTHER: &str = "other";
 
 // === impl Calls ===
 
@@ -117,6 +114,7 @@ impl Outcome {
 
 impl<T: Default> Peers<T> {
     fn with(&self, app: &str, sort: Sort, count: impl FnOnce(&T)) {
+        let app = label(app);
         if let Some(found) = self.0.read().unwrap_or_else(PoisonError::into_inner).find(app, sort) {
             return count(found);
         }

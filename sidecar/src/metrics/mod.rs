@@ -8,6 +8,7 @@ mod histogram;
 mod meter;
 mod name;
 mod page;
+mod peer;
 mod pubsub;
 mod requests;
 mod resiliency;

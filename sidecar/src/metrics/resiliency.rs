@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::peer::{MOST, OTHER, label};
 use super::shard::Sharded;
 
 /// The policies for one target: how often each was there for a call, and how often it did something about one.
@@ -31,11 +32,6 @@ pub(crate) struct Tallies {
 
 /// A target as it is told: which way it is called, what it is, and what was counted.
 pub(super) type Told = (&'static str, String, Arc<Tally>);
-
-/// Default policies are for all apps, whose ids are whatever callers say: so many apps have a tally of their own at most, and
-/// the rest is counted under this name.
-const MOST: usize = 1000;
-const OTHER: &str = "other";
 
 /// An app is called from here.
 const OUTBOUND: &str = "outbound";
@@ -80,8 +76,9 @@ impl Kind {
 // === impl Tallies ===
 
 impl Tallies {
-    /// That of an app.
+    /// That of an app. Default policies are for all, whatever callers call them.
     pub(crate) fn of_app(&self, id: &str) -> Arc<Tally> {
+        let id = label(id);
         if let Some(found) = self.apps.read().unwrap_or_else(PoisonError::into_inner).get(id) {
             return Arc::clone(found);
         }
@@ -117,6 +114,7 @@ mod tests {
             tallies.of_app(&number.to_string()).applied(Kind::Retry);
         }
         tallies.of_app("5").activated(Kind::Open);
+        tallies.of_app(&"5".repeat(1_000)).applied(Kind::Timeout);
         let all = tallies.all();
         assert_eq!(all.len(), MOST + 1);
         let of = |name: &str| {
@@ -124,5 +122,6 @@ mod tests {
         };
         assert!(of("app_5").contains(&(Kind::Retry, 1, 0)) && of("app_5").contains(&(Kind::Open, 0, 1)));
         assert!(of("app_other").contains(&(Kind::Retry, 4_000, 0)));
+        assert!(of("app_other").contains(&(Kind::Timeout, 1, 0)));
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn ask(app: &App, limit: usize) -> Vec<Arc<Subscription>> {
     loop {
         let asked = match by_path {
             true => over_http(app, limit).await,
-            false => over_grpc(app).await,
+            false => over_grpc(app, limit).await,
         };
         match asked {
             Ok(said) => return said.into_iter().filter_map(|said| made(said, by_path)).collect(),
@@ -174,9 +174,9 @@ fn as_text(value: &Value) -> Option<String> {
     }
 }
 
-async fn over_grpc(app: &App) -> Result<Vec<Said>, NoAnswer> {
+async fn over_grpc(app: &App, limit: usize) -> Result<Vec<Said>, NoAnswer> {
     let turn = app.turn().await;
-    let listed = app.callbacks().list_topic_subscriptions(()).await;
+    let listed = app.callbacks().max_decoding_message_size(limit).list_topic_subscriptions(()).await;
     drop(turn);
     match listed {
         Ok(response) => Ok(response.into_inner().subscriptions.into_iter().map(topic_subscription).collect()),

@@ -235,6 +235,15 @@ impl Passage<'_> {
         self.told = true;
         self.breaker.tell(self.round, success)
     }
+
+    /// Says that its end says nothing: it is as if it had not been.
+    pub(crate) fn leave(mut self) {
+        self.told = true;
+        let mut state = self.breaker.lock();
+        if state.round == self.round {
+            state.counts.requests -= 1;
+        }
+    }
 }
 
 impl Drop for Passage<'_> {
@@ -283,6 +292,21 @@ mod tests {
         tokio::time::advance(Duration::from_secs(11)).await;
         drop(breaker.pass().unwrap());
         assert_eq!(call(&breaker, true), Err(Closed::Open));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_says_nothing_is_as_if_it_had_not_been() {
+        let breaker = breaker("consecutiveFailures >= 2", 1, Duration::ZERO);
+        call(&breaker, false).unwrap();
+        breaker.pass().unwrap().leave();
+        call(&breaker, false).unwrap();
+        assert_eq!(call(&breaker, true), Err(Closed::Open));
+        tokio::time::advance(Duration::from_secs(11)).await;
+        // It closes nothing, and is in nobody's place.
+        breaker.pass().unwrap().leave();
+        assert_eq!(breaker.kind(), Kind::HalfOpen);
+        call(&breaker, true).unwrap();
+        assert_eq!(breaker.kind(), Kind::Closed);
     }
 
     #[tokio::test(start_paused = true)]

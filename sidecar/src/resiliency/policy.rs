@@ -89,7 +89,14 @@ impl Policy {
             }
             let judged = outcome.as_ref().map_or(Judged::Again, &judge);
             if let Some(passage) = passage {
-                let changed = passage.end(matches!(judged, Judged::Success | Judged::Neutral));
+                let changed = match judged {
+                    Judged::Success => passage.end(true),
+                    Judged::Again | Judged::Final => passage.end(false),
+                    Judged::Neutral => {
+                        passage.leave();
+                        None
+                    }
+                };
                 changed.into_iter().for_each(|kind| self.tally.activated(kind));
             }
             let pause = match judged {

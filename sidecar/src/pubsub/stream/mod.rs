@@ -201,7 +201,7 @@ impl Stream {
     /// has not settled yet is still to be settled where it came from.
     ///
     /// # Errors
-    /// There is none any more that this app may subscribe to.
+    /// There is none any more that this app may subscribe to, or that fails to be: its client may come again.
     async fn follow(&mut self, sidecar: &Sidecar) -> Result<Option<Source>, ApiError> {
         let Subscription { pubsub, topic, .. } = &*self.subscription;
         let found = find(sidecar, pubsub, topic)?;

@@ -17,6 +17,8 @@ struct Waiting {
     by_id: HashMap<String, VecDeque<Awaited>>,
     /// The number of the last try.
     last: u64,
+    /// Whether no word comes any more.
+    over: bool,
 }
 
 /// What waits for a word of the client's.
@@ -53,6 +55,11 @@ impl Unsettled {
         let mut waiting = self.lock();
         waiting.last += 1;
         let number = waiting.last;
+        if waiting.over {
+            // Nobody says anything: that is known at once.
+            drop(says);
+            return Try { unsettled: self, id, number, said };
+        }
         waiting.by_id.entry(id.to_owned()).or_default().push_back(Awaited::Try(number, says));
         Try { unsettled: self, id, number, said }
     }
@@ -70,7 +77,11 @@ impl Unsettled {
 
     /// No word is waited for any more.
     pub(super) fn clear(&self) {
-        let all = std::mem::take(&mut self.lock().by_id);
+        let mut waiting = self.lock();
+        waiting.over = true;
+        let all = std::mem::take(&mut waiting.by_id);
+        // What they held may look for others here.
+        drop(waiting);
         drop(all);
     }
 
@@ -96,5 +107,20 @@ impl Drop for Try<'_> {
         if awaited.is_empty() {
             waiting.by_id.remove(self.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_try_that_begins_when_the_client_is_gone_has_ended() {
+        let unsettled = Unsettled::default();
+        let mut before = unsettled.begin("1");
+        unsettled.clear();
+        assert!(before.said().await.is_none());
+        assert!(unsettled.begin("1").said().await.is_none());
+        assert!(unsettled.is_empty());
     }
 }
