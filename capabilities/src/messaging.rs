@@ -77,6 +77,8 @@ pub struct Received {
 pub struct SubscribeOptions {
     /// The queue group whose members share the messages; `None` makes a group of this subscription alone.
     pub group: Option<String>,
+    /// What a group gets that is new to the topic. One that is known goes on where it was.
+    pub start: Start,
     /// How often a message is delivered at most before it counts as dead; 1 at least.
     pub max_deliveries: u32,
     /// The topic on which dead and discarded messages are published; `None` lets them go.
@@ -86,6 +88,17 @@ pub struct SubscribeOptions {
     /// How many deliveries may be unsettled at a time, from 1 to 65,536. A provider over a network fetches as many
     /// ahead, and their `ack_wait` runs from then on: give a slow subscriber a small number.
     pub concurrency: usize,
+}
+
+/// What a new group gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// What is published from now on.
+    #[default]
+    New,
+    /// That, and before it all that the topic still has, with a server that keeps messages for nobody: Redis does, and a
+    /// stream of JetStream's whose retention is that of limits. Others have nothing.
+    Eldest,
 }
 
 /// How often a message reaches each group.
@@ -179,6 +192,7 @@ impl Default for SubscribeOptions {
     fn default() -> Self {
         Self {
             group: None,
+            start: Start::New,
             max_deliveries: 5,
             dead_letter: None,
             ack_wait: Duration::from_secs(30),

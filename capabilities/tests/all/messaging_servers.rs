@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use pillion_capabilities::Error;
-use pillion_capabilities::messaging::{Message, Nats, RedisStreams, SubscribeOptions};
+use pillion_capabilities::messaging::{
+    JetStream, Message, Nats, RedisStreams, Retention, Start, StreamOptions, Streams, SubscribeOptions,
+};
 use pillion_capabilities::testing::{NatsServer, RedisServer};
 use redis::aio::MultiplexedConnection;
 
@@ -122,6 +124,34 @@ fn redis_streams_keep_groups_and_no_others() {
         until("the lonely groups are gone", async || groups(&mut redis.clone()).await == ["g"]).await;
         let leases: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut redis).await.unwrap();
         assert_eq!(leases, ["t"]);
+    });
+}
+
+#[test]
+fn a_new_group_may_have_what_was_there_before_it() {
+    let (redis, nats) = (RedisServer::start_or_skip().unwrap(), NatsServer::start_or_skip().unwrap());
+    runtime().block_on(async {
+        let mut buses: Vec<Bus> = Vec::new();
+        if let Some(server) = &redis {
+            buses.push(Arc::new(RedisStreams::connect(&server.url(), 1000).await.unwrap()));
+        }
+        if let Some(server) = &nats {
+            let log = StreamOptions { retention: Retention::All, ..StreamOptions::default() };
+            buses.push(Arc::new(JetStream::connect(&server.url(), Streams::Made(log)).await.unwrap()));
+        }
+        for bus in buses {
+            publish(&bus, "t", "before").await;
+            let mut new = subscribe(&bus, "t", group("new")).await;
+            let eldest = SubscribeOptions { start: Start::Eldest, ..group("eldest") };
+            let mut all = subscribe(&bus, "t", eldest.clone()).await;
+            publish(&bus, "t", "after").await;
+            assert_eq!(take(&mut new).await.0, "after");
+            assert_eq!((take(&mut all).await.0, take(&mut all).await.0), ("before".into(), "after".into()));
+            // One that is known goes on where it was.
+            all.close().await;
+            publish(&bus, "t", "last").await;
+            assert_eq!(take(&mut subscribe(&bus, "t", eldest).await).await.0, "last");
+        }
     });
 }
 

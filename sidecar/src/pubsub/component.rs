@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillion_capabilities::Messaging;
-use pillion_capabilities::messaging::SubscribeOptions;
+use pillion_capabilities::messaging::{Start, SubscribeOptions};
 use pillion_capabilities::trace::Tracing;
 
 use super::Scopes;
@@ -75,6 +75,8 @@ impl PubSub {
     pub(crate) fn options(&self, dead_letter: Option<&str>, batch: usize) -> SubscribeOptions {
         let Terms { group, max_deliveries, ack_wait, handlers } = self.terms.clone();
         SubscribeOptions {
+            // As Dapr's brokers have it: what was published before the app came is not lost to it.
+            start: if group.is_some() { Start::Eldest } else { Start::New },
             group,
             max_deliveries,
             ack_wait,

@@ -17,7 +17,9 @@ use super::broker::{Broker, check_length};
 use crate::delivery::Outlet;
 use crate::messaging::nats::link::RESPONSE_TIMEOUT;
 use crate::messaging::nats::wire;
-use crate::messaging::{Message, Operation, Outcome, Received, Settle, SubscribeOptions, Subscription};
+use crate::messaging::{
+    Message, Operation, Outcome, Received, Settle, Start, SubscribeOptions, Subscription,
+};
 use crate::{Answer, Counters, Result};
 
 pub(super) struct Reader {
@@ -177,7 +179,7 @@ impl Reader {
 // === impl Source ===
 
 impl Source {
-    /// Opens a consumer, and makes it if need be: for new messages, or for those after an earlier one's last.
+    /// Opens a consumer, and makes it if need be: for new messages or for all, or for those after an earlier one's last.
     async fn open(
         broker: &Broker,
         topic: &str,
@@ -193,7 +195,10 @@ impl Source {
         let deliver_policy = match (&existing, earlier) {
             // What it has to deliver was settled when it was made.
             (Ok(existing), _) => existing.cached_info().config.deliver_policy,
-            (Err(_), None) => DeliverPolicy::New,
+            (Err(_), None) => match options.start {
+                Start::New => DeliverPolicy::New,
+                Start::Eldest => DeliverPolicy::All,
+            },
             (Err(_), Some(_)) => DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
         };
         let durable = options.group.is_some();

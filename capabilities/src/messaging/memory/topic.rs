@@ -116,7 +116,8 @@ impl Topic {
     }
 
     pub(super) fn join(&self, options: SubscribeOptions) -> Member {
-        let SubscribeOptions { group: name, max_deliveries, dead_letter, ack_wait, concurrency } = options;
+        let SubscribeOptions { group: name, max_deliveries, dead_letter, ack_wait, concurrency, start: _ } =
+            options;
         let options =
             Options { max_deliveries, dead_letter: dead_letter.map(Into::into), ack_wait, concurrency };
         let mut state = self.state.lock();

@@ -6,7 +6,7 @@ use ::redis::RedisError;
 
 use super::script::SCRIPTS;
 use super::wire::{decode, fields};
-use crate::messaging::{Message, Operation, Received, SubscribeOptions, Subscription};
+use crate::messaging::{Message, Operation, Received, Start, SubscribeOptions, Subscription};
 use crate::redis::groups::{Entries, Entry, Fields, Groups, Reader, Terms};
 use crate::redis::script::call;
 use crate::{Counters, Error, Result};
@@ -46,8 +46,12 @@ impl Broker {
         options: SubscribeOptions,
         counters: Arc<Counters<Operation>>,
     ) -> Result<Subscription> {
-        let SubscribeOptions { group, max_deliveries, dead_letter, ack_wait, concurrency } = options;
-        let terms = Terms { group, from: "$".to_owned(), max_deliveries, ack_wait, concurrency };
+        let SubscribeOptions { group, start, max_deliveries, dead_letter, ack_wait, concurrency } = options;
+        let from = match start {
+            Start::New => "$",
+            Start::Eldest => "0",
+        };
+        let terms = Terms { group, from: from.to_owned(), max_deliveries, ack_wait, concurrency };
         let groups = self.groups.clone();
         let messages = Messages { broker: self, topic: topic.as_str().into(), dead_letter };
         Reader::start(groups, &topic, terms, messages, counters).await

@@ -60,6 +60,22 @@ async fn sidecars_of_one_app_share_what_each_app_gets() {
 }
 
 #[tokio::test]
+async fn what_was_published_before_an_app_ever_came_is_delivered_to_it() {
+    let Some(redis) = RedisServer::start_or_skip().unwrap() else { return };
+    let components = over_redis(&redis, &[]);
+    let publisher = Sidecar::with(&components, &["--app-id", "publisher"]);
+    for number in 0..3 {
+        publisher.call("POST", "/v1.0/publish/bus/t", number.to_string()).await.is_empty();
+    }
+    let app = subscriber(json!([{ "pubsubname": "bus", "topic": "t", "route": "/on" }]), |_| (200, "")).await;
+    let _sidecar = beside(&app, &components, 1).await;
+    let asked = app.until_asked("/on", 3).await;
+    let mut data: Vec<_> = asked.iter().map(|asked| asked.json()["data"].to_string()).collect();
+    data.sort_unstable();
+    assert_eq!(data, ["\"0\"", "\"1\"", "\"2\""]);
+}
+
+#[tokio::test]
 async fn what_waits_is_delivered_to_who_comes_back() {
     let (_redis, _nats, components) = each();
     for components in components {
