@@ -21,8 +21,19 @@ use crate::{Flags, Server, busy, logging};
 pub fn program() -> ExitCode {
     let Err(error) = start() else { return ExitCode::SUCCESS };
     // In words alone: a wrong setting is no defect whose stack anybody wants to see. Whoever started us may not read them.
-    let _ = writeln!(std::io::stderr(), "Error: {error:#}");
+    let _ = writeln!(std::io::stderr(), "Error: {}", whole(&error));
     ExitCode::FAILURE
+}
+
+/// An error and its causes, but for those that it tells itself.
+fn whole(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn start() -> anyhow::Result<()> {

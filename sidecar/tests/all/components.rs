@@ -110,6 +110,7 @@ fn settings_are_checked() {
 fn a_folder_that_is_not_there_is_named() {
     let said = refusal(&bare(["--resources-path", "/no/such/folder"]).output().unwrap());
     assert!(said.contains("cannot read /no/such/folder"), "{said}");
+    assert_eq!(said.matches("No such file").count(), 1, "{said}");
 }
 
 /// Of a state store a tag may be part of a path, as of its keys' prefix.
