@@ -242,6 +242,7 @@ impl Drop for UnderWay<'_> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use futures_util::poll;
     use http::{Request, StatusCode};
     use http_body_util::Full;
     use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex, split};
@@ -358,6 +359,52 @@ mod tests {
             }
             line.close();
         }
+    }
+
+    /// Takes one write, and no other.
+    struct Once(bool);
+
+    impl AsyncWrite for Once {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(if std::mem::replace(&mut self.0, true) {
+                Err(io::ErrorKind::BrokenPipe.into())
+            } else {
+                Ok(bytes.len())
+            })
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// As of a sidecar that has refused the first request of a connection and closed, before its answer was read.
+    #[tokio::test]
+    async fn a_call_that_comes_between_a_write_that_failed_and_the_last_answer_is_undone() {
+        let (answers, mut answering) = duplex(1 << 10);
+        let line = Line::start(Box::new(answers), Box::new(Once(false)));
+        let message = Message::of(Request::new(Full::default())).await;
+        let (mut first, mut second) = (pin!(line.exchange(&message)), pin!(line.exchange(&message)));
+        assert!(poll!(&mut first).is_pending());
+        assert!(poll!(&mut second).is_pending());
+        while line.is_open() {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(line.exchange(&message).await, Outcome::Undone));
+        answering
+            .write_all(b"HTTP/1.1 413 \r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            .await
+            .unwrap();
+        assert!(matches!(first.await, Outcome::Answer(_)));
+        assert!(matches!(second.await, Outcome::Undone));
     }
 
     #[test]

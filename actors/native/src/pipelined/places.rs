@@ -59,7 +59,9 @@ impl Places {
     /// Takes a call; its place, and who writes it.
     pub(super) fn enter(&mut self, message: &Message) -> Result<(usize, Entered), Box<Outcome>> {
         if let Some(reason) = &self.ended {
-            return Err(self.undone(reason.clone()).into());
+            // While answers may still come, nobody knows yet whether this connection served anybody.
+            let outcome = if self.are_due() { Outcome::Undone } else { self.undone(reason.clone()) };
+            return Err(outcome.into());
         }
         let is_alone = self.free.len() == self.places.len();
         let number = self.free.pop().unwrap_or(self.places.len());
