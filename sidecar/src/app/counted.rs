@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use http::{Request, Response};
+use tonic::Code;
 use tonic::body::Body;
 use tonic::transport::{Channel, Error};
-use tonic::{Code, Status};
 use tower::Service;
 
+use crate::grpc;
 use crate::metrics::Metrics;
 
 /// A channel to the app whose calls are counted, if somebody counts.
@@ -44,15 +45,9 @@ impl Service<Request<Body>> for Counted {
         let answer = self.channel.call(request);
         Box::pin(async move {
             let answer = answer.await;
-            let code = answer.as_ref().map_or(Code::Unavailable, code);
+            let code = answer.as_ref().map_or(Code::Unavailable, grpc::code);
             metrics.clients.count_grpc(path.path(), code, begun.elapsed());
             answer
         })
     }
-}
-
-/// What a call came to, as far as the head of its answer tells: a failure before any message.
-pub(super) fn code<B>(answer: &Response<B>) -> Code {
-    let code = answer.headers().get(Status::GRPC_STATUS);
-    code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }

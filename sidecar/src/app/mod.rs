@@ -215,7 +215,7 @@ impl App {
         let response = self.sent(request).await?;
         match method {
             Some(method) => metrics.clients.count_http(&method, response.status(), begun.elapsed()),
-            None => metrics.clients.count_grpc("", counted::code(&response), begun.elapsed()),
+            None => metrics.clients.count_grpc("", crate::grpc::code(&response), begun.elapsed()),
         }
         Ok(response)
     }

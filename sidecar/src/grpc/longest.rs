@@ -24,9 +24,7 @@ impl Reading {
 
     /// The answer, with Dapr's code where the message was too long.
     pub(crate) fn answer(&self, limit: usize, response: Response<Body>) -> Response<Body> {
-        if response.headers().get(Status::GRPC_STATUS).is_some_and(|code| code == "11")
-            && !self.0.load(Ordering::Relaxed)
-        {
+        if super::code(&response) == Code::OutOfRange && !self.0.load(Ordering::Relaxed) {
             return too_long(limit).into_http();
         }
         response

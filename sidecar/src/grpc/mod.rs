@@ -22,9 +22,9 @@ use std::time::Instant;
 use dapr::dapr::proto::runtime::v1 as proto;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tonic::Code;
 use tonic::body::Body;
 use tonic::server::Grpc;
+use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 
 pub(crate) use longest::{Reading, unread};
@@ -66,9 +66,14 @@ async fn logged(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<
     let start = std::time::Instant::now();
     let response = dispatch(sidecar, request).await;
     let took = start.elapsed();
-    let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("0");
-    tracing::info!(method, code, ?took, "gRPC API Called");
+    tracing::info!(method, code = code(&response) as i32, ?took, "gRPC API Called");
     response
+}
+
+/// What an answer comes to, as far as its head tells: a failure before any message. A success is told after the messages.
+pub(crate) fn code<B>(response: &Response<B>) -> Code {
+    let code = response.headers().get(Status::GRPC_STATUS);
+    code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }
 
 async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Response<Body> {
@@ -76,10 +81,7 @@ async fn dispatch(sidecar: &Arc<Sidecar>, request: Request<Incoming>) -> Respons
     let name = request.uri().path().strip_prefix(SERVICE).map_or(Name::Other, Name::of_method);
     let begun = Instant::now();
     let response = perform(sidecar, request).await;
-    // Only a failure is in the headers.
-    let code = response.headers().get(tonic::Status::GRPC_STATUS);
-    let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
-    metrics.count_grpc(name, code, begun.elapsed());
+    metrics.count_grpc(name, code(&response), begun.elapsed());
     response
 }
 

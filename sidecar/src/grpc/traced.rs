@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use pillion_capabilities::trace::{
     self, Context, FutureExt as _, KeyValue, SpanContext, SpanKind, TraceContextExt as _, Tracing,
 };
+use tonic::Code;
 use tonic::body::Body;
 use tonic::metadata::{BinaryMetadataValue, MetadataMap};
 
@@ -36,10 +37,8 @@ pub(super) async fn answer(
     });
     let own = context.span().span_context().clone();
     let mut response = logged(sidecar, request).with_context(context.clone()).await;
-    // Only a failure is in the headers; a success is told after the message.
-    let code = response.headers().get(tonic::Status::GRPC_STATUS).and_then(|code| code.to_str().ok());
-    let code = code.unwrap_or("0").to_owned();
-    trace::end(&context, (code != "0").then_some(&*code));
+    let code = super::code(&response);
+    trace::end(&context, (code != Code::Ok).then(|| (code as i32).to_string()).as_deref());
     if own.is_valid() {
         let value = BinaryMetadataValue::from_bytes(&trace::to_binary(&own));
         if let Ok(value) = HeaderValue::from_bytes(value.as_encoded_bytes()) {

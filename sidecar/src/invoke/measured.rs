@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Response};
-use tonic::{Code, Status};
 
 use super::{Refused, headers};
 use crate::Sidecar;
+use crate::grpc;
 use crate::metrics::Outcome;
 
 /// As Dapr has its callers say that a call is more than a message each way.
@@ -23,10 +23,9 @@ pub(super) fn of_http<B>(response: &Response<B>) -> Outcome {
     Outcome::of_http(response.status())
 }
 
-/// What an answer over gRPC comes to, as far as its head tells: a failure before any message.
+/// What an answer over gRPC comes to, as far as its head tells.
 pub(super) fn of_grpc<B>(response: &Response<B>) -> Outcome {
-    let code = response.headers().get(Status::GRPC_STATUS);
-    Outcome::of_grpc(code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes())))
+    Outcome::of_grpc(grpc::code(response))
 }
 
 /// Counts a call of another app, and the answer if there is one.

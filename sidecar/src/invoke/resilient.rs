@@ -8,6 +8,7 @@ use tonic::Code;
 use super::{Refused, Way, once_grpc, once_http};
 use crate::Sidecar;
 use crate::body::Body;
+use crate::grpc;
 use crate::resiliency::{Judged, Policy, Replay};
 
 /// What is called by.
@@ -59,14 +60,9 @@ fn judged(policy: &Policy, by: By, outcome: &Result<Response<Body>, Refused>) ->
             200..400 => Judged::Success,
             status => wanted(retry.is_some_and(|retry| retry.wants_http(status))),
         },
-        (By::Grpc, Ok(response)) => {
-            // A failure before any message is all in the head.
-            let code = response.headers().get(tonic::Status::GRPC_STATUS);
-            let code: Option<u16> = code.and_then(|code| code.to_str().ok()?.parse().ok());
-            match code {
-                None | Some(0) => Judged::Success,
-                Some(code) => wanted(retry.is_some_and(|retry| retry.wants_grpc(code))),
-            }
-        }
+        (By::Grpc, Ok(response)) => match grpc::code(response) {
+            Code::Ok => Judged::Success,
+            code => wanted(retry.is_some_and(|retry| retry.wants_grpc(code as u16))),
+        },
     }
 }

@@ -1,15 +1,13 @@
 //! What is counted of calls of apps, between their sidecars.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::StatusCode;
 use tonic::Code;
 
 use super::histogram::{Bounds, Histogram};
-use super::peer::{MOST, OTHER, label};
 use super::requests::{self, HTTP};
+use super::series::Series;
 use super::shard::Sharded;
 
 /// Calls of other apps, and of this one by others.
@@ -34,15 +32,7 @@ pub(super) struct Count(Sharded<1>);
 pub(crate) struct Outcome(usize);
 
 /// Numbers by the app at the other end.
-#[derive(Debug)]
-pub(super) struct Peers<T>(RwLock<Series<T>>);
-
-#[derive(Debug)]
-struct Series<T> {
-    apps: BTreeMap<String, Vec<(Sort, Arc<T>)>>,
-    /// How many there are.
-    count: usize,
-}
+pub(super) type Peers<T> = Series<Sort, T>;
 
 /// What calls are told apart by, beside the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +46,7 @@ pub(super) struct Sort {
 impl Calls {
     /// Counts a call that goes out.
     pub(crate) fn sent(&self, app: &str, streaming: bool) {
-        self.sent.with(app, Sort { streaming, outcome: None }, Count::add);
+        self.sent.with(app, Sort { streaming, outcome: None }, |count| count.add());
     }
 
     /// Counts an answer that came.
@@ -74,12 +64,12 @@ impl Calls {
 
     /// Counts a call that came.
     pub(crate) fn received(&self, app: &str, streaming: bool) {
-        self.received.with(app, Sort { streaming, outcome: None }, Count::add);
+        self.received.with(app, Sort { streaming, outcome: None }, |count| count.add());
     }
 
     /// Counts an answer that goes out.
     pub(crate) fn answer(&self, app: &str, streaming: bool, outcome: Outcome) {
-        self.answers.with(app, Sort { streaming, outcome: Some(outcome) }, Count::add);
+        self.answers.with(app, Sort { streaming, outcome: Some(outcome) }, |count| count.add());
     }
 }
 
@@ -110,53 +100,6 @@ impl Outcome {
     }
 }
 
-// === impl Peers ===
-
-impl<T: Default> Peers<T> {
-    fn with(&self, app: &str, sort: Sort, count: impl FnOnce(&T)) {
-        let app = label(app);
-        if let Some(found) = self.0.read().unwrap_or_else(PoisonError::into_inner).find(app, sort) {
-            return count(found);
-        }
-        count(&self.0.write().unwrap_or_else(PoisonError::into_inner).add(app, sort));
-    }
-
-    /// What was counted.
-    pub(super) fn all(&self) -> Vec<(String, Sort, Arc<T>)> {
-        let series = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let all = series.apps.iter().flat_map(|(app, sorts)| {
-            sorts.iter().map(move |(sort, counted)| (app.clone(), *sort, Arc::clone(counted)))
-        });
-        all.collect()
-    }
-}
-
-impl<T> Default for Peers<T> {
-    fn default() -> Self {
-        Self(RwLock::new(Series { apps: BTreeMap::new(), count: 0 }))
-    }
-}
-
-// === impl Series ===
-
-impl<T: Default> Series<T> {
-    fn find(&self, app: &str, sort: Sort) -> Option<&T> {
-        self.apps.get(app)?.iter().find(|(known, _)| *known == sort).map(|(_, counted)| &**counted)
-    }
-
-    fn add(&mut self, app: &str, sort: Sort) -> Arc<T> {
-        let app = if self.count < MOST || self.find(app, sort).is_some() { app } else { OTHER };
-        let sorts = self.apps.entry(app.to_owned()).or_default();
-        if let Some((_, found)) = sorts.iter().find(|(known, _)| *known == sort) {
-            return Arc::clone(found);
-        }
-        self.count += 1;
-        let counted = Arc::<T>::default();
-        sorts.push((sort, Arc::clone(&counted)));
-        counted
-    }
-}
-
 // === impl Count ===
 
 impl Count {
@@ -173,19 +116,6 @@ impl Count {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn apps_that_call_and_are_called_are_bounded() {
-        let calls = Calls::default();
-        for number in 0..5_000 {
-            calls.received(&number.to_string(), false);
-        }
-        calls.received("5", false);
-        let all = calls.received.all();
-        assert_eq!(all.len(), MOST + 1);
-        let count = |name: &str| all.iter().find(|(app, ..)| app == name).unwrap().2.get();
-        assert_eq!((count("5"), count(OTHER)), (2, 4_000));
-    }
 
     #[test]
     fn an_outcome_is_told_as_a_number() {

@@ -8,10 +8,10 @@ mod histogram;
 mod meter;
 mod name;
 mod page;
-mod peer;
 mod pubsub;
 mod requests;
 mod resiliency;
+mod series;
 mod shard;
 mod text;
 

@@ -1,10 +1,9 @@
 //! What is counted of messages.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::histogram::{Bounds, Histogram};
+use super::series::Series;
 
 /// The messages of all components, by topic and outcome.
 #[derive(Debug)]
@@ -20,25 +19,21 @@ pub(crate) struct PubSub {
     pub(super) bulk_ingress: Messages,
 }
 
-/// Messages one way.
-#[derive(Debug, Default)]
-pub(super) struct Messages(RwLock<Series>);
+/// Messages one way, by topic: topics are the app's to invent.
+pub(super) type Messages = Series<Sort, Histogram>;
 
-#[derive(Debug, Default)]
-struct Series {
-    components: BTreeMap<String, BTreeMap<String, Outcomes>>,
-    /// How many there are.
-    count: usize,
+/// What messages of a topic are told apart by.
+#[derive(Clone, Debug)]
+pub(super) struct Sort {
+    pub(super) component: String,
+    pub(super) outcome: &'static str,
 }
 
-/// What came of messages of a topic.
-type Outcomes = Vec<(&'static str, Arc<Histogram>)>;
-/// Component, topic and outcome.
-type Key = (String, String, &'static str);
-
-/// Topics are the app's to invent: so many series there are of one way at most, and the rest is counted under this name.
-const MOST: usize = 1000;
-const OTHER: &str = "other";
+/// The same, of a message that is counted.
+struct Borrowed<'a> {
+    component: &'a str,
+    outcome: &'static str,
+}
 
 // === impl PubSub ===
 
@@ -51,22 +46,26 @@ impl PubSub {
 
     /// Counts what was published, or what was not.
     pub(crate) fn egress(&self, component: &str, topic: &str, success: bool, took: Duration) {
-        self.egress.count(&self.bounds, component, topic, if success { "true" } else { "false" }, took);
+        self.count(&self.egress, component, topic, if success { "true" } else { "false" }, took);
     }
 
     /// Counts a request to publish in bulk.
     pub(crate) fn bulk_egress(&self, component: &str, topic: &str, success: bool, took: Duration) {
-        self.bulk_egress.count(&self.bounds, component, topic, if success { "true" } else { "false" }, took);
+        self.count(&self.bulk_egress, component, topic, if success { "true" } else { "false" }, took);
     }
 
     /// Counts what was delivered: `success`, `retry` or `drop`.
     pub(crate) fn ingress(&self, component: &str, topic: &str, status: &'static str, took: Duration) {
-        self.ingress.count(&self.bounds, component, topic, status, took);
+        self.count(&self.ingress, component, topic, status, took);
     }
 
     /// Counts what was delivered in bulk.
     pub(crate) fn bulk_ingress(&self, component: &str, topic: &str, status: &'static str, took: Duration) {
-        self.bulk_ingress.count(&self.bounds, component, topic, status, took);
+        self.count(&self.bulk_ingress, component, topic, status, took);
+    }
+
+    fn count(&self, way: &Messages, component: &str, topic: &str, outcome: &'static str, took: Duration) {
+        way.with(topic, Borrowed { component, outcome }, |histogram| histogram.add_time(&self.bounds, took));
     }
 
     pub(super) fn bounds(&self) -> &Bounds {
@@ -74,78 +73,16 @@ impl PubSub {
     }
 }
 
-// === impl Messages ===
+// === impl Borrowed ===
 
-impl Messages {
-    fn count(&self, bounds: &Bounds, component: &str, topic: &str, outcome: &'static str, took: Duration) {
-        if let Some(found) =
-            self.0.read().unwrap_or_else(PoisonError::into_inner).find(component, topic, outcome)
-        {
-            return found.add_time(bounds, took);
-        }
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .add(component, topic, outcome)
-            .add_time(bounds, took);
-    }
-
-    /// What was counted.
-    pub(super) fn all(&self) -> BTreeMap<Key, Arc<Histogram>> {
-        let series = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let topics = series.components.iter().flat_map(|(component, topics)| {
-            topics.iter().map(move |(topic, outcomes)| (component, topic, outcomes))
-        });
-        let all = topics.flat_map(|(component, topic, outcomes)| {
-            outcomes.iter().map(move |(outcome, histogram)| {
-                ((component.clone(), topic.clone(), *outcome), Arc::clone(histogram))
-            })
-        });
-        all.collect()
+impl PartialEq<Sort> for Borrowed<'_> {
+    fn eq(&self, known: &Sort) -> bool {
+        self.outcome == known.outcome && self.component == known.component
     }
 }
 
-// === impl Series ===
-
-impl Series {
-    fn find(&self, component: &str, topic: &str, outcome: &str) -> Option<&Histogram> {
-        let outcomes = self.components.get(component)?.get(topic)?;
-        outcomes.iter().find(|(known, _)| *known == outcome).map(|(_, histogram)| &**histogram)
-    }
-
-    fn add(&mut self, component: &str, topic: &str, outcome: &'static str) -> Arc<Histogram> {
-        let topic =
-            if self.count < MOST || self.find(component, topic, outcome).is_some() { topic } else { OTHER };
-        let topics = self.components.entry(component.to_owned()).or_default();
-        let outcomes = topics.entry(topic.to_owned()).or_default();
-        if let Some((_, found)) = outcomes.iter().find(|(known, _)| *known == outcome) {
-            return Arc::clone(found);
-        }
-        self.count += 1;
-        let histogram = Arc::<Histogram>::default();
-        outcomes.push((outcome, Arc::clone(&histogram)));
-        histogram
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn topics_are_bounded() {
-        let bounds = Bounds::times();
-        let pubsub = PubSub::new(&bounds);
-        for number in 0..10_000 {
-            pubsub.egress("bus", &number.to_string(), true, Duration::ZERO);
-        }
-        pubsub.egress("bus", "5", true, Duration::ZERO);
-        let all = pubsub.egress.all();
-        assert_eq!(all.len(), MOST + 1);
-        let count = |topic: &str| {
-            let key = ("bus".to_owned(), topic.to_owned(), "true");
-            all[&key].distribution(&bounds).count
-        };
-        assert_eq!((count("5"), count(OTHER)), (2, 9_000));
+impl From<Borrowed<'_>> for Sort {
+    fn from(Borrowed { component, outcome }: Borrowed<'_>) -> Self {
+        Self { component: component.to_owned(), outcome }
     }
 }

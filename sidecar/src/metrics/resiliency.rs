@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::peer::{MOST, OTHER, label};
+use super::series::Series;
 use super::shard::Sharded;
 
 /// The policies for one target: how often each was there for a call, and how often it did something about one.
@@ -26,7 +26,7 @@ pub(crate) enum Kind {
 /// The tallies of all targets.
 #[derive(Debug, Default)]
 pub(crate) struct Tallies {
-    apps: RwLock<BTreeMap<String, Arc<Tally>>>,
+    apps: Series<(), Tally>,
     components: RwLock<BTreeMap<(&'static str, String), Arc<Tally>>>,
 }
 
@@ -78,13 +78,7 @@ impl Kind {
 impl Tallies {
     /// That of an app. Default policies are for all, whatever callers call them.
     pub(crate) fn of_app(&self, id: &str) -> Arc<Tally> {
-        let id = label(id);
-        if let Some(found) = self.apps.read().unwrap_or_else(PoisonError::into_inner).get(id) {
-            return Arc::clone(found);
-        }
-        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
-        let id = if apps.len() < MOST { id } else { OTHER };
-        Arc::clone(apps.entry(id.to_owned()).or_default())
+        self.apps.with(id, (), Arc::clone)
     }
 
     /// That of a component of a kind, called this way.
@@ -95,33 +89,9 @@ impl Tallies {
 
     /// All of them, with Dapr's names for targets.
     pub(super) fn all(&self) -> Vec<Told> {
-        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
-        let apps = apps.iter().map(|(id, tally)| (OUTBOUND, format!("app_{id}"), Arc::clone(tally)));
+        let apps = self.apps.all().into_iter().map(|(id, (), tally)| (OUTBOUND, format!("app_{id}"), tally));
         let components = self.components.read().unwrap_or_else(PoisonError::into_inner);
         let told = components.iter().map(|((way, target), tally)| (*way, target.clone(), Arc::clone(tally)));
         apps.chain(told).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_are_bounded() {
-        let tallies = Tallies::default();
-        for number in 0..5_000 {
-            tallies.of_app(&number.to_string()).applied(Kind::Retry);
-        }
-        tallies.of_app("5").activated(Kind::Open);
-        tallies.of_app(&"5".repeat(1_000)).applied(Kind::Timeout);
-        let all = tallies.all();
-        assert_eq!(all.len(), MOST + 1);
-        let of = |name: &str| {
-            all.iter().find(|(_, target, _)| target == name).unwrap().2.all().collect::<Vec<_>>()
-        };
-        assert!(of("app_5").contains(&(Kind::Retry, 1, 0)) && of("app_5").contains(&(Kind::Open, 0, 1)));
-        assert!(of("app_other").contains(&(Kind::Retry, 4_000, 0)));
-        assert!(of("app_other").contains(&(Kind::Timeout, 1, 0)));
     }
 }

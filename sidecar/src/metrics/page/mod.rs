@@ -213,12 +213,12 @@ impl Page<'_> {
         let all: Vec<_> = messages
             .all()
             .into_iter()
-            .map(|((component, topic, came_to), histogram)| {
+            .map(|(topic, sort, histogram)| {
                 let labels = labels(&[
                     ("app_id", self.app_id),
-                    ("component", &component),
+                    ("component", &sort.component),
                     ("namespace", self.namespace),
-                    (outcome, came_to),
+                    (outcome, sort.outcome),
                     ("topic", &topic),
                 ]);
                 (labels, histogram)
