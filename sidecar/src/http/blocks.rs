@@ -1,6 +1,5 @@
 //! The smaller blocks of the API over HTTP: secrets, configuration, bindings and locks.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use serde_json::json;
 use super::answer::{self, Answer};
 use super::path::decode;
 use super::query::{merge_metadata, parameters};
-use super::request::{InvokeBinding, LockRequest, read};
+use super::request::{InvokeBinding, LockRequest, Texts, read};
 use super::{Route, is_post};
 use crate::body::whole;
 use crate::component::Components;
@@ -156,13 +155,12 @@ struct Ended {
 }
 
 async fn invoke(components: &Components, name: &str, query: &str, body: &[u8]) -> Result<Answer, ApiError> {
-    let InvokeBinding { operation, data, mut metadata, .. } = read(body)?;
+    let InvokeBinding { operation, data, metadata: Texts(mut metadata), .. } = read(body)?;
     if !query.is_empty() {
         merge_metadata(query, &mut metadata);
     }
     // As with Go, what is not given is `null`.
     let data = Bytes::copy_from_slice(data.map_or("null", serde_json::value::RawValue::get).as_bytes());
-    let metadata: HashMap<String, String> = metadata.into_iter().collect();
     let request = bindings::Request { operation, data, metadata };
     let Some(answered) = bindings::invoke(components, name, request).await? else {
         return Ok(answer::empty());

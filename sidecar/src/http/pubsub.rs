@@ -100,7 +100,7 @@ fn entry(item: BulkEntry<'_>) -> Result<Entry, String> {
         "" => (json.as_bytes().to_vec(), "application/json".to_owned()),
         _ => (text()?.into_bytes(), content_type),
     };
-    Ok(Entry { id, data: data.into(), content_type, metadata })
+    Ok(Entry { id, data: data.into(), content_type, metadata: metadata.0 })
 }
 
 fn content_type(head: &Parts) -> &str {

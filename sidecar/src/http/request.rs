@@ -58,7 +58,7 @@ any_case! {
         key: String = "key",
         value: Option<&'a RawValue> = "value",
         etag: Option<String> = "etag",
-        metadata: Metadata = "metadata",
+        metadata: Texts = "metadata",
         options: ItemOptions<'a> = "options",
     }
     /// How an item is saved or deleted.
@@ -70,18 +70,18 @@ any_case! {
     BulkGet<'a> {
         keys: Vec<String> = "keys",
         parallelism: i64 = "parallelism",
-        metadata: Metadata = "metadata",
+        metadata: Texts = "metadata",
     }
     /// A transaction.
     Transaction<'a> {
         operations: Vec<Step<'a>> = "operations",
-        metadata: Metadata = "metadata",
+        metadata: Texts = "metadata",
     }
     /// A request to an output binding.
     InvokeBinding<'a> {
         operation: String = "operation",
         data: Option<&'a RawValue> = "data",
-        metadata: Metadata = "metadata",
+        metadata: Texts = "metadata",
     }
     /// What an app answers to an event of a binding.
     AppAnswer<'a> {
@@ -102,7 +102,7 @@ any_case! {
         entry_id: String = "entryId",
         event: Option<&'a RawValue> = "event",
         content_type: String = "contentType",
-        metadata: Metadata = "metadata",
+        metadata: Texts = "metadata",
     }
     /// One step of a transaction.
     Step<'a> {
@@ -110,6 +110,10 @@ any_case! {
         request: SaveItem<'a> = "request",
     }
 }
+
+/// Texts by name. `null` is an empty one, as Go reads it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Texts(pub(crate) Metadata);
 
 /// A field name; borrowed from the text unless it is written with escapes.
 struct Name<'a>(std::borrow::Cow<'a, str>);
@@ -119,6 +123,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
         #[derive(serde::Deserialize)]
         struct Borrowed<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);
         Borrowed::deserialize(deserializer).map(|name| Self(name.0))
+    }
+}
+
+// === impl Texts ===
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
+                let mut texts = Metadata::new();
+                while let Some((name, text)) = map.next_entry::<String, Option<String>>()? {
+                    texts.insert(name, text.unwrap_or_default());
+                }
+                Ok(Texts(texts))
+            }
+        }
+        deserializer.deserialize_map(Entries)
     }
 }
 
@@ -133,7 +161,7 @@ impl SaveItem<'_> {
             key: required(self.key)?,
             value: bytes::Bytes::copy_from_slice(value.as_bytes()),
             etag: self.etag,
-            metadata: self.metadata,
+            metadata: self.metadata.0,
             options: self.options.into(),
         })
     }
