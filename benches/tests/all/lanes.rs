@@ -43,7 +43,15 @@ fn without_names_the_core_lanes_take_part_and_all_are_there_for_the_asking() {
     let (core, all) = (names(&[]), names(&["all"]));
     assert_eq!(core, names(&["core"]));
     assert!(core.iter().all(|name| all.contains(name)) && core.len() < all.len());
-    for name in ["noop", "direct", "host", "sidecar-http-uds", "sidecar-grpc-tcp", "wasm-sidecar-grpc-uds"] {
+    for name in [
+        "noop",
+        "direct",
+        "host",
+        "sidecar-http-uds",
+        "sidecar-http-uds-pipelined",
+        "sidecar-grpc-tcp",
+        "wasm-sidecar-grpc-uds",
+    ] {
         assert!(core.iter().any(|core| core == name), "{name}");
     }
     let more = names(&["core", "sidecar-http2-tcp"]);

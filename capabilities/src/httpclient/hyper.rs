@@ -74,6 +74,10 @@ pub(crate) type Connections = legacy::Client<HttpsConnector<Connector>, Full<Byt
 /// How many idle connections are kept of each server, and how long.
 const IDLE: usize = 32;
 const IDLE_TIME: Duration = Duration::from_secs(60);
+/// So many bytes of all answers over one connection may be there that nobody has taken yet. Each is bounded by itself, and
+/// must not hold up the others. h2 bounds by it too what many short pieces cost beyond their bytes: with the usual 5 MB, a
+/// server that sends 1.7 MB at a time in pieces of 100 bytes ended the connection, and every request on it.
+const WINDOW: u32 = 1 << 30;
 
 const NAME: &str = "hyper";
 
@@ -253,6 +257,7 @@ fn connections(connector: Connector, tls: ClientConfig, http2: bool) -> Connecti
         .pool_idle_timeout(IDLE_TIME)
         .pool_max_idle_per_host(IDLE)
         .http2_only(http2)
+        .http2_initial_connection_window_size(WINDOW)
         .build(connector)
 }
 

@@ -13,7 +13,7 @@ use tonic::Code;
 
 use super::{Refused, headers};
 use crate::body::{Body, streamed};
-use crate::link::innermost;
+use crate::link::{WINDOW, innermost};
 
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(90);
@@ -122,5 +122,6 @@ fn client() -> std::io::Result<Client<HttpsConnector<HttpConnector>, Body>> {
         .wrap_connector(connector);
     let mut builder = Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
+    builder.http2_initial_connection_window_size(WINDOW);
     Ok(builder.build(connector))
 }
