@@ -49,6 +49,8 @@ pub struct Ticket {
     counters: Arc<dyn CountOutcomes>,
     /// Counts the delivery as one of those that may be unsettled at a time.
     permit: Option<OwnedSemaphorePermit>,
+    /// Whether the subscriber got it.
+    is_seen: bool,
 }
 
 /// How a provider settles a delivery.
@@ -60,6 +62,17 @@ pub trait Settle: Send {
     /// As by [`Outcome::Redeliver`], but not before so long a pause, where the provider can.
     fn redeliver_after(self: Box<Self>, _pause: Duration) -> Answer<()> {
         self.settle(Outcome::Redeliver)
+    }
+
+    /// Gives back what nobody looked at. The group gets it again, also if this was the last delivery allowed: as far as the
+    /// provider can tell, it was none.
+    fn give_back(self: Box<Self>) -> Answer<()> {
+        self.settle(Outcome::Redeliver)
+    }
+
+    /// What waits for its subscriber is not overdue yet: `ack_wait` begins anew, where the provider can.
+    fn keep(&self) -> Answer<()> {
+        Answer::Ready(Ok(()))
     }
 }
 
@@ -104,6 +117,12 @@ impl<R> Delivery<R> {
     pub fn discard(self) -> Answer<()> {
         self.ticket.settle(Outcome::Discard)
     }
+
+    /// Nobody looked at it: the group is to get it again, and this was no delivery, as far as the provider can tell. It is not
+    /// counted.
+    pub fn give_back(self) -> Answer<()> {
+        self.ticket.give_back()
+    }
 }
 
 impl<R> Deref for Delivery<R> {
@@ -119,19 +138,27 @@ impl<R> Deref for Delivery<R> {
 impl Ticket {
     /// The ticket of a delivery. Settling it is counted; dropping it is not.
     pub fn new(counters: Arc<dyn CountOutcomes>, settle: Box<dyn Settle>) -> Self {
-        Self { settle: Some(settle), counters, permit: None }
+        Self { settle: Some(settle), counters, permit: None, is_seen: true }
     }
 
-    /// The ticket that gives a permit back when it is settled or dropped.
-    fn holding(mut self, permit: OwnedSemaphorePermit) -> Self {
+    /// The ticket of what waits for its subscriber. It gives a permit back when it is settled or dropped.
+    fn waiting(mut self, permit: OwnedSemaphorePermit) -> Self {
         self.permit = Some(permit);
+        self.is_seen = false;
         self
     }
 
-    /// Has the delivery made again, as dropping the ticket does, and waits for that. Nobody looked at it, so that it is not
-    /// counted.
-    pub(crate) fn give_back(mut self) -> Answer<()> {
-        self.settle.take().map_or(Answer::Ready(Ok(())), |settle| settle.settle(Outcome::Redeliver))
+    /// The subscriber gets it.
+    fn hand_over(&mut self) {
+        self.is_seen = true;
+    }
+
+    fn keep(&self) -> Answer<()> {
+        self.settle.as_ref().map_or(Answer::Ready(Ok(())), |settle| settle.keep())
+    }
+
+    fn give_back(mut self) -> Answer<()> {
+        self.settle.take().map_or(Answer::Ready(Ok(())), Settle::give_back)
     }
 
     /// Says what is to become of the delivery.
@@ -151,8 +178,9 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let Some(settle) = self.settle.take() else { return };
+        let answer = if self.is_seen { settle.settle(Outcome::Redeliver) } else { settle.give_back() };
         // Without a runtime, the delivery is made again when its time to be settled is over.
-        if let Answer::Pending(future) = settle.settle(Outcome::Redeliver)
+        if let Answer::Pending(future) = answer
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn(future);

@@ -1,5 +1,6 @@
 //! A running subscription.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -7,8 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt};
-use tokio::sync::{mpsc, oneshot};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::outlet::{Queue, Waiting, go_back};
 use super::{Delivery, Outcome};
 use crate::messaging::Received;
 
@@ -23,11 +26,19 @@ pub struct Subscription<R> {
 /// Where deliveries come from.
 enum Source<R> {
     Stream(Pin<Box<dyn Stream<Item = Delivery<R>> + Send>>),
-    /// A task, which has the other ends of both.
-    Task {
-        deliveries: mpsc::Receiver<Delivery<R>>,
-        ended: oneshot::Receiver<()>,
-    },
+    Task(Tasked<R>),
+}
+
+/// The subscriber's side of a task, which has the other ends.
+pub(super) struct Tasked<R> {
+    pub(super) queue: Arc<Mutex<Queue<R>>>,
+    /// Ends with the task.
+    pub(super) task: mpsc::Receiver<Infallible>,
+    /// Tells the task whether deliveries are wanted.
+    pub(super) want: watch::Sender<bool>,
+    /// Whether the task fetches nothing.
+    pub(super) rests: watch::Receiver<bool>,
+    pub(super) ended: oneshot::Receiver<()>,
 }
 
 // === impl Subscription ===
@@ -38,23 +49,29 @@ impl<R> Subscription<R> {
         Self { source: Source::Stream(Box::pin(deliveries)) }
     }
 
-    /// A subscription whose deliveries come from a task, which ends when the channel is closed.
-    pub(super) fn of_task(deliveries: mpsc::Receiver<Delivery<R>>, ended: oneshot::Receiver<()>) -> Self {
-        Self { source: Source::Task { deliveries, ended } }
+    /// A subscription whose deliveries come from a task, which ends with it.
+    pub(super) fn of_task(tasked: Tasked<R>) -> Self {
+        Self { source: Source::Task(tasked) }
+    }
+
+    /// Fetches nothing more, and gives back what was fetched and nobody got: other members of the group have it then. Goes on
+    /// with the next call of [`Self::next`]; until then, what comes waits at the server, where the provider can keep it. May be
+    /// dropped before it is done, and called again.
+    pub async fn pause(&mut self) {
+        // What comes from a stream is not fetched before it is asked for.
+        if let Source::Task(tasked) = &mut self.source {
+            tasked.pause().await;
+        }
     }
 
     /// Ends the subscription, and waits until what it had fetched went back to its group: dropping it has the same
     /// done by and by. What is settled afterwards is settled, where the group is there without it.
     pub async fn close(self) {
-        let Source::Task { mut deliveries, ended } = self.source else { return };
-        deliveries.close();
-        while let Some(delivery) = deliveries.recv().await {
-            if let Err(error) = delivery.ticket.give_back().wait().await {
-                tracing::debug!(%error, "a delivery that nobody wants any more could not go back");
-            }
-        }
+        let Source::Task(mut tasked) = self.source else { return };
+        tasked.task.close();
+        tasked.give_back().await;
         // It sends nothing.
-        let _ = ended.await;
+        let _ = (&mut tasked.ended).await;
     }
 
     /// The next delivery. Waits while there is none, and while as many are unsettled as may be at a time. May be
@@ -67,10 +84,70 @@ impl<R> Subscription<R> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery<R>>> {
         match &mut self.source {
             Source::Stream(deliveries) => deliveries.as_mut().poll_next(context),
-            Source::Task { deliveries, .. } => deliveries.poll_recv(context),
+            Source::Task(tasked) => tasked.poll(context),
         }
     }
 }
+
+// === impl Tasked ===
+
+impl<R> Tasked<R> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery<R>>> {
+        {
+            let mut queue = self.queue.lock();
+            if let Some(Waiting { mut delivery, .. }) = queue.waiting.pop_front() {
+                delivery.ticket.hand_over();
+                return Poll::Ready(Some(delivery));
+            }
+            match &mut queue.subscriber {
+                Some(known) => known.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+            queue.is_open = true;
+        }
+        self.want.send_if_modified(|wanted| !std::mem::replace(wanted, true));
+        match self.task.poll_recv(context) {
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(Some(never)) => match never {},
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    async fn pause(&mut self) {
+        self.queue.lock().is_open = false;
+        self.want.send_replace(false);
+        // What went back before might come to the task once more, for nobody. A task that has ended fetches nothing either.
+        let _ = self.rests.wait_for(|rests| *rests).await;
+        self.give_back().await;
+    }
+
+    /// Gives back what waits, and nothing waits here any more.
+    async fn give_back(&mut self) {
+        loop {
+            let next = {
+                let mut queue = self.queue.lock();
+                queue.is_open = false;
+                queue.waiting.pop_front()
+            };
+            let Some(Waiting { delivery, .. }) = next else { break };
+            go_back(delivery).await;
+        }
+    }
+}
+
+impl<R> Drop for Tasked<R> {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut queue = self.queue.lock();
+            queue.is_open = false;
+            std::mem::take(&mut queue.waiting)
+        };
+        // Each goes back by itself.
+        drop(waiting);
+    }
+}
+
+// === impl Subscription, for messages ===
 
 impl Subscription<Received> {
     /// Calls `handler` with each message that arrives, as many at a time as may be unsettled, and settles each by

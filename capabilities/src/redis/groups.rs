@@ -72,10 +72,11 @@ impl Groups {
     }
 
     /// Makes a delivery look as old as that, and so to be claimed by any member of its group: the next to be, if none is
-    /// older.
-    async fn give_back(&self, entry: Entry<'_>, attempt: u32, age_ms: u128) -> Result<()> {
+    /// older. Its message counts as `given` so many times then.
+    async fn give_back(&self, entry: Entry<'_>, attempt: u32, given: u32, age_ms: u128) -> Result<()> {
         let mut command = call(&SCRIPTS.give_back, [entry.stream].into_iter());
-        command.arg(entry.group).arg(entry.consumer).arg(entry.id).arg(attempt).arg(age_ms.to_string());
+        command.arg(entry.group).arg(entry.consumer).arg(entry.id).arg(attempt);
+        command.arg(given).arg(age_ms.to_string());
         let result = self.link.script::<()>(&SCRIPTS.give_back, &command).await;
         result.map_err(|error| self.link.error(&error))
     }

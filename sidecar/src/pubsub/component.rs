@@ -71,9 +71,9 @@ impl PubSub {
         }
     }
 
-    /// How a subscription takes messages, of which it wants at least `batch` at a time.
-    pub(crate) fn options(&self, dead_letter: Option<&str>, batch: usize) -> SubscribeOptions {
-        let Terms { group, max_deliveries, ack_wait, handlers } = self.terms.clone();
+    /// How a subscription takes messages, of which it has so many under way at a time.
+    pub(crate) fn options(&self, dead_letter: Option<&str>, under_way: usize) -> SubscribeOptions {
+        let Terms { group, max_deliveries, ack_wait, handlers: _ } = self.terms.clone();
         SubscribeOptions {
             // As Dapr's brokers have it: what was published before the app came is not lost to it.
             start: if group.is_some() { Start::Eldest } else { Start::New },
@@ -82,7 +82,7 @@ impl PubSub {
             ack_wait,
             dead_letter: dead_letter.map(str::to_owned),
             // What is fetched ahead waits no longer than what is under way takes.
-            concurrency: handlers.max(batch).saturating_mul(2).min(MOST),
+            concurrency: under_way.saturating_mul(2).min(MOST),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The task behind a subscription: pulls messages from a consumer and hands them over.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use async_nats::jetstream::stream::{ConsumerErrorKind, Stream};
 use async_nats::jetstream::{self, AckKind};
 use async_nats::{Request, Subject};
 use futures_util::{FutureExt, StreamExt};
+use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
@@ -28,7 +30,13 @@ pub(super) struct Reader {
     options: Arc<SubscribeOptions>,
     outlet: Outlet<Received>,
     source: Source,
+    unseen: Arc<Unseen>,
 }
+
+/// How often messages were delivered to here, by their place in the stream, and went back before anybody looked at them. The
+/// server counts those deliveries with the others.
+#[derive(Default)]
+struct Unseen(Mutex<HashMap<u64, u32>>);
 
 /// A consumer, and how far it has come.
 struct Source {
@@ -46,6 +54,9 @@ struct Settlement {
     broker: Arc<Broker>,
     options: Arc<SubscribeOptions>,
     received: Received,
+    unseen: Arc<Unseen>,
+    /// The message's place in the stream.
+    sequence: u64,
     /// Where the server wants to hear what became of the message.
     reply: Subject,
 }
@@ -79,8 +90,9 @@ impl Reader {
         let name = format!("{}__{whose}", wire::encoded(&topic));
         check_length(&topic, &name)?;
         let source = Source::open(&broker, &topic, &options, name, None).await?;
-        let (outlet, subscription) = Outlet::new(options.concurrency, counters);
-        let reader = Self { broker, topic: topic.into(), options: Arc::new(options), outlet, source };
+        let (outlet, subscription) = Outlet::new(options.concurrency, options.ack_wait, counters);
+        let (options, unseen) = (Arc::new(options), Arc::default());
+        let reader = Self { broker, topic: topic.into(), options, outlet, source, unseen };
         tokio::spawn(reader.run());
         Ok(subscription)
     }
@@ -113,7 +125,7 @@ impl Reader {
         let mut messages = batch.messages().await.map_err(|error| error.to_string())?;
         let lost = Instant::now() + PULL_LOST;
         loop {
-            match self.outlet.unless_ended(timeout_at(lost, messages.next())).await {
+            match self.outlet.while_wanted(timeout_at(lost, messages.next())).await {
                 Some(Ok(Some(Ok(message)))) => {
                     // The server never sends more than were asked for.
                     let Some(permit) = permits.split(1) else { return Ok(()) };
@@ -123,9 +135,11 @@ impl Reader {
                 Some(Ok(None)) => return Ok(()),
                 Some(Err(_)) => return Err("the server did not end a pull".to_owned()),
                 None => {
-                    // What came in too late goes back at once.
-                    while let Some(Some(Ok(message))) = messages.next().now_or_never() {
-                        let _ = message.ack_with(AckKind::Nak(None)).await;
+                    // What came in too late goes back at once: nobody wants it.
+                    while let Some(Some(Ok(message))) = messages.next().now_or_never()
+                        && let Some(permit) = permits.split(1)
+                    {
+                        self.deliver(message, permit).await?;
                     }
                     return Ok(());
                 }
@@ -143,7 +157,8 @@ impl Reader {
             (info.stream_sequence, info.delivered)
         };
         self.source.last = self.source.last.max(sequence);
-        let attempt = u32::try_from(delivered).unwrap_or(u32::MAX);
+        let delivered = u32::try_from(delivered).unwrap_or(u32::MAX);
+        let attempt = delivered.saturating_sub(self.unseen.of(sequence)).max(1);
         let async_nats::Message { payload, headers, reply, .. } = message.message;
         let Some(reply) = reply else { return Err("a message came that nobody can settle".to_owned()) };
         let Some(message) = wire::decode(payload, headers.as_ref(), None) else {
@@ -153,7 +168,8 @@ impl Reader {
         };
         let received = Received { topic: Arc::clone(&self.topic), message: Arc::new(message), attempt };
         let (broker, options) = (Arc::clone(&self.broker), Arc::clone(&self.options));
-        let settlement = Settlement { broker, options, received: received.clone(), reply };
+        let unseen = Arc::clone(&self.unseen);
+        let settlement = Settlement { broker, options, received: received.clone(), unseen, sequence, reply };
         if attempt > self.options.max_deliveries {
             // The last delivery allowed was never settled.
             if let Err(error) = settlement.bury().await {
@@ -170,7 +186,12 @@ impl Reader {
     async fn resume(&mut self) {
         let name = self.source.name.clone();
         match Source::open(&self.broker, &self.topic, &self.options, name, Some(&self.source)).await {
-            Ok(source) => self.source = source,
+            Ok(source) => {
+                if source.made != self.source.made {
+                    self.unseen.0.lock().clear();
+                }
+                self.source = source;
+            }
             Err(error) => tracing::debug!(topic = %self.topic, %error, "it cannot be resumed yet"),
         }
     }
@@ -224,10 +245,34 @@ impl Source {
     }
 }
 
+// === impl Unseen ===
+
+impl Unseen {
+    fn of(&self, sequence: u64) -> u32 {
+        self.0.lock().get(&sequence).copied().unwrap_or_default()
+    }
+
+    /// One more. Those of messages that others got stay, and so there are no more of them than may be unsettled.
+    fn add(&self, sequence: u64) {
+        let mut unseen = self.0.lock();
+        let has_room = i64::try_from(unseen.len()).is_ok_and(|count| count < MOST_UNSETTLED);
+        match unseen.get_mut(&sequence) {
+            Some(count) => *count += 1,
+            None if has_room => drop(unseen.insert(sequence, 1)),
+            None => {}
+        }
+    }
+
+    fn forget(&self, sequence: u64) {
+        self.0.lock().remove(&sequence);
+    }
+}
+
 // === impl Settlement ===
 
 impl Settlement {
     async fn acknowledge(&self) -> Result<()> {
+        self.unseen.forget(self.sequence);
         let link = self.broker.link();
         link.check_connected()?;
         let request = Request::new().payload(AckKind::Ack.into()).timeout(Some(RESPONSE_TIMEOUT));
@@ -238,7 +283,7 @@ impl Settlement {
         }
     }
 
-    async fn give_back(&self, pause: Option<Duration>) -> Result<()> {
+    async fn nak(&self, pause: Option<Duration>) -> Result<()> {
         let link = self.broker.link();
         link.check_connected()?;
         let nak = link.client().publish(self.reply.clone(), AckKind::Nak(pause).into());
@@ -251,7 +296,7 @@ impl Settlement {
             let message = Message::clone(&self.received.message);
             if let Err(error) = self.broker.publish(dead_letter, message).await {
                 // It is better delivered once too often than lost.
-                let _ = self.give_back(Some(UNTIL_NEXT_BURIAL)).await;
+                let _ = self.nak(Some(UNTIL_NEXT_BURIAL)).await;
                 return Err(error);
             }
         }
@@ -260,12 +305,31 @@ impl Settlement {
 }
 
 impl Settle for Settlement {
+    fn give_back(self: Box<Self>) -> Answer<()> {
+        self.unseen.add(self.sequence);
+        Answer::pending(async move {
+            self.nak(None).await?;
+            // Who gives back may end next.
+            let link = self.broker.link();
+            link.bounded(link.client().flush()).await?.map_err(|error| link.unavailable(&error))
+        })
+    }
+
+    fn keep(&self) -> Answer<()> {
+        let (broker, reply) = (Arc::clone(&self.broker), self.reply.clone());
+        Answer::pending(async move {
+            let link = broker.link();
+            let kept = link.client().publish(reply, AckKind::Progress.into());
+            link.bounded(kept).await?.map_err(|error| link.unavailable(&error))
+        })
+    }
+
     fn redeliver_after(self: Box<Self>, pause: Duration) -> Answer<()> {
         if self.received.attempt >= self.options.max_deliveries {
             return self.settle(Outcome::Redeliver);
         }
         let pause = pause.min(self.options.ack_wait);
-        Answer::pending(async move { self.give_back(Some(pause)).await })
+        Answer::pending(async move { self.nak(Some(pause)).await })
     }
 
     fn settle(self: Box<Self>, outcome: Outcome) -> Answer<()> {
@@ -273,7 +337,7 @@ impl Settle for Settlement {
             match outcome {
                 Outcome::Acknowledge => self.acknowledge().await,
                 Outcome::Redeliver if self.received.attempt < self.options.max_deliveries => {
-                    self.give_back(None).await
+                    self.nak(None).await
                 }
                 Outcome::Redeliver | Outcome::Discard => self.bury().await,
             }

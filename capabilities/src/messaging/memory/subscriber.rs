@@ -74,6 +74,11 @@ impl Drop for Subscriber {
 // === impl Settlement ===
 
 impl Settle for Settlement {
+    fn give_back(self: Box<Self>) -> Answer<()> {
+        let dead = self.topic.take_back(self.taking);
+        Answer::Ready(dead.map_or(Ok(()), |dead| bury(&self.broker, &self.topic, dead)))
+    }
+
     fn redeliver_after(self: Box<Self>, pause: Duration) -> Answer<()> {
         let dead = self.topic.give_back_later(self.taking, pause);
         Answer::Ready(dead.map_or(Ok(()), |dead| bury(&self.broker, &self.topic, dead)))

@@ -230,6 +230,14 @@ impl Topic {
         group.give_back(taken)
     }
 
+    /// As [`Self::give_back`], where nobody looked at the message: it was not delivered then.
+    pub(super) fn take_back(&self, taking: Taking) -> Option<Dead> {
+        let mut state = self.state.lock();
+        let (group, mut taken) = state.release(taking)?;
+        taken.item.deliveries = taken.item.deliveries.saturating_sub(1);
+        group.give_back(taken)
+    }
+
     /// As [`Self::give_back`], but not before so long a pause: until then it is as if a member had it.
     pub(super) fn give_back_later(&self, taking: Taking, pause: Duration) -> Option<Dead> {
         let mut state = self.state.lock();

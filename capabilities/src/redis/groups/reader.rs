@@ -104,7 +104,7 @@ impl<E: Entries> Reader<E> {
             false => make_group(&link, stream, &group, &from).await,
         };
         made.map_err(|error| entries.refusal(&link, &error))?;
-        let (outlet, subscription) = Outlet::new(concurrency, counters);
+        let (outlet, subscription) = Outlet::new(concurrency, ack_wait, counters);
         let place = Place {
             groups,
             entries,
@@ -227,8 +227,9 @@ impl<E: Entries> Settlement<E> {
         self.place.groups.acknowledge(self.entry()).await
     }
 
-    async fn give_back(&self) -> Result<()> {
-        self.place.groups.give_back(self.entry(), self.attempt, OVERDUE_MS).await?;
+    /// It counts as given `given` times from now on.
+    async fn hand_back(&self, given: u32) -> Result<()> {
+        self.place.groups.give_back(self.entry(), self.attempt, given, OVERDUE_MS).await?;
         self.place.given_back.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -239,6 +240,15 @@ impl<E: Entries> Settlement<E> {
 }
 
 impl<E: Entries> Settle for Settlement<E> {
+    fn give_back(self: Box<Self>) -> Answer<()> {
+        Answer::pending(async move { self.hand_back(self.attempt.saturating_sub(1)).await })
+    }
+
+    fn keep(&self) -> Answer<()> {
+        let kept = Self { place: Arc::clone(&self.place), id: self.id.clone(), attempt: self.attempt };
+        Answer::pending(async move { kept.place.groups.give_back(kept.entry(), kept.attempt, kept.attempt, 0).await })
+    }
+
     fn redeliver_after(self: Box<Self>, pause: Duration) -> Answer<()> {
         if self.attempt >= self.place.max_deliveries {
             return self.settle(Outcome::Redeliver);
@@ -246,7 +256,7 @@ impl<E: Entries> Settle for Settlement<E> {
         // So old that it is overdue after the pause.
         let age = self.place.ack_wait.saturating_sub(pause);
         Answer::pending(async move {
-            self.place.groups.give_back(self.entry(), self.attempt, age.as_millis()).await
+            self.place.groups.give_back(self.entry(), self.attempt, self.attempt, age.as_millis()).await
         })
     }
 
@@ -254,7 +264,7 @@ impl<E: Entries> Settle for Settlement<E> {
         Answer::pending(async move {
             match outcome {
                 Outcome::Acknowledge => self.acknowledge().await,
-                Outcome::Redeliver if self.attempt < self.place.max_deliveries => self.give_back().await,
+                Outcome::Redeliver if self.attempt < self.place.max_deliveries => self.hand_back(self.attempt).await,
                 Outcome::Redeliver | Outcome::Discard => self.bury().await,
             }
         })

@@ -6,7 +6,6 @@ mod http;
 mod verdict;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -34,7 +33,15 @@ pub(super) struct Runner {
     pubsub: Arc<PubSub>,
     subscription: Arc<Subscription>,
     /// The app could not be reached: no more is taken before it listens again.
-    unreachable: AtomicBool,
+    unreachable: watch::Sender<bool>,
+}
+
+/// Why no events are to be had for the app.
+enum Interrupted {
+    /// It does not want any, now.
+    Unwelcome,
+    /// It is told to stop, or the runtime ends.
+    Ending,
 }
 
 /// An event that is to go to the app.
@@ -51,10 +58,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Runner {
     pub(super) fn new(sidecar: Arc<Sidecar>, pubsub: Arc<PubSub>, subscription: Arc<Subscription>) -> Self {
-        Self { sidecar, pubsub, subscription, unreachable: AtomicBool::new(false) }
+        Self { sidecar, pubsub, subscription, unreachable: watch::Sender::new(false) }
     }
 
-    /// Subscribes, and delivers in a task of its own until it is told to stop. A provider that fails is tried again there.
+    /// Subscribes, and delivers in a task of its own until it is told to stop. A provider that fails is tried again there, unless
+    /// it takes no such subscription.
     pub(super) async fn start(self, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
         let source = self.subscribe().await;
         tokio::spawn(async move {
@@ -62,6 +70,9 @@ impl Runner {
                 Ok(source) => source,
                 Err(error) => {
                     self.complain(&error);
+                    if matches!(error, pillion_capabilities::Error::InvalidArgument(_)) {
+                        return;
+                    }
                     // The sender lives as long as this is listed.
                     match tokio::select! {
                         biased;
@@ -79,7 +90,7 @@ impl Runner {
 
     async fn subscribe(&self) -> Result<Source, pillion_capabilities::Error> {
         let batch = self.subscription.bulk.map_or(1, |bulk| bulk.most);
-        let options = self.pubsub.options(self.subscription.dead_letter.as_deref(), batch);
+        let options = self.pubsub.options(self.subscription.dead_letter.as_deref(), self.handlers().max(batch));
         self.pubsub.provider.subscribe(&self.subscription.topic, options).wait().await
     }
 
@@ -97,30 +108,15 @@ impl Runner {
 
     fn complain(&self, error: &pillion_capabilities::Error) {
         let Subscription { pubsub, topic, .. } = &*self.subscription;
-        tracing::error!("cannot subscribe to topic {topic} of pubsub {pubsub}, and tries on: {error}");
+        tracing::error!("cannot subscribe to topic {topic} of pubsub {pubsub}: {error}");
     }
 
     async fn run(self: Arc<Self>, mut source: Source, mut stop: watch::Receiver<bool>) {
         let Subscription { pubsub, topic, .. } = &*self.subscription;
         tracing::info!("app is subscribed to the following topics: [{topic}] through pubsub={pubsub}");
-        let handlers = Arc::new(Semaphore::new(self.pubsub.terms.handlers));
+        let handlers = Arc::new(Semaphore::new(self.handlers()));
         let mut under_way = JoinSet::new();
-        loop {
-            let next = async {
-                let turn = Arc::clone(&handlers).acquire_owned().await.ok()?;
-                self.until_welcome().await;
-                let first = source.next().await?;
-                Some((self.gather(first, &mut source).await, turn))
-            };
-            let (deliveries, turn) = tokio::select! {
-                biased;
-                () = told(&mut stop) => break,
-                next = next => match next {
-                    Some(next) => next,
-                    // The runtime ends.
-                    None => break,
-                },
-            };
+        while let Some((deliveries, turn)) = self.next(&mut source, &handlers, &mut stop).await {
             let this = Arc::clone(&self);
             under_way.spawn(async move { this.deliver(deliveries, turn).await });
             while under_way.try_join_next().is_some() {}
@@ -130,22 +126,81 @@ impl Runner {
         futures_util::join!(source.close(), settled);
     }
 
+    /// How many deliveries may be with the app at a time: no more than it wants.
+    fn handlers(&self) -> usize {
+        let wanted = self.sidecar.app.as_ref().and_then(|app| app.max_concurrency());
+        wanted.map_or(self.pubsub.terms.handlers, |wanted| wanted.min(self.pubsub.terms.handlers))
+    }
+
+    /// What is to be delivered next, as soon as the app wants it; nothing once it is told to stop.
+    async fn next(
+        &self,
+        source: &mut Source,
+        handlers: &Arc<Semaphore>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Option<(Vec<Delivery>, OwnedSemaphorePermit)> {
+        loop {
+            let mut gathered = Vec::new();
+            let turn = tokio::select! {
+                biased;
+                () = told(stop) => Err(Interrupted::Ending),
+                () = self.until_unwelcome() => Err(Interrupted::Unwelcome),
+                turn = async {
+                    let turn = Arc::clone(handlers).acquire_owned().await.map_err(|_| Interrupted::Ending)?;
+                    self.gather(&mut gathered, source).await?;
+                    Ok(turn)
+                } => turn,
+            };
+            let interrupted = match turn {
+                Ok(turn) => return Some((gathered, turn)),
+                Err(interrupted) => interrupted,
+            };
+            for answer in gathered.into_iter().map(Delivery::give_back) {
+                if let Err(error) = answer.wait().await {
+                    tracing::debug!("an event that was not delivered could not go back: {error}");
+                }
+            }
+            let Interrupted::Unwelcome = interrupted else { return None };
+            tokio::select! {
+                biased;
+                () = told(stop) => return None,
+                () = async {
+                    // A group's other members may have an app that is well.
+                    if self.pubsub.terms.group.is_some() {
+                        source.pause().await;
+                    }
+                    self.until_welcome().await;
+                } => {}
+            }
+        }
+    }
+
     /// Waits until the app wants events: it listens, and is well.
     async fn until_welcome(&self) {
         let Some(app) = &self.sidecar.app else { return };
-        if self.unreachable.load(Ordering::Relaxed) {
+        if *self.unreachable.borrow() {
             app.opened().await;
-            self.unreachable.store(false, Ordering::Relaxed);
+            self.unreachable.send_replace(false);
         }
         // Its sender is with the app. Always true, unless the app is to be asked.
         let _ = app.healthy().wait_for(|healthy| *healthy).await;
     }
 
-    /// More deliveries for the first, if they are delivered together. May be given up at any time: what was gathered is
-    /// delivered again then.
-    async fn gather(&self, first: Delivery, source: &mut Source) -> Vec<Delivery> {
-        let mut gathered = vec![first];
-        let Some(bulk) = self.subscription.bulk else { return gathered };
+    /// Waits until the app wants no events.
+    async fn until_unwelcome(&self) {
+        let Some(app) = &self.sidecar.app else { return std::future::pending().await };
+        let (mut unreachable, mut healthy) = (self.unreachable.subscribe(), app.healthy());
+        // The senders are here and with the app.
+        tokio::select! {
+            _ = unreachable.wait_for(|unreachable| *unreachable) => {}
+            _ = healthy.wait_for(|healthy| !healthy) => {}
+        }
+    }
+
+    /// Waits for a delivery, and for more of them if they are delivered together. May be given up at any time.
+    async fn gather(&self, gathered: &mut Vec<Delivery>, source: &mut Source) -> Result<(), Interrupted> {
+        gathered.push(source.next().await.ok_or(Interrupted::Ending)?);
+        let Some(bulk) = self.subscription.bulk else { return Ok(()) };
         let end = tokio::time::Instant::now() + bulk.wait;
         while gathered.len() < bulk.most {
             match tokio::time::timeout_at(end, source.next()).await {
@@ -153,7 +208,7 @@ impl Runner {
                 Ok(None) | Err(_) => break,
             }
         }
-        gathered
+        Ok(())
     }
 
     async fn deliver(&self, deliveries: Vec<Delivery>, turn: OwnedSemaphorePermit) {
@@ -172,7 +227,7 @@ impl Runner {
             }
         };
         if verdicts.iter().any(|verdict| matches!(verdict, Verdict::Unreachable(_))) {
-            self.unreachable.store(true, Ordering::Relaxed);
+            self.unreachable.send_replace(true);
         }
         drop(turn);
         let settling = deliveries

@@ -117,7 +117,7 @@ fn find(sidecar: &Sidecar, pubsub: &str, topic: &str) -> Result<Arc<PubSub>, Api
 
 async fn subscribe(pubsub: &PubSub, subscription: &Subscription) -> Result<Source, ApiError> {
     let Subscription { topic, pubsub: name, dead_letter, .. } = subscription;
-    let options = pubsub.options(dead_letter.as_deref(), 1);
+    let options = pubsub.options(dead_letter.as_deref(), pubsub.terms.handlers);
     pubsub.provider.subscribe(topic, options).wait().await.map_err(|error| {
         let message = format!("failed to subscribe to topic {topic} of pubsub {name}: {error}");
         ApiError::internal("ERR_PUBSUB_SUBSCRIBE", message)
