@@ -54,7 +54,8 @@ impl<R: Send + 'static> Outlet<R> {
         ack_wait: Duration,
         counters: Arc<dyn CountOutcomes>,
     ) -> (Self, Subscription<R>) {
-        let queue = Arc::new(Mutex::new(Queue { waiting: VecDeque::new(), is_open: false, subscriber: None }));
+        let queue =
+            Arc::new(Mutex::new(Queue { waiting: VecDeque::new(), is_open: false, subscriber: None }));
         let (subscriber, task) = mpsc::channel(1);
         let (want, wanted) = watch::channel(false);
         let (resting, rests) = watch::channel(false);
@@ -76,8 +77,13 @@ impl<R: Send + 'static> Outlet<R> {
         }
     }
 
+    /// Whether deliveries are wanted.
+    pub(crate) fn is_wanted(&self) -> bool {
+        *self.wanted.borrow() && !self.subscriber.is_closed()
+    }
+
     /// Does something unless and until nobody wants what comes; then answers `None`.
-    pub(crate) async fn while_wanted<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+    async fn while_wanted<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut wanted = self.wanted.clone();
         tokio::select! {
             biased;
@@ -161,7 +167,8 @@ async fn keep<R>(queue: Weak<Mutex<Queue<R>>>, every: Duration, mut wanted: watc
         let now = Instant::now();
         let kept: Vec<_> = {
             let mut queue = queue.lock();
-            let old = queue.waiting.iter_mut().filter(|waiting| now.duration_since(waiting.since) >= every / 2);
+            let old =
+                queue.waiting.iter_mut().filter(|waiting| now.duration_since(waiting.since) >= every / 2);
             old.map(|waiting| {
                 waiting.since = now;
                 waiting.delivery.ticket.keep()

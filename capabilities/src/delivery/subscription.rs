@@ -68,8 +68,8 @@ impl<R> Subscription<R> {
     /// done by and by. What is settled afterwards is settled, where the group is there without it.
     pub async fn close(self) {
         let Source::Task(mut tasked) = self.source else { return };
+        tasked.pause().await;
         tasked.task.close();
-        tasked.give_back().await;
         // It sends nothing.
         let _ = (&mut tasked.ended).await;
     }
@@ -116,7 +116,7 @@ impl<R> Tasked<R> {
     async fn pause(&mut self) {
         self.queue.lock().is_open = false;
         self.want.send_replace(false);
-        // What went back before might come to the task once more, for nobody. A task that has ended fetches nothing either.
+        // What went back before would come to the task once more, for nobody. A task that has ended fetches nothing either.
         let _ = self.rests.wait_for(|rests| *rests).await;
         self.give_back().await;
     }

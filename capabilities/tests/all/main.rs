@@ -17,6 +17,7 @@ mod lock;
 mod log;
 mod logging;
 mod messaging;
+mod messaging_ahead;
 mod messaging_bounds;
 mod messaging_gone;
 mod messaging_servers;

@@ -9,7 +9,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pu
 use async_nats::jetstream::stream::{ConsumerErrorKind, Stream};
 use async_nats::jetstream::{self, AckKind};
 use async_nats::{Request, Subject};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
@@ -119,32 +119,31 @@ impl Reader {
         }
     }
 
-    /// Hands over as many messages as there are permits, or as come before the pull ends.
+    /// Hands over as many messages as there are permits, or as come before the pull ends. It goes on to its end also if they
+    /// are not wanted any more: what went back at once would come to it again, and wait there until it is overdue.
     async fn pull(&mut self, mut permits: OwnedSemaphorePermit) -> Result<(), String> {
         let batch = self.source.consumer.batch().max_messages(permits.num_permits()).expires(PULL);
         let mut messages = batch.messages().await.map_err(|error| error.to_string())?;
         let lost = Instant::now() + PULL_LOST;
-        loop {
-            match self.outlet.while_wanted(timeout_at(lost, messages.next())).await {
-                Some(Ok(Some(Ok(message)))) => {
+        let mut late = Vec::new();
+        let end = loop {
+            match timeout_at(lost, messages.next()).await {
+                Ok(Some(Ok(message))) if !self.outlet.is_wanted() => late.push(message),
+                Ok(Some(Ok(message))) => {
                     // The server never sends more than were asked for.
-                    let Some(permit) = permits.split(1) else { return Ok(()) };
+                    let Some(permit) = permits.split(1) else { break Ok(()) };
                     self.deliver(message, permit).await?;
                 }
-                Some(Ok(Some(Err(error)))) => return Err(error.to_string()),
-                Some(Ok(None)) => return Ok(()),
-                Some(Err(_)) => return Err("the server did not end a pull".to_owned()),
-                None => {
-                    // What came in too late goes back at once: nobody wants it.
-                    while let Some(Some(Ok(message))) = messages.next().now_or_never()
-                        && let Some(permit) = permits.split(1)
-                    {
-                        self.deliver(message, permit).await?;
-                    }
-                    return Ok(());
-                }
+                Ok(Some(Err(error))) => break Err(error.to_string()),
+                Ok(None) => break Ok(()),
+                Err(_) => break Err("the server did not end a pull".to_owned()),
             }
+        };
+        for message in late {
+            let Some(permit) = permits.split(1) else { break };
+            self.deliver(message, permit).await?;
         }
+        end
     }
 
     async fn deliver(

@@ -246,7 +246,9 @@ impl<E: Entries> Settle for Settlement<E> {
 
     fn keep(&self) -> Answer<()> {
         let kept = Self { place: Arc::clone(&self.place), id: self.id.clone(), attempt: self.attempt };
-        Answer::pending(async move { kept.place.groups.give_back(kept.entry(), kept.attempt, kept.attempt, 0).await })
+        Answer::pending(async move {
+            kept.place.groups.give_back(kept.entry(), kept.attempt, kept.attempt, 0).await
+        })
     }
 
     fn redeliver_after(self: Box<Self>, pause: Duration) -> Answer<()> {
@@ -264,7 +266,9 @@ impl<E: Entries> Settle for Settlement<E> {
         Answer::pending(async move {
             match outcome {
                 Outcome::Acknowledge => self.acknowledge().await,
-                Outcome::Redeliver if self.attempt < self.place.max_deliveries => self.hand_back(self.attempt).await,
+                Outcome::Redeliver if self.attempt < self.place.max_deliveries => {
+                    self.hand_back(self.attempt).await
+                }
                 Outcome::Redeliver | Outcome::Discard => self.bury().await,
             }
         })

@@ -90,7 +90,8 @@ impl Runner {
 
     async fn subscribe(&self) -> Result<Source, pillion_capabilities::Error> {
         let batch = self.subscription.bulk.map_or(1, |bulk| bulk.most);
-        let options = self.pubsub.options(self.subscription.dead_letter.as_deref(), self.handlers().max(batch));
+        let options =
+            self.pubsub.options(self.subscription.dead_letter.as_deref(), self.handlers().max(batch));
         self.pubsub.provider.subscribe(&self.subscription.topic, options).wait().await
     }
 

@@ -12,6 +12,7 @@ mod reliability;
 mod servers;
 mod spans;
 mod streams;
+mod welcome;
 
 use http::StatusCode;
 use serde_json::{Value, json};

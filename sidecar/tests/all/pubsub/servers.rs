@@ -25,7 +25,7 @@ fn with(component: &str, settings: &[(&str, &str)]) -> String {
 }
 
 /// The component over each server that there is.
-fn each() -> (Option<RedisServer>, Option<NatsServer>, Vec<String>) {
+pub(super) fn each() -> (Option<RedisServer>, Option<NatsServer>, Vec<String>) {
     let (redis, nats) = (RedisServer::start_or_skip().unwrap(), NatsServer::start_or_skip().unwrap());
     let components = redis.iter().map(|server| over_redis(server, &[("concurrency", "4")]));
     let components = components.chain(nats.iter().map(|server| over_jetstream(server, &[]))).collect();
