@@ -14,7 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tonic::Code;
 
-use crate::app::App;
+use crate::app::{App, Dead};
 use crate::raw::{self, Raw};
 use crate::resiliency::{failing, with};
 use crate::sidecar::Sidecar;
@@ -99,9 +99,9 @@ async fn an_output_binding_that_is_silent_is_given_up_and_one_that_fails_is_let_
         }
     })
     .await;
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = Dead::new();
     let url = |address: &str| format!("http://{address}/");
-    let (url, gone) = (url(&format!("127.0.0.1:{}", server.port)), url(&gone.to_string()));
+    let (url, gone) = (url(&format!("127.0.0.1:{}", server.port)), url(&dead.address().to_string()));
     let components = ["web", "brief"].map(|name| component(name, "bindings.http", &[("url", &url)])).concat()
         + &component("gone", "bindings.http", &[("url", &gone)]);
     let spec = "{policies: {timeouts: {short: 100ms}, retries: {quick: {duration: 1ms}},

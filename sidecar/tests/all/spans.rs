@@ -9,6 +9,7 @@ use pillion_capabilities::trace;
 use tempfile::TempDir;
 use tonic::metadata::{BinaryMetadataValue, MetadataMap};
 
+use crate::app::Dead;
 use crate::sidecar::{MEMORY, Sidecar, bare, first_line, redis, refused};
 use crate::wire::{self, At};
 
@@ -242,7 +243,8 @@ async fn the_environment_names_a_collector_too() {
 async fn a_collector_that_hangs_costs_spans_alone_and_that_is_said_once() {
     // It takes connections, and answers nothing.
     let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = Dead::new();
+    let gone = dead.address();
     for endpoint in [hangs.local_addr().unwrap(), gone] {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("store.yaml"), MEMORY).unwrap();
