@@ -341,5 +341,5 @@ async fn deliveries_have_policies() {
     let sidecar = Sidecar::with(&with(&component, spec), &["--app-port", &port]);
     while sidecar.call("GET", "/v1.0/metadata", "").await.json()["subscriptions"] == serde_json::json!([]) {}
     sidecar.call("POST", "/v1.0/publish/store/t", "1").await.is_empty();
-    counted.wait_for(|count| *count == 2).await.unwrap();
+    counted.wait_for(|count| *count >= 2).await.unwrap();
 }
