@@ -202,6 +202,7 @@ async fn it_serves_on_for_as_long_as_it_is_told_after_a_signal() {
         "--dapr-block-shutdown-duration=1h",
         "--enable-app-health-check",
         "--app-health-probe-interval=1",
+        "--app-health-probe-timeout=600000",
         "--app-health-threshold=1",
     ];
     let (caller, mut callee) = pair_with(app.port, &arguments, &[]);
