@@ -273,13 +273,13 @@ async fn what_is_wrong_about_policies_is_told() {
 #[tokio::test]
 async fn calls_of_a_store_have_policies() {
     let Some(mut server) = RedisServer::start_or_skip().unwrap() else { return };
-    let spec = "{policies: {timeouts: {short: 200ms},
+    let spec = "{policies: {timeouts: {long: 1h},
             retries: {quick: {duration: 20ms, maxRetries: -1}},
             circuitBreakers: {strict: {timeout: 1h, trip: consecutiveFailures >= 1}}},
         targets: {components: {store: {outbound: {retry: quick}}}}}";
     let patient = Sidecar::with(&with(&redis(server.address()), spec), &[]);
     let strict =
-        spec.replace("outbound: {retry: quick}", "outbound: {timeout: short, circuitBreaker: strict}");
+        spec.replace("outbound: {retry: quick}", "outbound: {timeout: long, circuitBreaker: strict}");
     let strict = Sidecar::with(&with(&redis(server.address()), &strict), &[]);
     let save = r#"[{"key":"k","value":1}]"#;
     for sidecar in [&patient, &strict] {
