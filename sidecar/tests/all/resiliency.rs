@@ -195,7 +195,7 @@ async fn a_call_that_takes_too_long_ends() {
 async fn a_method_that_fails_too_often_is_left_alone_for_a_while() {
     let app = failing().await;
     let spec = "{policies: {circuitBreakers: {
-            strict: {maxRequests: 1, timeout: 300ms, trip: consecutiveFailures >= 2}}},
+            strict: {maxRequests: 1, timeout: 1h, trip: consecutiveFailures >= 2}}},
         targets: {apps: {callee: {circuitBreaker: strict}}}}";
     let (caller, callee) = pair(app.port, spec);
     for sidecar in [&callee, &caller] {
@@ -211,7 +211,10 @@ async fn a_method_that_fails_too_often_is_left_alone_for_a_while() {
         assert_eq!(call(sidecar, "503/0", "").await.status, StatusCode::OK);
         assert_eq!(call(sidecar, "500/2", "").await.status.as_u16(), 500);
         assert_eq!(call(sidecar, "503/1", "").await.status, StatusCode::OK);
-        // It closes by itself.
+    }
+    // It closes by itself.
+    let (caller, callee) = pair(app.port, &spec.replace("1h", "100ms"));
+    for sidecar in [&callee, &caller] {
         loop {
             match call(sidecar, "503/2", "").await.status.as_u16() {
                 200 => break,
