@@ -209,7 +209,8 @@ async fn a_caller_that_goes_away_gives_its_turn_back() {
 #[tokio::test]
 async fn requests_under_way_are_finished_when_either_sidecar_stops() {
     let (app, go, _, mut counted) = slow().await;
-    let (mut caller, mut callee) = pair_with(app.port, &[], &[]);
+    let patient = ["--dapr-graceful-shutdown-seconds", "60"];
+    let (mut caller, mut callee) = pair_with(app.port, &patient, &patient);
     let at = caller.http();
     let call = tokio::spawn(async move { wire::call(&at, "GET", CALL, &[], "").await });
     counted.wait_for(|counted| *counted == 1).await.unwrap();
