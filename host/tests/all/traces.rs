@@ -20,13 +20,6 @@ struct Line(String);
 /// Hears nothing, and leaves open for each callsite whether another does.
 struct Open;
 
-/// To be called before anything else listens. With one subscriber alone, a place that logs would be off for good if a thread
-/// that does not listen came to it first.
-pub(crate) fn keep_open() {
-    static OPEN: OnceLock<Dispatch> = OnceLock::new();
-    OPEN.get_or_init(|| Dispatch::new(Open));
-}
-
 // === impl Traces ===
 
 impl Traces {
@@ -110,4 +103,13 @@ impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.0.push_str(&format!(" {}={value:?}", field.name()));
     }
+}
+
+// === free functions ===
+
+/// To be called before anything else listens. With one subscriber alone, a place that logs would be off for good if a thread
+/// that does not listen came to it first.
+pub(crate) fn keep_open() {
+    static OPEN: OnceLock<Dispatch> = OnceLock::new();
+    OPEN.get_or_init(|| Dispatch::new(Open));
 }

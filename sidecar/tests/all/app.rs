@@ -40,20 +40,6 @@ type Answer = (StatusCode, String);
 /// An address where nobody listens, and nobody can before this is dropped.
 pub(crate) struct Dead(TcpSocket);
 
-/// A port that nobody listens on, and that the system gives to nobody who asks for any: for an app that comes later, or that
-/// comes again.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Other processes of tests begin elsewhere.
-    let start = u16::try_from(std::process::id() % 1_000).unwrap() * 10;
-    loop {
-        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 // === impl App ===
 
 impl App {
@@ -142,5 +128,21 @@ impl Asked {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+// === free functions ===
+
+/// A port that nobody listens on, and that the system gives to nobody who asks for any: for an app that comes later, or that
+/// comes again.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Other processes of tests begin elsewhere.
+    let start = u16::try_from(std::process::id() % 1_000).unwrap() * 10;
+    loop {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }

@@ -107,8 +107,8 @@ async fn calls_go_round_several_sidecars_and_past_those_that_are_gone() {
     let app = app().await;
     let (first, second) = (callee(&app, &[]), callee(&app, &[]));
     let dead = Dead::new();
-    let addresses =
-        [&first.text("internal"), &dead.address().to_string(), &second.text("internal")].map(|it| format!("callee={it}"));
+    let addresses = [&first.text("internal"), &dead.address().to_string(), &second.text("internal")]
+        .map(|it| format!("callee={it}"));
     let [first_at, dead_at, second_at] = &addresses;
     let arguments = [
         "--app-id",

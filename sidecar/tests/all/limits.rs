@@ -24,8 +24,7 @@ async fn answer_to(
     body: impl Iterator<Item = Bytes>,
 ) -> String {
     let (mut reading, mut writing) = tokio::io::split(stream);
-    let head =
-        format!("POST /v1.0/state/store HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{length}\r\n\r\n");
+    let head = format!("POST /v1.0/state/store HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{length}\r\n\r\n");
     let write = async {
         writing.write_all(head.as_bytes()).await?;
         for piece in body {
