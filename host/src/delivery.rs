@@ -181,8 +181,9 @@ async fn run<R: Arrived>(
         tokio::select! {
             delivery = subscription.next(), if !expired => match delivery {
                 Some(delivery) => {
+                    let at = Instant::now();
                     let context = context(&delivery.received, traced.as_ref());
-                    let handled = handle(delivery, times, actor.clone());
+                    let handled = handle(delivery, at, times, actor.clone());
                     match context {
                         None => under_way.spawn(handled),
                         Some(context) => under_way.spawn(handled.with_context(context)),
@@ -200,7 +201,9 @@ async fn run<R: Arrived>(
     for _ in 0..ahead {
         tokio::select! {
             biased;
-            Some(delivery) = subscription.next() => { under_way.spawn(handle(delivery, times, actor.clone())); }
+            Some(delivery) = subscription.next() => {
+                under_way.spawn(handle(delivery, Instant::now(), times, actor.clone()));
+            }
             () = ready(()) => break,
         }
     }
@@ -226,9 +229,11 @@ fn context<R: Arrived>(received: &R, traced: Option<&Traced>) -> Option<Context>
     }))
 }
 
-async fn handle<R: Arrived>(delivery: Delivery<R>, times: Times, actor: ActorRef) {
+/// The provider waits since `at`, and not only since a worker came to it.
+async fn handle<R: Arrived>(delivery: Delivery<R>, at: Instant, times: Times, actor: ActorRef) {
     let Delivery { received, ticket } = delivery;
-    let outcome = match timeout(times.all, deliver(&actor, &received, times)).await {
+    let left = times.all.saturating_sub(at.elapsed());
+    let outcome = match timeout(left, deliver(&actor, &received, times)).await {
         Ok(outcome) => outcome,
         Err(_) => {
             let (topic, attempt) = (received.topic(), received.attempt());

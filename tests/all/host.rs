@@ -357,7 +357,10 @@ fn spans_of_a_host_are_exported_as_its_manifest_says() {
 #[test]
 fn a_host_without_its_collector_serves_and_says_so_once() {
     let folder = Folder::new();
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody listens there, and nobody can while this has it.
+    let dead = tokio::net::TcpSocket::new_v4().unwrap();
+    dead.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let gone = dead.local_addr().unwrap();
     let plain = fs::read_to_string(folder.path("host.yaml")).unwrap();
     fs::write(folder.path("host.yaml"), format!("tracing: {{endpoint: \"http://{gone}\"}}\n{plain}"))
         .unwrap();

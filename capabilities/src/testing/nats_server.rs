@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::{Process, on_free_port, or_skip};
+use super::process::{Process, on_free_port, on_same_port, or_skip};
 
 /// A real `nats-server` with JetStream on a free port of the loopback interface, its store in a temporary directory.
 /// It is killed when this is dropped.
@@ -31,7 +31,7 @@ impl NatsServer {
         on_free_port(|address| {
             let (process, directory) = (Process::default(), TempDir::new()?);
             let mut server = Self { address, process, directory };
-            server.restart()?;
+            server.start_here()?;
             Ok(server)
         })
     }
@@ -77,8 +77,13 @@ impl NatsServer {
     ///
     /// # Errors
     ///
-    /// As [`Self::start`]; [`AddrInUse`](std::io::ErrorKind::AddrInUse) if the port was taken meanwhile.
+    /// As [`Self::start`]; [`AddrInUse`](std::io::ErrorKind::AddrInUse) if the port was taken meanwhile and is not given
+    /// back soon.
     pub fn restart(&mut self) -> Result<()> {
+        on_same_port(|| self.start_here())
+    }
+
+    fn start_here(&mut self) -> Result<()> {
         let (directory, address) = (self.directory.path(), self.address);
         let log = directory.join("log");
         // What a server before this one wrote must not explain why this one ended.

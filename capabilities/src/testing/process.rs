@@ -16,6 +16,9 @@ pub(super) struct Process {
 /// How long a server may take until it answers. Only a broken one takes this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a port may be somebody else's when its server is started again.
+const TAKEN: Duration = Duration::from_secs(30);
+
 /// Between choosing a free port and the server's binding it, another process may take it.
 const ATTEMPTS: usize = 8;
 
@@ -93,6 +96,20 @@ pub(super) fn on_free_port<T>(start: impl Fn(SocketAddr) -> Result<T>) -> Result
         }
     }
     Err(failure.unwrap_or_else(|| ErrorKind::AddrInUse.into()))
+}
+
+/// Starts a server where it was before.
+pub(super) fn on_same_port(mut start: impl FnMut() -> Result<()>) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match start() {
+            // A connection of somebody's may have it for a while.
+            Err(error) if error.kind() == ErrorKind::AddrInUse && begun.elapsed() < TAKEN => {
+                sleep(Duration::from_millis(100));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// If the server's program is not installed, explains on stderr that the caller's test is skipped and answers

@@ -1,14 +1,14 @@
 //! A `redis-server` process that ends with its owner.
 
-use std::io::{ErrorKind, Read, Result, Write};
+use std::io::{Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::{Process, on_free_port, or_skip};
+use super::process::{Process, on_free_port, on_same_port, or_skip};
 
 /// A real `redis-server` on a free port of the loopback interface. It is killed when this is dropped.
 #[derive(Debug)]
@@ -27,9 +27,6 @@ struct Tls {
     certificate: PathBuf,
     key: PathBuf,
 }
-
-/// How long a port may be somebody else's when its server is started again.
-const TAKEN: Duration = Duration::from_secs(30);
 
 // === impl RedisServer ===
 
@@ -70,7 +67,7 @@ impl RedisServer {
         on_free_port(|address| {
             let (process, directory) = (Process::default(), TempDir::new()?);
             let mut server = Self { address, process, directory, durable, tls: tls.cloned() };
-            server.restart()?;
+            server.start_here()?;
             Ok(server)
         })
     }
@@ -134,19 +131,10 @@ impl RedisServer {
     /// As [`Self::start`]; [`AddrInUse`](std::io::ErrorKind::AddrInUse) if the port was taken meanwhile and is not given
     /// back soon.
     pub fn restart(&mut self) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            match self.start_again() {
-                // A connection of somebody's may have it for a while.
-                Err(error) if error.kind() == ErrorKind::AddrInUse && begun.elapsed() < TAKEN => {
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-                done => return done,
-            }
-        }
+        on_same_port(|| self.start_here())
     }
 
-    fn start_again(&mut self) -> Result<()> {
+    fn start_here(&mut self) -> Result<()> {
         let log = self.directory.path().join("log");
         let mut command = Command::new("redis-server");
         command

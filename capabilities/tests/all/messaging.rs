@@ -213,39 +213,45 @@ async fn messages_are_redelivered(bus: Bus) {
     late.acknowledge().wait().await.unwrap();
 }
 
-/// Messages are dead after the last delivery, whether they were given back or never settled.
 async fn a_redelivery_waits_and_holds_up_nobody(bus: Bus) {
+    const HOUR: Duration = Duration::from_secs(3600);
     if !redelivers(&bus) {
         return;
     }
-    let pause = Duration::from_millis(700);
     let options = SubscribeOptions {
         concurrency: 1,
         max_deliveries: 2,
         dead_letter: Some("dead".to_owned()),
         ..group("g")
     };
-    let mut subscription = subscribe(&bus, "t", options).await;
-    let mut dead = subscribe(&bus, "dead", group("g")).await;
-    publish(&bus, "t", "bad").await;
-    let first = next(&mut subscription).await;
-    let begun = Instant::now();
-    first.ticket.redeliver_after(pause).wait().await.unwrap();
+    // The pause of one does not end while others are delivered.
+    let patient = SubscribeOptions { ack_wait: HOUR, ..options.clone() };
+    let mut subscription = subscribe(&bus, "patient", patient).await;
+    publish(&bus, "patient", "bad").await;
+    next(&mut subscription).await.ticket.redeliver_after(HOUR).wait().await.unwrap();
     for body in ["good", "better", "best"] {
-        publish(&bus, "t", body).await;
+        publish(&bus, "patient", body).await;
         let delivery = next(&mut subscription).await;
         assert_eq!((text(&delivery), delivery.attempt), (body.to_owned(), 1));
         delivery.acknowledge().wait().await.unwrap();
     }
+
+    let mut subscription = subscribe(&bus, "t", options).await;
+    let mut dead = subscribe(&bus, "dead", group("g")).await;
+    publish(&bus, "t", "bad").await;
+    let first = next(&mut subscription).await;
+    let (begun, pause) = (Instant::now(), Duration::from_millis(700));
+    first.ticket.redeliver_after(pause).wait().await.unwrap();
     let again = next(&mut subscription).await;
     // A server counts whole milliseconds.
     assert!(begun.elapsed() + Duration::from_millis(2) >= pause, "{:?}", begun.elapsed());
     assert_eq!((text(&again), again.attempt), ("bad".to_owned(), 2));
     // It was delivered as often as allowed, and need not wait to be dead.
-    again.ticket.redeliver_after(Duration::from_secs(3600)).wait().await.unwrap();
+    again.ticket.redeliver_after(HOUR).wait().await.unwrap();
     assert_eq!(text(&next(&mut dead).await), "bad");
 }
 
+/// Messages are dead after the last delivery, whether they were given back or never settled.
 async fn undeliverable_messages_are_dead(bus: Bus) {
     let dying = SubscribeOptions { max_deliveries: 3, dead_letter: Some("dead".to_owned()), ..group("g") };
     if !bus.guarantees().dead_letters {

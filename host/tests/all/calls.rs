@@ -10,6 +10,7 @@ use pillion_host::{ActorRef, Call, CallFailure, Host};
 
 use crate::guests::{echo, guest, keyvalue, loaded, module};
 use crate::provider::{Fake, entry};
+use crate::traces::keep_open;
 
 fn call(host: &Host, actor: &ActorRef, payload: &[u8]) -> Result<Vec<u8>, CallFailure> {
     let mut response = b"left from an earlier call".to_vec();
@@ -313,6 +314,7 @@ fn what_an_actor_prints_is_one_line_under_its_key() {
     ));
     let written = Written::default();
     let made = written.clone();
+    keep_open();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || made.clone()).finish();
     tracing::subscriber::with_default(subscriber, || call(&host, &actor, b"").expect("it answers"));
     let text = String::from_utf8(written.0.lock().expect("unpoisoned").clone()).expect("it is text");

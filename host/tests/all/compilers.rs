@@ -35,10 +35,13 @@ fn each(limits: Limits, check: impl Fn(Compiler, &dyn Fn(usize) -> Result<Vec<u8
 #[test]
 fn a_trap_and_a_loop_are_ended_and_the_next_call_is_served_on_every_compiler() {
     let limits = Limits { deadline: Duration::from_millis(50), ..Limits::default() };
+    let late: Result<Vec<u8>, _> = Err(CallFailure::Deadline(limits.deadline));
     each(limits, |compiler, call| {
-        assert!(matches!(call(1), Err(CallFailure::Trap(_))), "{compiler}");
-        assert_eq!(call(255), Err(CallFailure::Deadline(limits.deadline)), "{compiler}");
-        assert_eq!(call(0).as_deref(), Ok(&b"default"[..]), "{compiler}");
+        // A short call may meet the deadline too, on a busy machine.
+        let in_time = |length| (0..100).map(|_| call(length)).find(|outcome| *outcome != late);
+        assert!(matches!(in_time(1), Some(Err(CallFailure::Trap(_)))), "{compiler}");
+        assert_eq!(call(255), late, "{compiler}");
+        assert_eq!(in_time(0), Some(Ok(b"default".to_vec())), "{compiler}");
     });
 }
 

@@ -1,6 +1,8 @@
 //! An app for a test: it answers as it is told, and remembers what it was asked.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -10,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use crate::accepting::Accepting;
@@ -34,6 +36,9 @@ pub(crate) struct App {
 }
 
 type Answer = (StatusCode, String);
+
+/// An address where nobody listens, and nobody can before this is dropped.
+pub(crate) struct Dead(TcpSocket);
 
 // === impl App ===
 
@@ -100,6 +105,20 @@ impl App {
     }
 }
 
+// === impl Dead ===
+
+impl Dead {
+    pub(crate) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        Self(socket)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+}
+
 // === impl Asked ===
 
 impl Asked {
@@ -109,5 +128,21 @@ impl Asked {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+// === free functions ===
+
+/// A port that nobody listens on, and that the system gives to nobody who asks for any: for an app that comes later, or that
+/// comes again.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Other processes of tests begin elsewhere.
+    let start = u16::try_from(std::process::id() % 1_000).unwrap() * 10;
+    loop {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }

@@ -3,13 +3,13 @@
 use http::StatusCode;
 use serde_json::json;
 
-use crate::app::App;
+use crate::app::{App, free_port};
 use crate::sidecar::{MEMORY, Sidecar};
 use crate::wire;
 
 #[tokio::test]
 async fn the_sidecar_is_healthy_inbound_once_its_app_listens() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let text = port.to_string();
     let sidecar = Sidecar::with(MEMORY, &["--app-port", &text, "--app-protocol", "http"]);
     sidecar.call("GET", "/v1.0/healthz/outbound", "").await.is_empty();

@@ -36,13 +36,6 @@ fn told_twice(headers: &HeaderMap) -> (String, String) {
     told
 }
 
-async fn end(sidecars: impl IntoIterator<Item = Sidecar>) {
-    for mut sidecar in sidecars {
-        sidecar.signal("TERM");
-        assert!(sidecar.wait().await.success());
-    }
-}
-
 /// The span that was told, and those that it is within, from the innermost on.
 async fn chain(collector: &Collector, told: &(String, String)) -> Vec<CollectedSpan> {
     let find = |spans: &[CollectedSpan], id: &str| {
@@ -87,7 +80,6 @@ async fn an_app_over_grpc_is_told_the_span_of_a_call() {
             }
         }
     }
-    end([caller, callee]).await;
     for (told, traced, depth) in all {
         let chain = chain(&collector, &told).await;
         assert_eq!(chain.len(), depth, "{chain:#?}");
@@ -112,7 +104,6 @@ async fn the_span_of_a_callback_tells_that_it_failed() {
     );
     wire::call(&sidecar.http(), "GET", "/v1.0/invoke/callee/method/m", &[], "").await;
     let told = told_twice(&app.until_told("OnInvoke", 1).await[0].headers);
-    end([sidecar]).await;
     let error = chain(&collector, &told).await[0].error.clone().expect("it failed");
     assert!(error.contains("the app's"), "{error}");
 }
@@ -144,7 +135,6 @@ async fn an_app_is_told_the_span_of_a_bindings_event() {
                 asked.iter().map(|asked| told(&asked.headers).expect("it is told")).collect()
             }
         };
-        end([sidecar]).await;
         assert_ne!(told[0].0, told[1].0, "each event begins a trace");
         let [event] = &chain(&collector, &told[0]).await[..] else { panic!("nothing is around an event") };
         assert_eq!((&*event.name, &*event.kind), ("bindings/tick", "SPAN_KIND_CONSUMER"));
@@ -202,7 +192,6 @@ async fn each_of_many_events_has_a_span_in_its_own_trace() {
             "grpc" => told_twice(&over_grpc.until_told("OnBulkTopicEvent", 1).await[0].headers),
             _ => told(&over_http.until_asked("/many", 1).await[0].headers).expect("it is told"),
         };
-        end([sidecar]).await;
         assert!(parents.values().any(|trace| *trace == told.0), "{told:?}");
         // The request says the span of one of them, and the other has one too.
         assert_eq!(chain(&collector, &told).await[0].name, "pubsub/t");

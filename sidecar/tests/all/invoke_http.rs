@@ -123,8 +123,9 @@ async fn small_calls_go_to_other_sidecars_by_http1_and_what_it_cannot_carry_by_h
     let answers = futures_util::future::join_all(calls).await;
     assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
     let by_http2 = answers.iter().filter(|answer| answer.body == "HTTP/2.0").count();
-    // 64 connections, and some that were begun at the same moment.
-    assert!((1..=TOGETHER - 64).contains(&by_http2), "{by_http2}");
+    // 64 connections, of which one may be that of a call before, on its way to its end; and some that were begun at the same
+    // moment.
+    assert!((1..=TOGETHER - 63).contains(&by_http2), "{by_http2}");
     assert_eq!(call(&caller, "GET", path, &[], "").await.body, "HTTP/1.1");
 }
 

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use tempfile::TempDir;
 
-use crate::app::App;
+use crate::app::{App, Dead};
 use crate::sidecar::{MEMORY, Sidecar, refused};
 use crate::wire::{self, Answer};
 
@@ -106,9 +106,9 @@ async fn what_is_wrong_about_names_is_told_with_its_remedy() {
 async fn calls_go_round_several_sidecars_and_past_those_that_are_gone() {
     let app = app().await;
     let (first, second) = (callee(&app, &[]), callee(&app, &[]));
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let addresses =
-        [&first.text("internal"), &dead, &second.text("internal")].map(|it| format!("callee={it}"));
+    let dead = Dead::new();
+    let addresses = [&first.text("internal"), &dead.address().to_string(), &second.text("internal")]
+        .map(|it| format!("callee={it}"));
     let [first_at, dead_at, second_at] = &addresses;
     let arguments = [
         "--app-id",

@@ -11,6 +11,7 @@ use pillion_capabilities::testing::RedisServer;
 use serde_json::json;
 use tonic::Code;
 
+use crate::app::Dead;
 use crate::sidecar::{Sidecar, redis, refused};
 use crate::wire;
 
@@ -62,10 +63,10 @@ async fn calls_fail_clearly_and_recover() {
 
 #[test]
 fn a_redis_that_is_not_there_at_the_start_is_named() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let said = refused(&redis(free), &[]);
+    let dead = Dead::new();
+    let said = refused(&redis(dead.address()), &[]);
     assert!(said.contains("component store cannot be opened"), "{said}");
-    assert!(said.contains(&free.to_string()), "{said}");
+    assert!(said.contains(&dead.address().to_string()), "{said}");
 }
 
 // === impl Writer ===

@@ -14,7 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tonic::Code;
 
-use crate::app::App;
+use crate::app::{App, Dead};
 use crate::raw::{self, Raw};
 use crate::resiliency::{failing, with};
 use crate::sidecar::Sidecar;
@@ -99,9 +99,9 @@ async fn an_output_binding_that_is_silent_is_given_up_and_one_that_fails_is_let_
         }
     })
     .await;
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = Dead::new();
     let url = |address: &str| format!("http://{address}/");
-    let (url, gone) = (url(&format!("127.0.0.1:{}", server.port)), url(&gone.to_string()));
+    let (url, gone) = (url(&format!("127.0.0.1:{}", server.port)), url(&dead.address().to_string()));
     let components = ["web", "brief"].map(|name| component(name, "bindings.http", &[("url", &url)])).concat()
         + &component("gone", "bindings.http", &[("url", &gone)]);
     let spec = "{policies: {timeouts: {short: 100ms}, retries: {quick: {duration: 1ms}},
@@ -300,6 +300,17 @@ async fn locks_have_policies() {
     );
 }
 
+/// Waits until a paused server has a try of the component `store`, and nobody waits for that one any more.
+async fn until_lost(sidecar: &Sidecar, redis: &mut redis::Connection) {
+    let mut said = || redis::cmd("INFO").arg("clients").query::<String>(redis).unwrap();
+    while said().contains("blocked_clients:0") {
+        tokio::task::yield_now().await;
+    }
+    // One that is begun comes after those that were given up.
+    let tries = sidecar.reached_at("store", None).await;
+    until_reached(sidecar, "store", tries + 1).await;
+}
+
 #[tokio::test]
 async fn a_lock_that_a_lost_try_may_have_taken_is_not_said_to_be_somebody_elses() {
     let Some(server) = RedisServer::start_or_skip().unwrap() else { return };
@@ -311,25 +322,26 @@ async fn a_lock_that_a_lost_try_may_have_taken_is_not_said_to_be_somebody_elses(
     let sidecar = Sidecar::with(&with(&components.concat(), spec), &[]);
     let mut client = wire::grpc(&sidecar.grpc()).await;
     let mut redis = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
-    let mut tell = |words: &[&str]| redis::cmd("CLIENT").arg(words).exec(&mut redis).unwrap();
+    let tell = |redis: &mut redis::Connection, words: &[&str]| {
+        redis::cmd("CLIENT").arg(words).exec(redis).unwrap();
+    };
     let maybe = "it is taken, maybe by one of ";
 
     // The server takes each try, and does what it says once nobody waits for the first any more.
-    tell(&["PAUSE", "600000", "WRITE"]);
+    tell(&mut redis, &["PAUSE", "600000", "WRITE"]);
     let (http, ()) = tokio::join!(sidecar.call("POST", "/v1.0-alpha1/lock/store", body("http")), async {
-        until_reached(&sidecar, "store", 2).await;
-        tell(&["UNPAUSE"]);
+        until_lost(&sidecar, &mut redis).await;
+        tell(&mut redis, &["UNPAUSE"]);
     });
     let message = http.failed(500, "ERR_TRY_LOCK");
     assert!(message.contains(maybe), "{message}");
     let unlocked = sidecar.call("POST", "/v1.0-alpha1/unlock/plain", body("http")).await;
     assert_eq!(unlocked.json(), json!({"status": 0}), "it was this owner's");
 
-    let before = sidecar.reached_at("store", None).await;
-    tell(&["PAUSE", "600000", "WRITE"]);
+    tell(&mut redis, &["PAUSE", "600000", "WRITE"]);
     let (grpc, ()) = tokio::join!(client.try_lock_alpha1(try_lock("store", "grpc")), async {
-        until_reached(&sidecar, "store", before + 2).await;
-        tell(&["UNPAUSE"]);
+        until_lost(&sidecar, &mut redis).await;
+        tell(&mut redis, &["UNPAUSE"]);
     });
     let failed = grpc.unwrap_err();
     assert!(failed.code() == Code::Internal && failed.message().contains(maybe), "{failed:?}");

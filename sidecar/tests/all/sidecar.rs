@@ -36,7 +36,9 @@ impl Sidecar {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        Self(Process::start(BINARY.as_ref(), components, arguments, environment))
+        // Spans that a test waits for come soon.
+        let environment = [&[("OTEL_BSP_SCHEDULE_DELAY", "100")][..], environment].concat();
+        Self(Process::start(BINARY.as_ref(), components, arguments, &environment))
     }
 
     /// HTTP over TCP.

@@ -9,6 +9,7 @@ use pillion_capabilities::trace;
 use tempfile::TempDir;
 use tonic::metadata::{BinaryMetadataValue, MetadataMap};
 
+use crate::app::Dead;
 use crate::sidecar::{MEMORY, Sidecar, bare, first_line, redis, refused};
 use crate::wire::{self, At};
 
@@ -41,11 +42,12 @@ fn within(inner: &CollectedSpan, outer: &CollectedSpan) {
     assert_eq!((&inner.trace, &inner.parent), (&outer.trace, &outer.span), "{inner:#?} is not in {outer:#?}");
 }
 
-/// Has it end, which exports what there is, and answers that.
+/// Waits for so many spans, has it end, and answers all that came.
 async fn ended(mut sidecar: Sidecar, collector: &Collector, count: usize) -> Vec<CollectedSpan> {
+    collector.until(|spans| spans.len() >= count).await.unwrap();
     sidecar.signal("TERM");
     assert!(sidecar.wait().await.success());
-    let spans = collector.until(|spans| spans.len() >= count).await.unwrap();
+    let spans = collector.spans();
     assert_eq!(spans.len(), count, "{spans:#?}");
     spans
 }
@@ -232,17 +234,23 @@ async fn the_environment_names_a_collector_too() {
     let environment = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url()),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        // None are exported before its end.
+        ("OTEL_BSP_SCHEDULE_DELAY", "3600000"),
     ];
-    let sidecar = Sidecar::with_environment(MEMORY, &[], &environment);
+    let mut sidecar = Sidecar::with_environment(MEMORY, &[], &environment);
     sidecar.call("GET", "/v1.0/state/store/k", "").await.is_empty();
-    ended(sidecar, &collector, 2).await;
+    sidecar.signal("TERM");
+    assert!(sidecar.wait().await.success());
+    let spans = collector.until(|spans| spans.len() >= 2).await.unwrap();
+    assert_eq!(spans.len(), 2, "{spans:#?}");
 }
 
 #[tokio::test]
 async fn a_collector_that_hangs_costs_spans_alone_and_that_is_said_once() {
     // It takes connections, and answers nothing.
     let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = Dead::new();
+    let gone = dead.address();
     for endpoint in [hangs.local_addr().unwrap(), gone] {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("store.yaml"), MEMORY).unwrap();

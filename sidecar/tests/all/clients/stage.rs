@@ -1,6 +1,5 @@
 //! What the official clients' programs run beside: a sidecar with every building block, and room for an app.
 
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
 use http::StatusCode;
@@ -9,7 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::program::PATIENCE;
-use crate::app::App;
+use crate::app::{App, free_port};
 use crate::sidecar::{MEMORY, Sidecar};
 use crate::wire;
 use crate::yaml::component;
@@ -158,19 +157,6 @@ impl Stage {
             }
             assert!(start.elapsed() < PATIENCE, "not {subscriptions}: {found}");
             tokio::task::yield_now().await;
-        }
-    }
-}
-
-/// A port that nobody listens on, and that the system gives to nobody who asks for any.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Other processes of tests begin elsewhere.
-    let start = u16::try_from(std::process::id() % 1_000).unwrap() * 10;
-    loop {
-        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
         }
     }
 }

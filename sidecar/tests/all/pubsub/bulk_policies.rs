@@ -141,7 +141,7 @@ async fn many_events_to_an_app_that_is_silent_come_again() {
     let sidecar = Sidecar::with(&with(&format!("{BUS}{subscription}"), spec), &["--app-port", &port]);
     until_subscribed(&sidecar, 1).await;
     publish(&sidecar, "t", &["one", "two"]).await;
-    let heard = hearing.wait_for(|heard| heard.len() == 2).await.unwrap().clone();
+    let heard = hearing.wait_for(|heard| heard.len() >= 2).await.unwrap().clone();
     assert_eq!(heard[0], heard[1]);
     assert_eq!(heard[0].as_array().unwrap().len(), 2);
 }

@@ -11,6 +11,7 @@ use tonic::Status;
 
 use super::app::{GrpcApp, Says, Sent};
 use super::{BUS, until_subscribed};
+use crate::app::free_port;
 use crate::sidecar::Sidecar;
 use crate::wire;
 
@@ -60,7 +61,8 @@ impl Says for App {
 }
 
 async fn start() -> (GrpcApp, Sidecar) {
-    let app = GrpcApp::start(App::default()).await;
+    // It may come again there.
+    let app = GrpcApp::start_at(free_port(), App::default()).await;
     let arguments = ["--app-protocol", "grpc", "--app-port", &app.port.to_string()];
     let sidecar = Sidecar::with(BUS, &arguments);
     until_subscribed(&sidecar, 5).await;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::app::{GrpcApp, Says};
 use super::servers::{over_jetstream, over_redis};
 use super::{BUS, beside, one, subscribing, until_subscribed};
-use crate::app::{App, Asked};
+use crate::app::{App, Asked, free_port};
 use crate::gate::Gate;
 use crate::sidecar::Sidecar;
 use crate::wire::{self, At};
@@ -85,8 +85,8 @@ async fn nothing_is_lost_when_the_app_is_killed_and_started_again() {
         json!([{ "pubsubname": "bus", "topic": "t", "route": "/on", "deadLetterTopic": "dead" }]);
     for components in over.chain([BUS.to_owned()]) {
         let delivered = Ids::default();
-        let mut app = App::start(remembering(subscriptions.clone(), &delivered)).await;
-        let port = app.port;
+        let port = free_port();
+        let mut app = App::start_at(port, remembering(subscriptions.clone(), &delivered)).await;
         let sidecar = beside(&app, &components, 1).await;
         let running = Arc::new(Mutex::new(true));
         let publisher = publishing(sidecar.http(), Arc::clone(&running));
@@ -148,8 +148,8 @@ async fn nothing_is_lost_when_an_app_over_grpc_is_killed_with_events_in_hand() {
         .map(|server| over_redis(server, &[("processingTimeout", "1s"), ("redeliverInterval", "1s")]));
     for components in over.chain([BUS.to_owned()]) {
         let says = Holding::default();
-        let mut app = GrpcApp::start(says.clone()).await;
-        let port = app.port;
+        let port = free_port();
+        let mut app = GrpcApp::start_at(port, says.clone()).await;
         let arguments = ["--app-protocol", "grpc", "--app-port", &port.to_string()];
         let sidecar = Sidecar::with(&components, &arguments);
         until_subscribed(&sidecar, 2).await;

@@ -1,6 +1,6 @@
 //! The trace that an event carries from who publishes it to the app.
 
-use pillion_capabilities::testing::Collector;
+use pillion_capabilities::testing::{CollectedSpan, Collector};
 use pillion_capabilities::trace;
 use tempfile::TempDir;
 
@@ -23,17 +23,18 @@ async fn an_event_is_followed_from_who_publishes_it_to_the_app() {
     std::fs::write(&file, text).unwrap();
     let app = subscriber(one("t"), |_| (200, "{\"status\":\"SUCCESS\"}")).await;
     let arguments = ["--app-port", &app.port.to_string(), "--config", &file.display().to_string()];
-    let mut sidecar = Sidecar::with(BUS, &arguments);
+    let sidecar = Sidecar::with(BUS, &arguments);
     until_subscribed(&sidecar, 1).await;
     let headers = [("traceparent", PARENT), ("tracestate", "vendor=value")];
     wire::call(&sidecar.http(), "POST", "/v1.0/publish/bus/t", &headers, "x").await.is_empty();
     let asked = app.until_asked("/on/t", 1).await.remove(0);
-    sidecar.signal("TERM");
-    assert!(sidecar.wait().await.success());
+    let names = ["/v1.0/publish/bus", "bus publish", "pubsub/t"];
+    let named = |spans: &[CollectedSpan], name: &str| {
+        spans.iter().find(|span| span.name == name && span.trace == TRACE).cloned()
+    };
     let spans =
-        collector.until(|spans| spans.iter().filter(|span| span.trace == TRACE).count() >= 3).await.unwrap();
-    let named = |name: &str| spans.iter().find(|span| span.name == name && span.trace == TRACE).unwrap();
-    let (request, publish, delivery) = (named("/v1.0/publish/bus"), named("bus publish"), named("pubsub/t"));
+        collector.until(|spans| names.into_iter().all(|name| named(spans, name).is_some())).await.unwrap();
+    let [request, publish, delivery] = names.map(|name| named(&spans, name).unwrap());
     assert_eq!(publish.parent, request.span);
     assert_eq!(delivery.parent, request.span, "the event tells the span of the request");
     let headers: Vec<(String, String)> = ["traceparent", "tracestate"]
