@@ -43,6 +43,6 @@ async fn an_event_is_followed_from_who_publishes_it_to_the_app() {
     let told = trace::from_pairs(&headers).unwrap();
     assert_eq!(
         (told.span_id().to_string(), told.trace_state().header()),
-        (delivery.span.clone(), "vendor=value".to_owned())
+        (delivery.span, "vendor=value".to_owned())
     );
 }
