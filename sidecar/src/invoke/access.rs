@@ -5,6 +5,7 @@ use serde::Deserialize;
 use tonic::Code;
 
 use super::{Refused, cleaned};
+use crate::Sidecar;
 
 /// `spec.accessControl`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -157,6 +158,18 @@ impl Access {
             Verb::Grpc => operation.action,
             Verb::Http(verb) if operation.verbs.iter().any(|it| it == "*" || it == verb) => operation.action,
             Verb::Http(_) => default,
+        }
+    }
+}
+
+// === impl Verb ===
+
+impl<'a> Verb<'a> {
+    /// How a call asks that names this verb. To an app that speaks gRPC, a verb means nothing, whoever names one.
+    pub(super) fn of(sidecar: &Sidecar, verb: &'a str) -> Self {
+        match &sidecar.app {
+            Some(app) if app.protocol.is_grpc() => Self::Grpc,
+            _ => Self::Http(verb),
         }
     }
 }
