@@ -291,3 +291,25 @@ async fn verbs_do_not_count_where_the_app_speaks_grpc() {
     }
     assert_eq!(app.until_told("OnInvoke", count).await.len(), count);
 }
+
+/// Neither case of a verb lets a call past a rule.
+#[tokio::test]
+async fn a_verb_is_the_same_in_any_case() {
+    let app = app().await;
+    let folder = TempDir::new().unwrap();
+    let file = configuration(
+        &folder,
+        "{accessControl: {defaultAction: allow, policies: [
+            {appId: caller, defaultAction: allow, namespace: default, operations: [
+                {name: /x, httpVerb: [Get], action: deny}]}]}}",
+    );
+    let callee = callee(&app, &["--config", &file]);
+    let address = format!("callee={}", callee.text("internal"));
+    let caller = Sidecar::with(MEMORY, &["--app-id", "caller", "--app-address", &address]);
+    for verb in ["GET", "get", "gEt"] {
+        let answer = wire::call(&caller.http(), verb, CALL, &[], "").await;
+        answer.failed(403, "ERR_DIRECT_INVOKE");
+    }
+    assert!(app.asked("/x").is_empty());
+    assert_eq!(wire::call(&caller.http(), "post", CALL, &[], "").await.status, StatusCode::OK);
+}
