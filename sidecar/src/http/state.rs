@@ -77,8 +77,7 @@ pub(super) async fn bulk_get(stores: &Stores, store: &str, body: &[u8]) -> Resul
         return Ok(answer::json("[]"));
     }
     let entries = state::bulk_get(store, &request.keys).await?;
-    let items: Vec<_> =
-        request.keys.iter().zip(&entries).map(|(key, entry)| bulk_item(key, entry)).collect();
+    let items: Vec<_> = request.keys.iter().zip(&entries).map(|(key, entry)| bulk_item(key, entry)).collect();
     let body = serde_json::to_vec(&items).map_err(|error| {
         ApiError::internal("ERR_STATE_BULK_GET", format!("the answer cannot be written as JSON: {error}"))
     })?;

@@ -157,7 +157,8 @@ pub(crate) async fn http(
     headers::clean(request.headers_mut());
     headers::take_token(request.headers_mut());
     let Target { id, path } = target;
-    let policy = sidecar.resiliency.as_ref().and_then(|all| all.app(way.policy_name(sidecar, &id), path.path()));
+    let policy =
+        sidecar.resiliency.as_ref().and_then(|all| all.app(way.policy_name(sidecar, &id), path.path()));
     *request.uri_mut() = path.into();
     let request = request.map(streamed);
     let sent = match policy {
@@ -198,7 +199,8 @@ pub(crate) async fn grpc(
     // HTTP/2 forbids it but with this value, and gRPC asks for it.
     request.headers_mut().insert(::http::header::TE, HeaderValue::from_static("trailers"));
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let policy = sidecar.resiliency.as_ref().and_then(|all| all.app(way.policy_name(sidecar, id), path.path()));
+    let policy =
+        sidecar.resiliency.as_ref().and_then(|all| all.app(way.policy_name(sidecar, id), path.path()));
     *request.uri_mut() = path.into();
     match policy {
         None => once_grpc(sidecar, &way, request).await,

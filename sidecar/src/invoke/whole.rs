@@ -17,8 +17,17 @@ use crate::Sidecar;
 use crate::body::{Body, whole};
 
 /// What a path or a query has no room for as it is. What is encoded already stays so.
-const UNFIT: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const UNFIT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// What an app answered.
 #[derive(Debug, Default)]

@@ -122,9 +122,8 @@ impl Delete {
 
 /// How long a value stays. Dapr takes zero and less for "for ever", and an empty text for none.
 fn ttl(metadata: &Metadata) -> Result<Option<Duration>, Error> {
-    let given = |(name, text): &(&String, &String)| {
-        name.eq_ignore_ascii_case("ttlInSeconds") && !text.is_empty()
-    };
+    let given =
+        |(name, text): &(&String, &String)| name.eq_ignore_ascii_case("ttlInSeconds") && !text.is_empty();
     let Some((_, text)) = metadata.iter().find(given) else { return Ok(None) };
     let seconds: i64 = text.parse().map_err(|_| {
         invalid(format!("incorrect value for metadata 'ttlInSeconds': {text:?} is not a whole number"))

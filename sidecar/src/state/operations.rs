@@ -29,10 +29,7 @@ pub async fn get(store: &Store, key: &str) -> Result<Option<Entry>, ApiError> {
 ///
 /// # Errors
 /// An illegal key, or a provider that failed.
-pub async fn bulk_get(
-    store: &Store,
-    keys: &[String],
-) -> Result<Vec<Result<Option<Entry>, Error>>, ApiError> {
+pub async fn bulk_get(store: &Store, keys: &[String]) -> Result<Vec<Result<Option<Entry>, Error>>, ApiError> {
     let full = keys.iter().map(|key| store.key(key)).collect::<Result<Vec<_>, _>>()?;
     let full: Vec<&str> = full.iter().map(String::as_str).collect();
     let entries = called(store, "bulk_get", || store.provider.bulk_get_each(&full)).await;

@@ -102,7 +102,11 @@ async fn an_empty_time_to_live_is_none() {
         let path = format!("/v1.0/state/store{query}");
         sidecar.call("POST", &path, body(ttl)).await.is_empty();
         let answer = sidecar.call("GET", "/v1.0/state/store/k", "").await;
-        assert_eq!((&answer.body[..], answer.header("metadata.ttlexpiretime")), (&b"1"[..], None), "{query} {ttl}");
+        assert_eq!(
+            (&answer.body[..], answer.header("metadata.ttlexpiretime")),
+            (&b"1"[..], None),
+            "{query} {ttl}"
+        );
         sidecar.call("DELETE", "/v1.0/state/store/k", "").await.is_empty();
     }
 }

@@ -180,8 +180,11 @@ async fn a_refused_client_cannot_make_the_sidecar_read_on() {
 #[tokio::test]
 async fn a_stream_to_an_app_over_grpc_has_the_limit_too() {
     let app = Callbacks::start().await;
-    let (caller, callee) =
-        pair_with(app.port, &["--app-protocol", "grpc", "--max-body-size", "1Ki"], &["--max-body-size", "1Ki"]);
+    let (caller, callee) = pair_with(
+        app.port,
+        &["--app-protocol", "grpc", "--max-body-size", "1Ki"],
+        &["--max-body-size", "1Ki"],
+    );
     for sidecar in [&callee, &caller] {
         for (chunks, status) in [(1, 200), (2, 413), (10_000, 413)] {
             let stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
@@ -189,7 +192,8 @@ async fn a_stream_to_an_app_over_grpc_has_the_limit_too() {
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
             tokio::spawn(connection);
             let chunk = Bytes::from(vec![b'x'; 1_000]);
-            let frames = (0..chunks).map(move |_| Ok::<_, std::convert::Infallible>(Frame::data(chunk.clone())));
+            let frames =
+                (0..chunks).map(move |_| Ok::<_, std::convert::Infallible>(Frame::data(chunk.clone())));
             let body = StreamBody::new(futures_util::stream::iter(frames));
             let request = http::Request::post("/v1.0/invoke/callee/method/m").header("host", "x");
             let answer = sender.send_request(request.body(body).unwrap()).await.unwrap();
