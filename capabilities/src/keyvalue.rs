@@ -157,6 +157,12 @@ pub trait KeyValue: Send + Sync + 'static {
     /// missing.
     fn bulk_get(&self, keys: &[&str]) -> Answer<Vec<Option<Entry>>>;
 
+    /// As [`Self::bulk_get`], but a key that holds another kind answers [`Error::WrongType`](crate::Error) in its place. A
+    /// provider that cannot tell has it missing.
+    fn bulk_get_each(&self, keys: &[&str]) -> Answer<Vec<Result<Option<Entry>>>> {
+        self.bulk_get(keys).map(|entries| entries.into_iter().map(Ok).collect())
+    }
+
     /// Makes all of the changes in their order, or none.
     fn transact(&self, changes: Vec<Change>) -> Answer<()>;
 
@@ -181,4 +187,9 @@ impl FromStr for Etag {
     fn from_str(text: &str) -> Result<Self, Error> {
         text.parse().map(Self).map_err(|_| Error::EtagInvalid { etag: text.to_owned() })
     }
+}
+
+/// What [`KeyValue::bulk_get`] answers where [`KeyValue::bulk_get_each`] answers this.
+pub(crate) fn or_missing(entries: Vec<Result<Option<Entry>>>) -> Vec<Option<Entry>> {
+    entries.into_iter().map(Result::unwrap_or_default).collect()
 }

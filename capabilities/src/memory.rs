@@ -10,7 +10,7 @@ use hashbrown::DefaultHashBuilder;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::condition::{check_changes, check_delete, check_key, check_keys, check_set, rehearse};
-use crate::keyvalue::{Change, Entry, Etag, KeyValue, SetOptions, When};
+use crate::keyvalue::{Change, Entry, Etag, KeyValue, SetOptions, When, or_missing};
 use crate::{Answer, Counters, Operation, Result};
 use shard::Shard;
 
@@ -206,14 +206,17 @@ impl KeyValue for Memory {
     }
 
     fn bulk_get(&self, keys: &[&str]) -> Answer<Vec<Option<Entry>>> {
+        self.bulk_get_each(keys).map(or_missing)
+    }
+
+    fn bulk_get_each(&self, keys: &[&str]) -> Answer<Vec<Result<Option<Entry>>>> {
         self.counters.count(Operation::BulkGet);
         if let Err(error) = check_keys(keys) {
             return Answer::Ready(Err(error));
         }
         let mut locked = self.lock(keys.iter().copied());
-        // The only failure of a get is another kind of value, and that answers as missing here.
-        let entries =
-            keys.iter().map(|key| locked.at(key, |shard, hash| shard.get(hash, key)).ok().flatten());
+        // The only failure of a get is another kind of value.
+        let entries = keys.iter().map(|key| locked.at(key, |shard, hash| shard.get(hash, key)));
         Answer::Ready(Ok(entries.collect()))
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::condition::{check_changes, check_delete, check_key, check_keys, check_set};
-use crate::keyvalue::{Change, Entry, Etag, KeyValue, SetOptions, When};
+use crate::keyvalue::{Change, Entry, Etag, KeyValue, SetOptions, When, or_missing};
 use crate::{Answer, Counters, Error, Operation, Result};
 use snapshot::Snapshot;
 use tables::Tables;
@@ -166,12 +166,17 @@ impl KeyValue for Redb {
     }
 
     fn bulk_get(&self, keys: &[&str]) -> Answer<Vec<Option<Entry>>> {
+        self.bulk_get_each(keys).map(or_missing)
+    }
+
+    fn bulk_get_each(&self, keys: &[&str]) -> Answer<Vec<Result<Option<Entry>>>> {
         self.read(Operation::BulkGet, check_keys(keys), |snapshot| {
-            let or_missing = |result| match result {
-                Err(Error::WrongType { .. }) => Ok(None),
-                result => result,
+            // What else goes wrong does so for all.
+            let each = |key: &&str| match snapshot.get(key) {
+                Err(error @ Error::WrongType { .. }) => Ok(Err(error)),
+                entry => entry.map(Ok),
             };
-            keys.iter().map(|key| or_missing(snapshot.get(key))).collect()
+            keys.iter().map(each).collect()
         })
     }
 

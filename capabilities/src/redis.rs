@@ -6,11 +6,11 @@ pub(crate) mod script;
 
 use std::time::{Duration, SystemTime};
 
-use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, Script};
+use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, Script, Value};
 use bytes::Bytes;
 
 use crate::condition::{check_changes, check_delete, check_key, check_keys, check_set, first_version};
-use crate::keyvalue::{Change, Entry, Etag, KeyValue, SetOptions, When};
+use crate::keyvalue::{Change, Entry, Etag, KeyValue, SetOptions, When, or_missing};
 use crate::{Answer, Counters, Error, Operation, Result};
 pub(crate) use link::Link;
 use script::{SCRIPTS, call};
@@ -242,12 +242,26 @@ impl KeyValue for Redis {
     }
 
     fn bulk_get(&self, keys: &[&str]) -> Answer<Vec<Option<Entry>>> {
+        self.bulk_get_each(keys).map(or_missing)
+    }
+
+    fn bulk_get_each(&self, keys: &[&str]) -> Answer<Vec<Result<Option<Entry>>>> {
         let script = &SCRIPTS.bulk_get;
         let call = call(script, keys.iter().copied());
+        let names: Vec<String> = keys.iter().copied().map(str::to_owned).collect();
         self.run(Operation::BulkGet, check_keys(keys), |link| async move {
-            let found: Vec<Option<Fields>> =
-                link.script(script, &call).await.map_err(|error| link.error(&error))?;
-            Ok(found.into_iter().map(|fields| fields.and_then(entry)).collect())
+            let found: Vec<Value> = link.script(script, &call).await.map_err(|error| link.error(&error))?;
+            let each = |(key, found)| match found {
+                Value::Nil => Ok(Ok(None)),
+                Value::BulkString(kind) => {
+                    Ok(Err(Error::WrongType { key, expected: "value", found: found_kind(&kind) }))
+                }
+                fields => match Fields::from_redis_value(fields) {
+                    Ok(fields) => Ok(Ok(entry(fields))),
+                    Err(_) => Err(link.misunderstood("a value without its version and expiry")),
+                },
+            };
+            names.into_iter().zip(found).map(each).collect()
         })
     }
 
@@ -350,6 +364,16 @@ where
     }
 }
 
+/// What a key holds, by the server's name for it.
+fn found_kind(kind: &[u8]) -> &'static str {
+    match kind {
+        b"hash" => "value",
+        b"list" => "list",
+        b"set" => "set",
+        _ => "value of another program",
+    }
+}
+
 /// The error of an operation on `keys`. For a key of another kind the server does not say of which, so it is asked.
 async fn explain(link: &Link, error: &RedisError, keys: &[String], expected: &'static str) -> Error {
     let text = error.to_string();
@@ -359,13 +383,10 @@ async fn explain(link: &Link, error: &RedisError, keys: &[String], expected: &'s
         for key in keys {
             let mut command = ::redis::cmd("TYPE");
             command.arg(key);
-            let found = match link.query::<String>(&command).await.as_deref() {
-                Ok("hash") => "value",
-                Ok("list") => "list",
-                Ok("set") => "set",
-                Ok("none") => continue,
-                Ok(_) => "value of another program",
-                Err(error) => return link.error(error),
+            let found = match link.query::<String>(&command).await {
+                Ok(kind) if kind == "none" => continue,
+                Ok(kind) => found_kind(kind.as_bytes()),
+                Err(error) => return link.error(&error),
             };
             if found != expected {
                 kind = (key.clone(), found);

@@ -112,6 +112,14 @@ impl KeyValue for Prefixed<dyn KeyValue> {
         self.at_all(keys, |store, keys| store.bulk_get(keys))
     }
 
+    fn bulk_get_each(&self, keys: &[&str]) -> Answer<Vec<Result<Option<Entry>>>> {
+        let prefix = self.prefix.clone();
+        let entries = self.at_all(keys, |store, keys| store.bulk_get_each(keys));
+        entries.map(move |entries| {
+            entries.into_iter().map(|entry| entry.map_err(|error| prefix.strip(error))).collect()
+        })
+    }
+
     fn transact(&self, mut changes: Vec<Change>) -> Answer<()> {
         self.after(check_changes(&changes), || {
             for change in &mut changes {

@@ -9,6 +9,7 @@ use pillion_capabilities::{Answer, Error, Operation};
 use crate::providers::{Store, for_each_provider};
 
 for_each_provider! {
+    many_keys_are_read_each_for_itself,
     any_bytes_come_back,
     bad_arguments_are_refused,
     big_integers_are_exact,
@@ -188,4 +189,24 @@ async fn transactions_are_all_or_nothing(store: Store) {
     ];
     assert_eq!(store.transact(fine).wait().await, Ok(()));
     assert_eq!(store.get("a").wait().await.unwrap().unwrap().value, "4");
+}
+
+async fn many_keys_are_read_each_for_itself(store: Store) {
+    let etag = store.set("k", "v".into(), SetOptions::default()).wait().await.unwrap();
+    store.list_push("l", "x".into()).wait().await.unwrap();
+    store.set_add("s", "x".into()).wait().await.unwrap();
+    let before = store.counters().total();
+    let each = store.bulk_get_each(&["l", "k", "none", "s"]).wait().await.unwrap();
+    assert_eq!(store.counters().total() - before, 1);
+    assert_eq!(each[1].as_ref().unwrap().as_ref().unwrap().etag, etag);
+    assert_eq!(each[2], Ok(None));
+    for (at, key) in [(0, "l"), (3, "s")] {
+        let error = store.get(key).wait().await.unwrap_err();
+        assert!(matches!(&error, Error::WrongType { key: told, .. } if told == key), "{error}");
+        assert_eq!(each[at], Err(error));
+    }
+    // Where no errors are wanted, they are as good as missing.
+    let entries = store.bulk_get(&["l", "k", "none", "s"]).wait().await.unwrap();
+    assert_eq!(entries, each.into_iter().map(Result::unwrap_or_default).collect::<Vec<_>>());
+    assert!(store.bulk_get_each(&["k", ""]).wait().await.is_err());
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::ComponentError;
 use super::files::files;
@@ -26,24 +26,24 @@ pub(crate) struct Resource<T> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Head {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     api_version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     kind: String,
 }
 
 #[derive(Deserialize)]
 struct Document<T> {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     metadata: Metadata,
     spec: T,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     scopes: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
 struct Metadata {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     name: String,
 }
 
@@ -135,5 +135,26 @@ pub(super) fn documents<T: DeserializeOwned>(
 /// # Errors
 /// A file that cannot be read.
 pub(super) fn text(file: &Path) -> Result<String, ComponentError> {
-    std::fs::read_to_string(file).map_err(|source| ComponentError::Read { file: file.to_owned(), source })
+    read_text(file).map_err(|source| ComponentError::Read { file: file.to_owned(), source })
+}
+
+/// The text of a file without the mark of UTF-8 with which some editors begin it, and which is none of it.
+///
+/// # Errors
+/// A file that cannot be read, or is not UTF-8.
+pub(crate) fn read_text(file: &Path) -> std::io::Result<String> {
+    let text = std::fs::read_to_string(file)?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
+/// A field of which `null`, as in Go, is as good as none.
+pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }

@@ -23,6 +23,7 @@ pub(crate) struct Loader {
     resiliency: Option<Arc<Resiliency>>,
     metrics: Option<Arc<Metrics>>,
     opened: Vec<Opened>,
+    databases: open::Databases,
     /// What each file says that the app subscribes to.
     subscriptions: Vec<(PathBuf, Vec<Arc<Subscription>>)>,
     /// The files, as they were when they were last read.
@@ -67,8 +68,8 @@ impl Loader {
         resiliency: Option<Arc<Resiliency>>,
     ) -> Self {
         let watch = Watch::new(&flags.resources_path);
-        let (opened, subscriptions) = (Vec::new(), Vec::new());
-        Self { flags: flags.clone(), tracing, resiliency, metrics, opened, subscriptions, watch }
+        let (opened, databases, subscriptions) = (Vec::new(), open::Databases::default(), Vec::new());
+        Self { flags: flags.clone(), tracing, resiliency, metrics, opened, databases, subscriptions, watch }
     }
 
     /// Opens every component that the files under `--resources-path` define for this app.
@@ -240,7 +241,8 @@ impl Loader {
         let mut part = Components::of_stores(&self.flags.app_id, Vec::new());
         let opened = match filled(&resolved, &file, &self.flags) {
             Ok(filled) => {
-                open::component(&filled, &file, &self.flags, self.tracing.as_ref(), &mut part).await
+                let (tracing, databases) = (self.tracing.as_ref(), &self.databases);
+                open::component(&filled, &file, &self.flags, tracing, databases, &mut part).await
             }
             Err(error) => Err(error),
         };

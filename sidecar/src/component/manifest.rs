@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_norway::Value;
 
 use super::ComponentError;
-use super::documents::{COMPONENT, documents, text};
+use super::documents::{COMPONENT, documents, or_default, text};
 
 /// What a document of a component file says.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct SecretRef {
 struct Document {
     metadata: Named,
     spec: Spec,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     scopes: Vec<String>,
     #[serde(default)]
     auth: Option<Auth>,
@@ -77,7 +77,7 @@ struct Spec {
     version: Option<String>,
     #[serde(default)]
     metadata: Option<Vec<Setting>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     ignore_errors: bool,
     #[serde(flatten)]
     rest: Rest,
@@ -98,7 +98,7 @@ struct Setting {
 #[derive(Deserialize)]
 struct KeyRef {
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     key: String,
 }
 

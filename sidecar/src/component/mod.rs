@@ -11,7 +11,7 @@ mod secret_refs;
 mod template;
 mod watch;
 
-pub(crate) use documents::{Resource, resources, resources_of};
+pub(crate) use documents::{Resource, read_text, resources, resources_of};
 pub use error::ComponentError;
 pub(crate) use loader::Loader;
 pub use manifest::{Manifest, SecretRef, parse, read};

@@ -155,7 +155,7 @@ impl Config {
     }
 
     fn read_file(&mut self, file: &Path) -> Result<(), ConfigError> {
-        let read = std::fs::read_to_string(file);
+        let read = crate::component::read_text(file);
         let text = read.map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
         for document in serde_norway::Deserializer::from_str(&text) {
             let syntax = |message: String| ConfigError::Syntax { file: file.to_owned(), message };

@@ -160,7 +160,7 @@ fn instances(settings: &Structured, file: &Path) -> Result<Instances, String> {
     let from_file = || {
         // Beside the configuration that names it.
         let path = file.parent().unwrap_or(Path::new("")).join(&settings.file_path);
-        std::fs::read_to_string(&path).map_err(|error| format!("filePath {}: {error}", path.display()))
+        crate::component::read_text(&path).map_err(|error| format!("filePath {}: {error}", path.display()))
     };
     let json = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
     let yaml = |text: &str| serde_norway::from_str(text).map_err(|error| error.to_string());

@@ -36,8 +36,9 @@ pub(crate) async fn bulk_get(
     }
     let entries = state::bulk_get(store, &request.keys).await?;
     let items = request.keys.into_iter().zip(entries).map(|(key, entry)| match entry {
-        None => BulkStateItem { key, ..BulkStateItem::default() },
-        Some(entry) => BulkStateItem {
+        Err(error) => BulkStateItem { key, error: error.to_string(), ..BulkStateItem::default() },
+        Ok(None) => BulkStateItem { key, ..BulkStateItem::default() },
+        Ok(Some(entry)) => BulkStateItem {
             key,
             metadata: metadata(&entry),
             etag: entry.etag.to_string(),

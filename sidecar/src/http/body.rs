@@ -1,5 +1,6 @@
 //! Request bodies, up to a limit.
 
+use std::fmt::Display;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -25,6 +26,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// A client that sends nothing of a body that is wanted for so long is given up. Over HTTP/2, where a request has a task
 /// of its own, hyper sees to it that the client is still there, and that is all.
 const WAITING: Duration = Duration::from_secs(20);
+
+/// Dapr's name for a body beyond the limit.
+pub(crate) const TOO_LARGE: &str = "ERR_BODY_TOO_LARGE";
 
 /// Reads a body of at most `limit` bytes.
 pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, ApiError> {
@@ -70,6 +74,15 @@ pub(super) async fn discard(headers: &HeaderMap, mut body: Incoming, limit: usiz
     drain(&mut body, limit, REFUSED_TIME).await
 }
 
+/// Reads on, within bounds, in a body of which too much has come already.
+pub(crate) async fn hear_out<B>(body: &mut B)
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
+    drain(body, DRAIN_BYTES, DRAIN_TIME).await;
+}
+
 /// The next part of a body that is wanted. There is no clock of its own for it: a connection looks at itself every few
 /// seconds, and so at this.
 async fn wait(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
@@ -83,7 +96,11 @@ async fn wait(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
     .await
 }
 
-async fn next(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
+async fn next<B>(body: &mut B) -> Result<Option<Bytes>, ApiError>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     while let Some(frame) = body.frame().await {
         let frame =
             frame.map_err(|error| ApiError::malformed(format!("error reading the request body: {error}")))?;
@@ -97,7 +114,11 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
 }
 
 /// Reads on within bounds, and answers whether the body came to its end.
-async fn drain(body: &mut Incoming, most: usize, time: Duration) -> bool {
+async fn drain<B>(body: &mut B, most: usize, time: Duration) -> bool
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let reading = async {
         let mut left = most;
         loop {
@@ -127,7 +148,7 @@ pub(super) fn too_large(limit: usize) -> ApiError {
     ApiError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         tonic::Code::ResourceExhausted,
-        "ERR_BODY_TOO_LARGE",
+        TOO_LARGE,
         format!("request body is too large: the limit is {limit} bytes; --max-body-size raises it"),
     )
 }

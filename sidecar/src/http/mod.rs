@@ -24,6 +24,7 @@ use hyper::body::{Body as _, Incoming};
 use answer::Answer;
 pub use answer::value as value_answer;
 pub use blocks::Block;
+pub(crate) use body::{TOO_LARGE, hear_out};
 pub(crate) use cors::Cors;
 pub use path::{Call, Route};
 pub(crate) use request::{AppAnswer, into_save};

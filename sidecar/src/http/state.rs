@@ -1,6 +1,7 @@
 //! The state API over HTTP.
 
 use http::{HeaderMap, header};
+use pillion_capabilities::Error;
 use pillion_capabilities::keyvalue::Entry;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -76,8 +77,7 @@ pub(super) async fn bulk_get(stores: &Stores, store: &str, body: &[u8]) -> Resul
         return Ok(answer::json("[]"));
     }
     let entries = state::bulk_get(store, &request.keys).await?;
-    let items: Vec<_> =
-        request.keys.iter().zip(&entries).map(|(key, entry)| bulk_item(key, entry.as_ref())).collect();
+    let items: Vec<_> = request.keys.iter().zip(&entries).map(|(key, entry)| bulk_item(key, entry)).collect();
     let body = serde_json::to_vec(&items).map_err(|error| {
         ApiError::internal("ERR_STATE_BULK_GET", format!("the answer cannot be written as JSON: {error}"))
     })?;
@@ -104,9 +104,10 @@ fn find<'a>(stores: &'a Stores, store: &str) -> Result<&'a Store, ApiError> {
     stores.find(&decode(store)?)
 }
 
-fn bulk_item<'a>(key: &'a str, entry: Option<&'a Entry>) -> BulkItem<'a> {
+fn bulk_item<'a>(key: &'a str, entry: &'a Result<Option<Entry>, Error>) -> BulkItem<'a> {
     let mut item = BulkItem { key, data: None, etag: None, metadata: None, error: None };
-    if let Some(entry) = entry {
+    item.error = entry.as_ref().err().map(Error::to_string);
+    if let Ok(Some(entry)) = entry {
         match serde_json::from_slice(&entry.value) {
             Ok(data) => item.data = Some(data),
             // It was saved over gRPC, where a value is any bytes; one such must not spoil the whole answer.

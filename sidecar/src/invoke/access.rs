@@ -5,6 +5,7 @@ use serde::Deserialize;
 use tonic::Code;
 
 use super::{Refused, cleaned};
+use crate::Sidecar;
 
 /// `spec.accessControl`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -68,7 +69,7 @@ struct Policy {
 struct Operation {
     /// The segments of its name; `*` in one stands for anything in it, and a last `**` for any more segments.
     segments: Vec<String>,
-    /// Upper case; `*` is all.
+    /// `*` is all.
     verbs: Vec<String>,
     action: Action,
 }
@@ -155,8 +156,25 @@ impl Access {
         let Some(operation) = fitting.max_by_key(|operation| operation.precision()) else { return default };
         match verb {
             Verb::Grpc => operation.action,
-            Verb::Http(verb) if operation.verbs.iter().any(|it| it == "*" || it == verb) => operation.action,
+            // Apps may well take a verb in any case.
+            Verb::Http(verb)
+                if operation.verbs.iter().any(|it| it == "*" || it.eq_ignore_ascii_case(verb)) =>
+            {
+                operation.action
+            }
             Verb::Http(_) => default,
+        }
+    }
+}
+
+// === impl Verb ===
+
+impl<'a> Verb<'a> {
+    /// How a call asks that names this verb. To an app that speaks gRPC, a verb means nothing, whoever names one.
+    pub(super) fn of(sidecar: &Sidecar, verb: &'a str) -> Self {
+        match &sidecar.app {
+            Some(app) if app.protocol.is_grpc() => Self::Grpc,
+            _ => Self::Http(verb),
         }
     }
 }
@@ -193,8 +211,7 @@ impl Operation {
         let action = action.ok_or_else(|| format!("operation {} has no action: allow or deny", spec.name))?;
         let segments =
             spec.name.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
-        let verbs = spec.http_verb.as_deref().unwrap_or_default();
-        Ok(Self { segments, verbs: verbs.iter().map(|verb| verb.to_ascii_uppercase()).collect(), action })
+        Ok(Self { segments, verbs: spec.http_verb.clone().unwrap_or_default(), action })
     }
 
     fn fits(&self, path: &[&str]) -> bool {

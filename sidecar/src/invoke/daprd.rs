@@ -235,10 +235,8 @@ fn admitted(
     // What is looked at is what the app is asked for.
     let path = whole::method_path(&message.method)?;
     if let Some(access) = &sidecar.invoker.access {
-        let verb = match &message.http_extension {
-            Some(extension) => Verb::Http(extension.verb().as_str_name()),
-            None => Verb::Grpc,
-        };
+        let verb = message.http_extension.as_ref().map_or("NONE", |extension| extension.verb().as_str_name());
+        let verb = Verb::of(sidecar, verb);
         access.check(&headers::caller(&metadata), &Asked { path: &path, verb })?;
     }
     let slash = usize::from(!message.method.starts_with('/'));

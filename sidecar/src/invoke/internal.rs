@@ -71,7 +71,7 @@ async fn http(sidecar: &Arc<Sidecar>, mut request: Request<Incoming>) -> Result<
     is_here(sidecar, callee)?;
     headers::clean(request.headers_mut());
     if let Some(access) = &sidecar.invoker.access {
-        let asked = Asked { path: request.uri().path(), verb: Verb::Http(request.method().as_str()) };
+        let asked = Asked { path: request.uri().path(), verb: Verb::of(sidecar, request.method().as_str()) };
         access.check(&headers::caller(request.headers()), &asked)?;
     }
     only_path(&mut request);
@@ -83,7 +83,9 @@ async fn grpc(sidecar: &Arc<Sidecar>, mut request: Request<Incoming>) -> Result<
     is_here(sidecar, callee)?;
     headers::clean(request.headers_mut());
     if let Some(access) = &sidecar.invoker.access {
-        let asked = Asked { path: request.uri().path(), verb: Verb::Grpc };
+        // To an app over h2c it is a request as any other.
+        let verb = Verb::of(sidecar, request.method().as_str());
+        let asked = Asked { path: request.uri().path(), verb };
         access.check(&headers::caller(request.headers()), &asked)?;
     }
     request.headers_mut().insert(header::TE, http::HeaderValue::from_static("trailers"));

@@ -133,6 +133,15 @@ impl Way {
         let place = invoker.names.find(&address, &invoker.namespace).await?;
         Ok(Self::Remote(address, place))
     }
+
+    /// The name by which a policy has an app, whether its namespace was said or not.
+    fn policy_name<'a>(&'a self, sidecar: &'a Sidecar, id: &'a str) -> &'a str {
+        match self {
+            Self::Local => &sidecar.app_id,
+            Self::Remote(address, _) => &address.id,
+            Self::External(_) => id,
+        }
+    }
 }
 
 /// Calls an app over HTTP.
@@ -148,7 +157,8 @@ pub(crate) async fn http(
     headers::clean(request.headers_mut());
     headers::take_token(request.headers_mut());
     let Target { id, path } = target;
-    let policy = sidecar.resiliency.as_ref().and_then(|all| all.app(policy_name(&way, &id), path.path()));
+    let policy =
+        sidecar.resiliency.as_ref().and_then(|all| all.app(way.policy_name(sidecar, &id), path.path()));
     *request.uri_mut() = path.into();
     let request = request.map(streamed);
     let sent = match policy {
@@ -189,7 +199,8 @@ pub(crate) async fn grpc(
     // HTTP/2 forbids it but with this value, and gRPC asks for it.
     request.headers_mut().insert(::http::header::TE, HeaderValue::from_static("trailers"));
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let policy = sidecar.resiliency.as_ref().and_then(|all| all.app(policy_name(&way, id), path.path()));
+    let policy =
+        sidecar.resiliency.as_ref().and_then(|all| all.app(way.policy_name(sidecar, id), path.path()));
     *request.uri_mut() = path.into();
     match policy {
         None => once_grpc(sidecar, &way, request).await,
@@ -223,14 +234,6 @@ async fn once_grpc(
 fn introduce_own(sidecar: &Sidecar, request: &mut Request<Body>) {
     let own = &sidecar.app_id;
     headers::introduce(request.headers_mut(), own, own, &sidecar.invoker.namespace);
-}
-
-/// The name by which a policy has an app.
-fn policy_name<'a>(way: &'a Way, id: &'a str) -> &'a str {
-    match way {
-        Way::Remote(address, _) => &address.id,
-        Way::Local | Way::External(_) => id,
-    }
 }
 
 /// The id of the app that a call over gRPC is for.

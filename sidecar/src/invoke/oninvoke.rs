@@ -119,15 +119,15 @@ pub(super) async fn invoke(
 }
 
 /// A whole body; the callback takes no other.
-pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Refused> {
-    let body = Limited::new(body, limit).collect().await;
-    body.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            let message = format!(
-                "the app speaks gRPC, and gets no more than {limit} bytes at once; --max-body-size raises it"
-            );
-            Refused::new(Code::ResourceExhausted, message)
-        } else if let Some(status) = error.downcast_ref::<Status>() {
+pub(super) async fn read(mut body: Body, limit: usize) -> Result<Bytes, Refused> {
+    let read = Limited::new(&mut body, limit).collect().await;
+    if read.as_ref().is_err_and(|error| error.is::<http_body_util::LengthLimitError>()) {
+        // A client that is still writing would not see the answer.
+        crate::http::hear_out(&mut body).await;
+        return Err(Refused::too_long(limit));
+    }
+    read.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        if let Some(status) = error.downcast_ref::<Status>() {
             Refused::new(status.code(), status.message())
         } else {
             Refused::new(Code::Internal, format!("error reading the request body: {error}"))

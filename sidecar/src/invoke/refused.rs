@@ -7,6 +7,7 @@ use super::headers::ERROR;
 use crate::ApiError;
 use crate::app::AppError;
 use crate::body::{Body, whole};
+use crate::http::TOO_LARGE;
 
 /// Why, as gRPC tells it: Dapr's sidecars talk by gRPC.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,13 +15,15 @@ use crate::body::{Body, whole};
 pub(crate) struct Refused {
     pub(crate) code: Code,
     pub(crate) message: String,
+    /// Whether it is for a body beyond the limit, which over HTTP has a status of its own.
+    pub(super) too_long: bool,
 }
 
 // === impl Refused ===
 
 impl Refused {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), too_long: false }
     }
 
     /// This sidecar has no app, and was asked by the app's own id.
@@ -36,8 +39,20 @@ impl Refused {
         Self::new(Code::Internal, "app channel is not initialized")
     }
 
+    /// The body has more than so many bytes, and cannot be passed on in parts.
+    pub(super) fn too_long(limit: usize) -> Self {
+        let message = format!(
+            "the app speaks gRPC, and gets no more than {limit} bytes at once; --max-body-size raises it"
+        );
+        Self { too_long: true, ..Self::new(Code::ResourceExhausted, message) }
+    }
+
     /// The failure of a call over HTTP, in Dapr's words.
     pub(crate) fn into_api(self, id: &str) -> ApiError {
+        let message = format!("failed to invoke, id: {id}, err: {}", self.message);
+        if self.too_long {
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, self.code, TOO_LARGE, message);
+        }
         let status = match self.code {
             Code::PermissionDenied => StatusCode::FORBIDDEN,
             Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
@@ -47,7 +62,6 @@ impl Refused {
             Code::PermissionDenied | Code::ResourceExhausted => self.code,
             _ => Code::Internal,
         };
-        let message = format!("failed to invoke, id: {id}, err: {}", self.message);
         ApiError::new(status, code, "ERR_DIRECT_INVOKE", message)
     }
 
@@ -59,7 +73,8 @@ impl Refused {
     /// The answer to another sidecar that asked over HTTP.
     pub(super) fn into_response(self) -> Response<Body> {
         let mut response = Response::new(whole(self.message));
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        *response.status_mut() =
+            if self.too_long { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::INTERNAL_SERVER_ERROR };
         response.headers_mut().insert(ERROR, HeaderValue::from(self.code as i32));
         response
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tonic::Code;
 
@@ -30,9 +30,11 @@ pub(super) async fn http(
     if let Some(code) = response.headers().get(headers::ERROR) {
         let code =
             code.to_str().ok().and_then(|code| code.parse().ok()).map_or(Code::Unknown, Code::from_i32);
+        let too_long = response.status() == StatusCode::PAYLOAD_TOO_LARGE;
         let message = Limited::new(response.into_body(), LONGEST).collect().await;
         let message = message.map(|message| message.to_bytes()).unwrap_or_default();
-        return Err(Refused::from_afar(code, &String::from_utf8_lossy(&message)));
+        let refused = Refused::from_afar(code, &String::from_utf8_lossy(&message));
+        return Err(Refused { too_long, ..refused });
     }
     headers::clean(response.headers_mut());
     Ok(response.map(streamed))

@@ -52,7 +52,7 @@ fn judged(policy: &Policy, by: By, outcome: &Result<Response<Body>, Refused>) ->
     let retry = policy.retry.as_ref();
     match (by, outcome) {
         // Not asked, and not to be asked again.
-        (_, Err(refused)) if refused.code == Code::PermissionDenied => Judged::Final,
+        (_, Err(refused)) if refused.code == Code::PermissionDenied || refused.too_long => Judged::Final,
         (By::Http, Err(_)) => Judged::Again,
         (By::Grpc, Err(refused)) => wanted(retry.is_some_and(|retry| retry.wants_grpc(refused.code as u16))),
         (By::Http, Ok(response)) => match response.status().as_u16() {

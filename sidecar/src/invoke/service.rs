@@ -33,15 +33,7 @@ pub(crate) async fn invoke(
     request: InvokeServiceRequest,
 ) -> Result<tonic::Response<InvokeResponse>, Status> {
     let InvokeServiceRequest { id, message } = request;
-    let message = message.unwrap_or_default();
-    let policy = sidecar.resiliency.as_ref().and_then(|all| all.app(&id, &message.method));
-    let answered = match policy {
-        None => call(sidecar, &id, metadata, message).await,
-        Some(policy) => {
-            let outcome = policy.run(|| call(sidecar, &id, metadata.clone(), message.clone()), judged);
-            outcome.await.unwrap_or_else(|stopped| Err(Refused::new(Code::Internal, stopped.to_string())))
-        }
-    };
+    let answered = governed(sidecar, &id, metadata, message.unwrap_or_default()).await;
     let answered = answered.map_err(|refused| crate::grpc::status(&refused.into_api(&id)))?;
     let Answered { status, headers, trailers, message } = answered;
     // Codes of gRPC's end before HTTP's begin.
@@ -93,16 +85,30 @@ fn judged(outcome: &Result<Answered, Refused>) -> Judged {
     }
 }
 
-async fn call(
+/// Calls an app as its policy has it, if there is one.
+async fn governed(
     sidecar: &Arc<Sidecar>,
     id: &str,
-    mut metadata: HeaderMap,
+    metadata: HeaderMap,
     mut message: InvokeRequest,
 ) -> Result<Answered, Refused> {
     let path = whole::method_path(&message.method)?;
     let slash = usize::from(!message.method.starts_with('/'));
     message.method = path.get(slash..).unwrap_or_default().to_owned();
     let way = Way::look(sidecar, id).await?;
+    let policy = sidecar.resiliency.as_ref();
+    let policy = policy.and_then(|all| all.app(way.policy_name(sidecar, id), &message.method));
+    let Some(policy) = policy else { return call(sidecar, &way, metadata, message).await };
+    let outcome = policy.run(|| call(sidecar, &way, metadata.clone(), message.clone()), judged);
+    outcome.await.unwrap_or_else(|stopped| Err(Refused::new(Code::Internal, stopped.to_string())))
+}
+
+async fn call(
+    sidecar: &Arc<Sidecar>,
+    way: &Way,
+    mut metadata: HeaderMap,
+    mut message: InvokeRequest,
+) -> Result<Answered, Refused> {
     headers::clean(&mut metadata);
     headers::take_token(&mut metadata);
     match way {
@@ -114,7 +120,7 @@ async fn call(
         Way::External(server) => {
             let data = message.data.take().unwrap_or_default().value;
             let request = whole::request(&message, metadata, crate::body::whole(data))?;
-            whole::answered(sidecar.invoker.external.send(&server, request).await?, sidecar.max_body_size)
+            whole::answered(sidecar.invoker.external.send(server, request).await?, sidecar.max_body_size)
                 .await
         }
         Way::Remote(address, place) => {
@@ -124,7 +130,7 @@ async fn call(
             let request =
                 InternalInvokeRequest { ver: 1, metadata: to_fields(&metadata), message: Some(message) };
             let service = tower::service_fn(|request: Request<tonic::body::Body>| {
-                remote::grpc(sidecar, &address, &place, request.map(streamed))
+                remote::grpc(sidecar, address, place, request.map(streamed))
             });
             let origin = http::Uri::from_static("http://sidecar");
             let mut client = Grpc::with_origin(service, origin).max_decoding_message_size(usize::MAX);

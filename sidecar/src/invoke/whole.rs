@@ -1,5 +1,6 @@
 //! Calls with a whole message each way, as `InvokeService` and Dapr's `CallLocal` have them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use dapr::dapr::proto::common::v1::http_extension::Verb;
@@ -7,12 +8,26 @@ use dapr::dapr::proto::common::v1::{InvokeRequest, InvokeResponse};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use prost_types::Any;
 use tonic::Code;
 
 use super::{Refused, binary, cleaned, headers, local, message, oninvoke};
 use crate::Sidecar;
 use crate::body::{Body, whole};
+
+/// What a path or a query has no room for as it is. What is encoded already stays so.
+const UNFIT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// What an app answered.
 #[derive(Debug, Default)]
@@ -69,7 +84,8 @@ pub(super) fn request(
         path.push('?');
         path.push_str(&extension.querystring);
     }
-    let path = PathAndQuery::try_from(path).map_err(|error| wrong(&format!("invalid method: {error}")))?;
+    let path = Cow::from(utf8_percent_encode(&path, UNFIT));
+    let path = PathAndQuery::try_from(&*path).map_err(|error| wrong(&format!("invalid method: {error}")))?;
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = path.into();

@@ -120,13 +120,13 @@ impl Delete {
     }
 }
 
-/// How long a value stays. Dapr takes zero and less for "for ever".
+/// How long a value stays. Dapr takes zero and less for "for ever", and an empty text for none.
 fn ttl(metadata: &Metadata) -> Result<Option<Duration>, Error> {
-    let Some(text) = metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case("ttlInSeconds")) else {
-        return Ok(None);
-    };
-    let seconds: i64 = text.1.parse().map_err(|_| {
-        invalid(format!("incorrect value for metadata 'ttlInSeconds': {:?} is not a whole number", text.1))
+    let given =
+        |(name, text): &(&String, &String)| name.eq_ignore_ascii_case("ttlInSeconds") && !text.is_empty();
+    let Some((_, text)) = metadata.iter().find(given) else { return Ok(None) };
+    let seconds: i64 = text.parse().map_err(|_| {
+        invalid(format!("incorrect value for metadata 'ttlInSeconds': {text:?} is not a whole number"))
     })?;
     Ok(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs))
 }

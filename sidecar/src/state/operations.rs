@@ -25,14 +25,14 @@ pub async fn get(store: &Store, key: &str) -> Result<Option<Entry>, ApiError> {
     }
 }
 
-/// Reads many keys in one go, in their order.
+/// Reads many keys in one go, in their order. One that holds what is no value has an error in its place.
 ///
 /// # Errors
 /// An illegal key, or a provider that failed.
-pub async fn bulk_get(store: &Store, keys: &[String]) -> Result<Vec<Option<Entry>>, ApiError> {
+pub async fn bulk_get(store: &Store, keys: &[String]) -> Result<Vec<Result<Option<Entry>, Error>>, ApiError> {
     let full = keys.iter().map(|key| store.key(key)).collect::<Result<Vec<_>, _>>()?;
     let full: Vec<&str> = full.iter().map(String::as_str).collect();
-    let entries = called(store, "bulk_get", || store.provider.bulk_get(&full)).await;
+    let entries = called(store, "bulk_get", || store.provider.bulk_get_each(&full)).await;
     entries.map_err(|error| {
         ApiError::internal(
             "ERR_STATE_BULK_GET",

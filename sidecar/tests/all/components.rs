@@ -3,15 +3,16 @@
 use std::process::{Command, Stdio};
 
 use crate::sidecar::{MEMORY, Sidecar, bare, errors, first_line, redb, redis, refusal, refused};
+use crate::yaml::configuration;
 
 #[tokio::test]
 async fn a_file_may_hold_many_documents() {
     let other = MEMORY.replace("name: store", "name: other");
     let not_ours = format!("{}scopes: [somebody-else]\n", MEMORY.replace("name: store", "name: hidden"));
     let ours = format!("{}scopes: [app]\n", MEMORY.replace("name: store", "name: scoped"));
-    let configuration = "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata:\n  name: c\nspec: {}\n";
+    let passed_over = configuration("  features: []\n");
     let sidecar = Sidecar::with(
-        &["---\n# a comment\n", MEMORY, &other, &not_ours, &ours, configuration].join("---\n"),
+        &["---\n# a comment\n", MEMORY, &other, &not_ours, &ours, &passed_over].join("---\n"),
         &[],
     );
     let components = sidecar.call("GET", "/v1.0/metadata", "").await.json()["components"].clone();
@@ -65,6 +66,30 @@ fn fields_without_effect_are_warned_of() {
         assert!(said.contains(&format!("component store: {field} has no effect")), "{said}");
     }
     assert!(!said.contains("apiVersion"), "{said}");
+}
+
+/// Some editors begin a file with a mark that it is UTF-8.
+#[tokio::test]
+async fn a_mark_of_utf_8_is_none_of_a_file() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let config = folder.path().join("config.yaml");
+    std::fs::write(&config, format!("\u{feff}{}", configuration("  features: []\n"))).unwrap();
+    let sidecar = Sidecar::with(&format!("\u{feff}{MEMORY}"), &["--config", config.to_str().unwrap()]);
+    sidecar.call("GET", "/v1.0/state/store/k", "").await.is_empty();
+}
+
+/// As in Go, `null` is as good as nothing.
+#[tokio::test]
+async fn fields_may_be_null() {
+    let null = format!("{MEMORY}  ignoreErrors:\n  metadata:\nscopes: null\nauth:\n");
+    let other = MEMORY.replace("metadata:\n", "scopes:\nmetadata:\n").replace("name: store", "name: other");
+    assert!(other.contains("scopes"));
+    let subscription = "apiVersion: dapr.io/v2alpha1\nkind: Subscription\nmetadata: {name: s}\nscopes:\n\
+                        spec: {topic: t, pubsubname: p, routes: {default: /x}}\n";
+    let sidecar = Sidecar::with(&format!("{null}---\n{other}---\n{subscription}---\nkind:\n"), &[]);
+    for store in ["store", "other"] {
+        sidecar.call("GET", &format!("/v1.0/state/{store}/k"), "").await.is_empty();
+    }
 }
 
 #[test]

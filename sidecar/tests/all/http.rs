@@ -95,6 +95,23 @@ async fn a_key_that_expires_tells_when() {
 }
 
 #[tokio::test]
+async fn an_empty_time_to_live_is_none() {
+    let sidecar = Sidecar::memory();
+    let body = |ttl: &str| format!(r#"[{{"key":"k","value":1,"metadata":{{"ttlInSeconds":{ttl}}}}}]"#);
+    for (query, ttl) in [("", r#""""#), ("", "null"), ("?metadata.ttlInSeconds=", r#""100""#)] {
+        let path = format!("/v1.0/state/store{query}");
+        sidecar.call("POST", &path, body(ttl)).await.is_empty();
+        let answer = sidecar.call("GET", "/v1.0/state/store/k", "").await;
+        assert_eq!(
+            (&answer.body[..], answer.header("metadata.ttlexpiretime")),
+            (&b"1"[..], None),
+            "{query} {ttl}"
+        );
+        sidecar.call("DELETE", "/v1.0/state/store/k", "").await.is_empty();
+    }
+}
+
+#[tokio::test]
 async fn many_keys_are_read_at_once() {
     let sidecar = Sidecar::memory();
     save(&sidecar, r#"[{"key":"a","value":{"x":1}},{"key":"b","value":"2"}]"#).await.is_empty();

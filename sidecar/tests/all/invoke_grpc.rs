@@ -222,6 +222,25 @@ async fn invoke_service_reaches_apps_that_speak_http() {
     }
 }
 
+#[tokio::test]
+async fn what_a_path_has_no_room_for_is_encoded_once() {
+    let app = App::start(|asked| (StatusCode::OK, asked.path.clone())).await;
+    let (caller, callee) = pair(app.port);
+    for sidecar in [&caller, &callee] {
+        let mut client = wire::grpc(&sidecar.grpc()).await;
+        for (method, query, path) in [
+            ("a b", "", "/a%20b"),
+            ("a%20b/c", "x=1 2&y=%20", "/a%20b/c?x=1%202&y=%20"),
+            ("\"<>\\^`{|}", "", "/%22%3C%3E%5C%5E%60%7B%7C%7D"),
+            ("ä/€", "ü", "/%C3%A4/%E2%82%AC?%C3%BC"),
+            ("a:b@c!$&'()*+,;=~-._", "", "/a:b@c!$&'()*+,;=~-._"),
+        ] {
+            let answer = client.invoke_service(invoke("callee", method, Verb::Get, query)).await.unwrap();
+            assert_eq!(answer.into_inner().data.unwrap().value, path.as_bytes(), "{method}");
+        }
+    }
+}
+
 /// An app that speaks gRPC and has `AppCallback.OnInvoke`: it answers what it was asked.
 async fn on_invoke() -> Raw {
     Raw::start(|request: Request<Incoming>| async move {

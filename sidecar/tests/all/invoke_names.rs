@@ -1,9 +1,12 @@
 //! Where other sidecars are, and who may call.
 
+use dapr::dapr::proto::common::v1::http_extension::Verb;
 use http::StatusCode;
 use tempfile::TempDir;
 
 use crate::app::{App, Dead};
+use crate::callbacks::Callbacks;
+use crate::invoke_grpc::invoke;
 use crate::sidecar::{MEMORY, Sidecar, refused};
 use crate::wire::{self, Answer};
 
@@ -26,7 +29,11 @@ async fn app() -> App {
 }
 
 fn callee(app: &App, arguments: &[&str]) -> Sidecar {
-    let port = app.port.to_string();
+    callee_at(app.port, arguments)
+}
+
+fn callee_at(port: u16, arguments: &[&str]) -> Sidecar {
+    let port = port.to_string();
     let own = ["--app-id", "callee", "--app-port", &port];
     Sidecar::with(MEMORY, &own.into_iter().chain(arguments.iter().copied()).collect::<Vec<_>>())
 }
@@ -238,4 +245,71 @@ async fn who_may_call_what_is_decided_where_the_app_is() {
         let said = refused(MEMORY, &["--config", &file]);
         assert!(said.contains(expected) && said.contains("config.yaml: spec.accessControl: "), "{said}");
     }
+}
+
+/// To an app that speaks gRPC verbs mean nothing, whichever a call names.
+#[tokio::test]
+async fn verbs_do_not_count_where_the_app_speaks_grpc() {
+    let app = Callbacks::start().await;
+    let folder = TempDir::new().unwrap();
+    let file = configuration(
+        &folder,
+        "{accessControl: {defaultAction: deny, policies: [
+            {appId: free, defaultAction: allow, namespace: default, operations: [
+                {name: /m1, action: deny},
+                {name: /m2, httpVerb: [POST], action: deny}]},
+            {appId: kept, defaultAction: deny, namespace: default, operations: [
+                {name: /m1, action: allow},
+                {name: /m2, httpVerb: [POST], action: allow}]}]}}",
+    );
+    let callee = callee_at(app.port, &["--app-protocol", "grpc", "--config", &file]);
+    let address = format!("callee={}", callee.text("internal"));
+    let mut count = 0;
+    for (id, named) in [("free", false), ("kept", true)] {
+        let caller = Sidecar::with(MEMORY, &["--app-id", id, "--app-address", &address]);
+        let mut client = wire::grpc(&caller.grpc()).await;
+        for (method, allowed) in [("m1", named), ("m2", named), ("m3", !named)] {
+            for verb in ["GET", "POST"] {
+                let path = format!("/v1.0/invoke/callee/method/{method}");
+                let answer = wire::call(&caller.http(), verb, &path, &[], "").await;
+                let status = if allowed { StatusCode::OK } else { StatusCode::FORBIDDEN };
+                assert_eq!(answer.status, status, "{id} {verb} {method}: {answer:?}");
+                count += usize::from(allowed);
+            }
+            for verb in [Some(Verb::Get), Some(Verb::Post), Some(Verb::None), None] {
+                let mut request = invoke("callee", method, verb.unwrap_or_default(), "");
+                if verb.is_none() {
+                    request.message.as_mut().unwrap().http_extension = None;
+                }
+                let answer = client.invoke_service(request).await;
+                let code = answer.map_or_else(|status| status.code(), |_| tonic::Code::Ok);
+                let expected = if allowed { tonic::Code::Ok } else { tonic::Code::PermissionDenied };
+                assert_eq!(code, expected, "{id} {verb:?} {method}");
+                count += usize::from(allowed);
+            }
+        }
+    }
+    assert_eq!(app.until_told("OnInvoke", count).await.len(), count);
+}
+
+/// Neither case of a verb lets a call past a rule.
+#[tokio::test]
+async fn a_verb_is_the_same_in_any_case() {
+    let app = app().await;
+    let folder = TempDir::new().unwrap();
+    let file = configuration(
+        &folder,
+        "{accessControl: {defaultAction: allow, policies: [
+            {appId: caller, defaultAction: allow, namespace: default, operations: [
+                {name: /x, httpVerb: [Get], action: deny}]}]}}",
+    );
+    let callee = callee(&app, &["--config", &file]);
+    let address = format!("callee={}", callee.text("internal"));
+    let caller = Sidecar::with(MEMORY, &["--app-id", "caller", "--app-address", &address]);
+    for verb in ["GET", "get", "gEt"] {
+        let answer = wire::call(&caller.http(), verb, CALL, &[], "").await;
+        answer.failed(403, "ERR_DIRECT_INVOKE");
+    }
+    assert!(app.asked("/x").is_empty());
+    assert_eq!(wire::call(&caller.http(), "post", CALL, &[], "").await.status, StatusCode::OK);
 }

@@ -11,6 +11,8 @@ use tonic::Code;
 use tonic::client::Grpc;
 use tonic_prost::ProstCodec;
 
+use crate::callbacks::Callbacks;
+use crate::invoke_http::pair_with;
 use crate::sidecar::{MEMORY, Sidecar};
 use crate::wire::{self, At};
 
@@ -197,6 +199,41 @@ async fn a_refused_client_cannot_make_the_sidecar_read_on() {
     assert!(outcome.is_err(), "{sent} bytes were taken");
     heard.await.unwrap();
     assert_eq!(sidecar.reached(None).await, 0);
+}
+
+/// What streams to an app that speaks gRPC has to be there as a whole, and so has the limit; here and elsewhere.
+#[tokio::test]
+async fn a_stream_to_an_app_over_grpc_has_the_limit_too() {
+    let app = Callbacks::start().await;
+    let (caller, callee) = pair_with(
+        app.port,
+        &["--app-protocol", "grpc", "--max-body-size", "1Ki"],
+        &["--max-body-size", "1Ki"],
+    );
+    for sidecar in [&callee, &caller] {
+        for (chunks, status) in [(1, 200), (2, 413), (10_000, 413)] {
+            let stream = TcpStream::connect(sidecar.text("http")).await.unwrap();
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+            tokio::spawn(connection);
+            let chunk = Bytes::from(vec![b'x'; 1_000]);
+            let frames =
+                (0..chunks).map(move |_| Ok::<_, std::convert::Infallible>(Frame::data(chunk.clone())));
+            let body = StreamBody::new(futures_util::stream::iter(frames));
+            let request = http::Request::post("/v1.0/invoke/callee/method/m").header("host", "x");
+            let answer = sender.send_request(request.body(body).unwrap()).await.unwrap();
+            assert_eq!(answer.status().as_u16(), status, "{chunks}");
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            if status == 413 {
+                let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                assert_eq!(body["errorCode"], "ERR_BODY_TOO_LARGE");
+                let message = body["message"].as_str().unwrap();
+                assert!(message.starts_with("failed to invoke, id: callee, err: "), "{message}");
+                assert!(message.contains("no more than 1024 bytes at once"), "{message}");
+            }
+        }
+    }
+    assert_eq!(app.until_told("OnInvoke", 2).await.len(), 2);
 }
 
 #[tokio::test]

@@ -227,3 +227,43 @@ async fn a_subscription_ends_with_its_store() {
     fs::remove_file(file).unwrap();
     assert!(stream.message().await.unwrap().is_none());
 }
+
+/// Only one may have the file of a database open: it passes from what was there to what a reload opens.
+#[tokio::test]
+async fn a_database_goes_on_where_its_component_becomes_another() {
+    let folder = TempDir::new().unwrap();
+    let (file, link) = (folder.path().join("store.redb"), folder.path().join("link.redb"));
+    let of = |name: &str, file: &Path, prefix: &str| {
+        component(name, "state.redb", &[("path", file.to_str().unwrap()), ("keyPrefix", prefix)])
+    };
+    let sidecar = Logged::start(&[("a.yaml", &of("store", &file, "appid"))], &[]);
+    sidecar.call("POST", "/v1.0/state/store", SAVE).await.is_empty();
+    // Another setting.
+    sidecar.replace("a.yaml", &of("store", &file, "none"));
+    let said = sidecar.until_said("components were reloaded");
+    assert!(said.contains("new or changed [store], gone []"), "{said}");
+    sidecar.call("GET", "/v1.0/state/store/k", "").await.is_empty();
+    sidecar.replace("a.yaml", &of("store", &file, "appid"));
+    sidecar.until_said("components were reloaded");
+    assert_eq!(&sidecar.call("GET", "/v1.0/state/store/k", "").await.body[..], b"1");
+    // Another name.
+    sidecar.replace("a.yaml", &of("other", &file, "appid"));
+    let said = sidecar.until_said("components were reloaded");
+    assert!(said.contains("new or changed [other], gone [store]"), "{said}");
+    assert_eq!(&sidecar.call("GET", "/v1.0/state/other/k", "").await.body[..], b"1");
+    // Two at a time, whatever each calls the file.
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    sidecar.replace("b.yaml", &of("second", &link, "appid"));
+    let said = sidecar.until_said("components were reloaded");
+    assert!(said.contains("new or changed [second], gone []"), "{said}");
+    assert_eq!(&sidecar.call("GET", "/v1.0/state/second/k", "").await.body[..], b"1");
+    // And let go with the last of them.
+    for name in ["a.yaml", "b.yaml"] {
+        assert!(pillion_capabilities::Redb::open(&file).is_err());
+        fs::remove_file(sidecar.resources.path().join(name)).unwrap();
+        sidecar.until_said("components were reloaded");
+    }
+    while pillion_capabilities::Redb::open(&file).is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use dapr::dapr::proto::common::v1::http_extension::Verb;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use pillion_capabilities::testing::RedisServer;
 
 use crate::app::App;
+use crate::invoke_grpc::invoke;
 use crate::invoke_http::caller_of;
 use crate::raw::{self, Raw};
 use crate::sidecar::{MEMORY, Sidecar, redis, refused};
@@ -85,6 +87,24 @@ async fn a_call_is_tried_again_as_its_policy_says() {
         assert_eq!(app.asked("/500/1").len(), before + 1);
         while call(sidecar, "500/0", "").await.status != StatusCode::OK {}
     }
+}
+
+/// However a call is made, and whether the app's namespace is said or not.
+#[tokio::test]
+async fn a_policy_is_of_the_app_whatever_its_id_says_of_its_namespace() {
+    let app = failing().await;
+    let (caller, callee) = pair(app.port, RETRY);
+    for sidecar in [&callee, &caller] {
+        let mut client = wire::grpc(&sidecar.grpc()).await;
+        for id in ["callee", "callee.default"] {
+            let path = format!("/v1.0/invoke/{id}/method/503/2");
+            assert_eq!(sidecar.call("POST", &path, "").await.status, StatusCode::OK, "{id}");
+            let request = invoke(id, "503/2", Verb::Post, "");
+            client.invoke_service(request).await.unwrap_or_else(|status| panic!("{id}: {status}"));
+        }
+    }
+    // Three tries for each of them.
+    assert_eq!(app.asked("/503/2").len(), 24);
 }
 
 #[tokio::test]

@@ -68,3 +68,33 @@ async fn real_redis() {
     let sidecar = Sidecar::with(&redis(server.address()), &[]);
     round(&sidecar, "redis").await;
 }
+
+/// What another program keeps under a key spoils no other, and is not taken for nothing.
+#[tokio::test]
+async fn what_is_no_value_has_an_error_among_many_keys() {
+    let Some(server) = RedisServer::start_or_skip().unwrap() else { return };
+    let sidecar = Sidecar::with(&redis(server.address()), &[]);
+    let mut other = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    ::redis::cmd("SET").arg("app||text").arg("theirs").exec(&mut other).unwrap();
+    ::redis::cmd("RPUSH").arg("app||list").arg("theirs").exec(&mut other).unwrap();
+    sidecar.call("POST", "/v1.0/state/store", r#"[{"key":"a","value":1}]"#).await.is_empty();
+    let body = r#"{"keys":["text","a","none","list"]}"#;
+    let items = sidecar.call("POST", "/v1.0/state/store/bulk", body).await.json();
+    assert_eq!((&items[1]["data"], &items[2]), (&json!(1), &json!({"key": "none"})));
+    let request = dapr::dapr::proto::runtime::v1::GetBulkStateRequest {
+        store_name: "store".to_owned(),
+        keys: ["text", "a", "none", "list"].map(str::to_owned).to_vec(),
+        ..Default::default()
+    };
+    let mut client = wire::grpc(&sidecar.grpc()).await;
+    let told = client.get_bulk_state(request).await.unwrap().into_inner().items;
+    assert_eq!((&told[1].data[..], &*told[1].error, &*told[2].error), (&b"1"[..], "", ""));
+    for (at, key, found) in [(0, "text", "value of another program"), (3, "list", "list")] {
+        let error = format!("key app||{key} holds a {found}, not a value");
+        assert_eq!(items[at], json!({"key": key, "error": error}));
+        assert_eq!((&*told[at].key, &*told[at].error), (key, &*error));
+        assert!(told[at].data.is_empty() && told[at].etag.is_empty());
+        let get = sidecar.call("GET", &format!("/v1.0/state/store/{key}"), "").await;
+        assert!(get.failed(500, "ERR_STATE_GET").ends_with(&error));
+    }
+}

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod configuration;
+mod databases;
 mod lock;
 mod middleware;
 mod opening;
@@ -19,6 +20,7 @@ use super::{ComponentError, Components, Manifest};
 use crate::Flags;
 use crate::component::Listed;
 use crate::configuration::ConfigurationStore;
+pub(super) use databases::Databases;
 use opening::Opening;
 
 /// Opens a component and adds it to the others.
@@ -27,12 +29,13 @@ pub(super) async fn component(
     file: &Path,
     flags: &Flags,
     tracing: Option<&Tracing>,
+    databases: &Databases,
     components: &mut Components,
 ) -> Result<(), ComponentError> {
     let opening = Opening { manifest, file, flags };
     match manifest.building_block() {
         Some("state") => {
-            let store = state::store(manifest, file, flags, tracing).await?;
+            let store = state::store(manifest, file, flags, tracing, databases).await?;
             components.listed.push(store.listed());
             components.state.add(store);
         }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pillion_capabilities::trace::Tracing;
-use pillion_capabilities::{KeyValue, Memory, Redb, Redis};
+use pillion_capabilities::{KeyValue, Memory, Redis};
 
-use super::redis;
+use super::{Databases, redis};
 use crate::Flags;
 use crate::component::{ComponentError, Manifest};
 use crate::state::{Backend, KeyPrefix, Store};
@@ -17,6 +17,7 @@ pub(super) async fn store(
     file: &Path,
     flags: &Flags,
     tracing: Option<&Tracing>,
+    databases: &Databases,
 ) -> Result<Store, ComponentError> {
     let wrong = |message: String| ComponentError::Setting {
         file: file.to_owned(),
@@ -47,7 +48,7 @@ pub(super) async fn store(
             let path = manifest.setting("path");
             let path =
                 path.ok_or_else(|| wrong("setting path is missing: the file to keep values in".to_owned()))?;
-            Arc::new(Redb::open(path).map_err(failed)?)
+            databases.open(path).map_err(failed)?
         }
     };
     let mut store =
