@@ -237,31 +237,33 @@ async fn a_database_goes_on_where_its_component_becomes_another() {
         component(name, "state.redb", &[("path", file.to_str().unwrap()), ("keyPrefix", prefix)])
     };
     let sidecar = Logged::start(&[("a.yaml", &of("store", &file, "appid"))], &[]);
+    // Whatever a look at the files comes to.
+    let reloaded = |what: &str| {
+        let said = sidecar.until_said("components ");
+        assert!(said.contains("components were reloaded") && said.contains(what), "{said}");
+    };
     sidecar.call("POST", "/v1.0/state/store", SAVE).await.is_empty();
     // Another setting.
     sidecar.replace("a.yaml", &of("store", &file, "none"));
-    let said = sidecar.until_said("components were reloaded");
-    assert!(said.contains("new or changed [store], gone []"), "{said}");
+    reloaded("new or changed [store], gone []");
     sidecar.call("GET", "/v1.0/state/store/k", "").await.is_empty();
     sidecar.replace("a.yaml", &of("store", &file, "appid"));
-    sidecar.until_said("components were reloaded");
+    reloaded("");
     assert_eq!(&sidecar.call("GET", "/v1.0/state/store/k", "").await.body[..], b"1");
     // Another name.
     sidecar.replace("a.yaml", &of("other", &file, "appid"));
-    let said = sidecar.until_said("components were reloaded");
-    assert!(said.contains("new or changed [other], gone [store]"), "{said}");
+    reloaded("new or changed [other], gone [store]");
     assert_eq!(&sidecar.call("GET", "/v1.0/state/other/k", "").await.body[..], b"1");
     // Two at a time, whatever each calls the file.
     std::os::unix::fs::symlink(&file, &link).unwrap();
     sidecar.replace("b.yaml", &of("second", &link, "appid"));
-    let said = sidecar.until_said("components were reloaded");
-    assert!(said.contains("new or changed [second], gone []"), "{said}");
+    reloaded("new or changed [second], gone []");
     assert_eq!(&sidecar.call("GET", "/v1.0/state/second/k", "").await.body[..], b"1");
     // And let go with the last of them.
     for name in ["a.yaml", "b.yaml"] {
         assert!(pillion_capabilities::Redb::open(&file).is_err());
         fs::remove_file(sidecar.resources.path().join(name)).unwrap();
-        sidecar.until_said("components were reloaded");
+        reloaded("new or changed [], gone");
     }
     while pillion_capabilities::Redb::open(&file).is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
