@@ -48,10 +48,10 @@ pub(super) struct Waiting<R> {
 
 impl<R: Send + 'static> Outlet<R> {
     /// Both sides of a subscription, whose task is to fetch nothing before the subscriber looks for deliveries. What waits for
-    /// the subscriber is kept from being overdue, which it were after `ack_wait`.
+    /// the subscriber is kept from being overdue, which it were after `ack_wait`, if ever.
     pub(crate) fn new(
         concurrency: usize,
-        ack_wait: Duration,
+        ack_wait: Option<Duration>,
         counters: Arc<dyn CountOutcomes>,
     ) -> (Self, Subscription<R>) {
         let queue =
@@ -60,8 +60,10 @@ impl<R: Send + 'static> Outlet<R> {
         let (want, wanted) = watch::channel(false);
         let (resting, rests) = watch::channel(false);
         let (ended, ending) = oneshot::channel();
-        let every = (ack_wait / 3).max(Duration::from_millis(1));
-        tokio::spawn(keep(Arc::downgrade(&queue), every, wanted.clone()));
+        if let Some(ack_wait) = ack_wait {
+            let every = (ack_wait / 3).max(Duration::from_millis(1));
+            tokio::spawn(keep(Arc::downgrade(&queue), every, wanted.clone()));
+        }
         let tasked = Tasked { queue: Arc::clone(&queue), task, want, rests, ended: ending };
         let permits = Arc::new(Semaphore::new(concurrency));
         let outlet = Self { queue, subscriber, wanted, resting, permits, counters, _ended: ended };

@@ -129,7 +129,7 @@ impl Messaging for Nats {
         let counters = Arc::clone(&self.server.counters);
         self.server.run(Operation::Subscribe, checked, |link| async move {
             let mut subscriber = link.subscribe(&topic, options.group).await?;
-            let (outlet, subscription) = Outlet::new(options.concurrency, Duration::MAX, counters);
+            let (outlet, subscription) = Outlet::new(options.concurrency, None, counters);
             tokio::spawn(async move {
                 while let Some(permit) = outlet.permits(1).await {
                     let Some(Some(message)) = outlet.unless_ended(subscriber.next()).await else { break };

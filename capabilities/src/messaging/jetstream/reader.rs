@@ -90,7 +90,7 @@ impl Reader {
         let name = format!("{}__{whose}", wire::encoded(&topic));
         check_length(&topic, &name)?;
         let source = Source::open(&broker, &topic, &options, name, None).await?;
-        let (outlet, subscription) = Outlet::new(options.concurrency, options.ack_wait, counters);
+        let (outlet, subscription) = Outlet::new(options.concurrency, Some(options.ack_wait), counters);
         let (options, unseen) = (Arc::new(options), Arc::default());
         let reader = Self { broker, topic: topic.into(), options, outlet, source, unseen };
         tokio::spawn(reader.run());

@@ -104,7 +104,7 @@ impl<E: Entries> Reader<E> {
             false => make_group(&link, stream, &group, &from).await,
         };
         made.map_err(|error| entries.refusal(&link, &error))?;
-        let (outlet, subscription) = Outlet::new(concurrency, ack_wait, counters);
+        let (outlet, subscription) = Outlet::new(concurrency, Some(ack_wait), counters);
         let place = Place {
             groups,
             entries,
