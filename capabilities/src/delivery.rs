@@ -70,6 +70,12 @@ pub trait Settle: Send {
         self.settle(Outcome::Redeliver)
     }
 
+    /// Whether a delivery that nobody looked at may go back while its subscriber is only away: to the others in the group, for
+    /// whom it counts, it must not have been the last one.
+    fn may_go_back(&self) -> bool {
+        true
+    }
+
     /// What waits for its subscriber is not overdue yet: `ack_wait` begins anew, where the provider can.
     fn keep(&self) -> Answer<()> {
         Answer::Ready(Ok(()))
@@ -151,6 +157,10 @@ impl Ticket {
     /// The subscriber gets it.
     fn hand_over(&mut self) {
         self.is_seen = true;
+    }
+
+    fn may_go_back(&self) -> bool {
+        self.settle.as_ref().is_none_or(|settle| settle.may_go_back())
     }
 
     fn keep(&self) -> Answer<()> {

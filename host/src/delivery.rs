@@ -191,7 +191,7 @@ async fn run<R: Arrived>(
                 }
                 None => break,
             },
-            // No message is fetched for an actor that may have none; an update may give it a new token.
+            // No message is given to an actor that may have none; an update may give it a new token.
             () = sleep(PAUSES.1), if expired => {}
             Some(_) = under_way.join_next() => {}
             // Set; dropped it is when this task is aborted.

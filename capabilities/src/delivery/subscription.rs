@@ -35,7 +35,7 @@ pub(super) struct Tasked<R> {
     /// Ends with the task.
     pub(super) task: mpsc::Receiver<Infallible>,
     /// Tells the task whether deliveries are wanted.
-    pub(super) want: watch::Sender<bool>,
+    pub(super) want: Arc<watch::Sender<bool>>,
     /// Whether the task fetches nothing.
     pub(super) rests: watch::Receiver<bool>,
     pub(super) ended: oneshot::Receiver<()>,
@@ -54,9 +54,9 @@ impl<R> Subscription<R> {
         Self { source: Source::Task(tasked) }
     }
 
-    /// Fetches nothing more, and gives back what was fetched and nobody got: other members of the group have it then. Goes on
-    /// with the next call of [`Self::next`]; until then, what comes waits at the server, where the provider can keep it. May be
-    /// dropped before it is done, and called again.
+    /// Fetches nothing more, and gives back what was fetched and nobody got: other members of the group have it then, but for
+    /// what would be dead to them. Goes on with the next call of [`Self::next`]; until then, what comes waits at the server,
+    /// where the provider can keep it. May be dropped before it is done, and called again.
     pub async fn pause(&mut self) {
         // What comes from a stream is not fetched before it is asked for.
         if let Source::Task(tasked) = &mut self.source {
@@ -68,7 +68,8 @@ impl<R> Subscription<R> {
     /// done by and by. What is settled afterwards is settled, where the group is there without it.
     pub async fn close(self) {
         let Source::Task(mut tasked) = self.source else { return };
-        tasked.pause().await;
+        tasked.rest().await;
+        tasked.give_back(|_| true).await;
         tasked.task.close();
         // It sends nothing.
         let _ = (&mut tasked.ended).await;
@@ -95,7 +96,7 @@ impl<R> Tasked<R> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery<R>>> {
         {
             let mut queue = self.queue.lock();
-            if let Some(Waiting { mut delivery, .. }) = queue.waiting.pop_front() {
+            if let Some(mut delivery) = queue.pop() {
                 delivery.ticket.hand_over();
                 return Poll::Ready(Some(delivery));
             }
@@ -114,36 +115,29 @@ impl<R> Tasked<R> {
     }
 
     async fn pause(&mut self) {
-        self.queue.lock().is_open = false;
-        self.want.send_replace(false);
-        // What went back before would come to the task once more, for nobody. A task that has ended fetches nothing either.
-        let _ = self.rests.wait_for(|rests| *rests).await;
-        self.give_back().await;
+        self.rest().await;
+        self.give_back(Waiting::may_go_back).await;
     }
 
-    /// Gives back what waits, and nothing waits here any more.
-    async fn give_back(&mut self) {
-        loop {
-            let next = {
-                let mut queue = self.queue.lock();
-                queue.is_open = false;
-                queue.waiting.pop_front()
-            };
-            let Some(Waiting { delivery, .. }) = next else { break };
-            go_back(delivery).await;
-        }
+    /// Has the task fetch nothing more, and waits for that: what went back before would come to the task once more, for nobody.
+    async fn rest(&mut self) {
+        self.want.send_replace(false);
+        self.queue.lock().is_open = false;
+        // A task that has ended fetches nothing either.
+        let _ = self.rests.wait_for(|rests| *rests).await;
+    }
+
+    /// Gives back what is so of all that waits.
+    async fn give_back(&self, is_so: impl Fn(&Waiting<R>) -> bool) {
+        let waiting = self.queue.lock().take(is_so);
+        go_back(waiting).await;
     }
 }
 
+/// What waits goes back once the task fetches nothing more, which it sees to.
 impl<R> Drop for Tasked<R> {
     fn drop(&mut self) {
-        let waiting = {
-            let mut queue = self.queue.lock();
-            queue.is_open = false;
-            std::mem::take(&mut queue.waiting)
-        };
-        // Each goes back by itself.
-        drop(waiting);
+        self.queue.lock().is_open = false;
     }
 }
 

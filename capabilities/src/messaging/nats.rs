@@ -129,10 +129,14 @@ impl Messaging for Nats {
         let counters = Arc::clone(&self.server.counters);
         self.server.run(Operation::Subscribe, checked, |link| async move {
             let mut subscriber = link.subscribe(&topic, options.group).await?;
-            let (outlet, subscription) = Outlet::new(options.concurrency, None, counters);
+            let (outlet, subscription) = Outlet::new(options.concurrency, None, false, counters);
             tokio::spawn(async move {
                 while let Some(permit) = outlet.permits(1).await {
-                    let Some(Some(message)) = outlet.unless_ended(subscriber.next()).await else { break };
+                    let message = match outlet.while_wanted(subscriber.next()).await {
+                        Some(Some(message)) => message,
+                        Some(None) => break,
+                        None => continue,
+                    };
                     let topic = message.subject.as_str().into();
                     let reply_to = message.reply.map(|subject| subject.as_str().to_owned());
                     if let Some(message) = wire::decode(message.payload, message.headers.as_ref(), reply_to) {

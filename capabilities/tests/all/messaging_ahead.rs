@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use pillion_capabilities::messaging::SubscribeOptions;
 
 use crate::buses::{Bus, for_each_bus, group, in_time, next, publish, redelivers, subscribe, take, text};
 
 for_each_bus! {
     a_subscription_that_pauses_leaves_what_comes_to_others,
+    a_subscription_that_waits_in_vain_pauses_and_closes,
+    what_a_subscriber_leaves_goes_to_others,
     what_nobody_looked_at_goes_back_and_was_not_delivered,
     what_waits_for_its_subscriber_is_not_overdue,
 }
@@ -37,6 +40,36 @@ async fn a_subscription_that_pauses_leaves_what_comes_to_others(bus: Bus) {
     in_time("it pauses", second.pause()).await;
     publish(&bus, "t", "e").await;
     assert_eq!(take(&mut first).await, ("e".to_owned(), 1));
+}
+
+async fn a_subscription_that_waits_in_vain_pauses_and_closes(bus: Bus) {
+    let mut subscription = subscribe(&bus, "t", group("g")).await;
+    for _ in 0..2 {
+        assert!(subscription.next().now_or_never().is_none());
+        in_time("it pauses", subscription.pause()).await;
+    }
+    assert!(subscription.next().now_or_never().is_none());
+    in_time("it closes", subscription.close()).await;
+}
+
+/// Of two members one stops to look for more.
+async fn what_a_subscriber_leaves_goes_to_others(bus: Bus) {
+    if !redelivers(&bus) {
+        return;
+    }
+    let terms = || SubscribeOptions { ack_wait: Duration::from_millis(150), ..group("g") };
+    let mut first = subscribe(&bus, "t", terms()).await;
+    publish(&bus, "t", "a").await;
+    next(&mut first).await.acknowledge().wait().await.unwrap();
+    for body in ["b", "c", "d"] {
+        publish(&bus, "t", body).await;
+    }
+    let mut second = subscribe(&bus, "t", terms()).await;
+    let mut taken = BTreeSet::new();
+    while taken.len() < 3 {
+        taken.insert(take(&mut second).await.0);
+    }
+    assert_eq!(taken, ["b", "c", "d"].map(str::to_owned).into());
 }
 
 async fn what_nobody_looked_at_goes_back_and_was_not_delivered(bus: Bus) {

@@ -1,6 +1,6 @@
 //! The task behind a subscription: pulls messages from a consumer and hands them over.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +36,10 @@ pub(super) struct Reader {
 /// How often messages were delivered to here, by their place in the stream, and went back before anybody looked at them. The
 /// server counts those deliveries with the others.
 #[derive(Default)]
-struct Unseen(Mutex<HashMap<u64, u32>>);
+struct Unseen(Mutex<BTreeMap<u64, u32>>);
+
+/// So many messages are known as unseen; of more, the eldest are the likeliest to be settled, by whomever.
+const MOST_UNSEEN: usize = 65_536;
 
 /// A consumer, and how far it has come.
 struct Source {
@@ -57,6 +60,8 @@ struct Settlement {
     unseen: Arc<Unseen>,
     /// The message's place in the stream.
     sequence: u64,
+    /// How often the server delivered it, to whomever.
+    delivered: u32,
     /// Where the server wants to hear what became of the message.
     reply: Subject,
 }
@@ -90,7 +95,8 @@ impl Reader {
         let name = format!("{}__{whose}", wire::encoded(&topic));
         check_length(&topic, &name)?;
         let source = Source::open(&broker, &topic, &options, name, None).await?;
-        let (outlet, subscription) = Outlet::new(options.concurrency, Some(options.ack_wait), counters);
+        let (outlet, subscription) =
+            Outlet::new(options.concurrency, Some(options.ack_wait), options.group.is_some(), counters);
         let (options, unseen) = (Arc::new(options), Arc::default());
         let reader = Self { broker, topic: topic.into(), options, outlet, source, unseen };
         tokio::spawn(reader.run());
@@ -112,6 +118,7 @@ impl Reader {
             }
             failing = pulled.is_err();
         }
+        self.outlet.end().await;
         if self.options.group.is_none() {
             // If the server cannot be reached, it gives up the consumer later by itself.
             let Source { stream, name, .. } = &self.source;
@@ -123,16 +130,20 @@ impl Reader {
     /// are not wanted any more: what went back at once would come to it again, and wait there until it is overdue.
     async fn pull(&mut self, mut permits: OwnedSemaphorePermit) -> Result<(), String> {
         let batch = self.source.consumer.batch().max_messages(permits.num_permits()).expires(PULL);
-        let mut messages = batch.messages().await.map_err(|error| error.to_string())?;
+        let messages =
+            self.broker.link().bounded(batch.messages()).await.map_err(|error| error.to_string())?;
+        let mut messages = messages.map_err(|error| error.to_string())?;
         let lost = Instant::now() + PULL_LOST;
         let mut late = Vec::new();
-        let end = loop {
+        let mut end = loop {
             match timeout_at(lost, messages.next()).await {
                 Ok(Some(Ok(message))) if !self.outlet.is_wanted() => late.push(message),
                 Ok(Some(Ok(message))) => {
                     // The server never sends more than were asked for.
                     let Some(permit) = permits.split(1) else { break Ok(()) };
-                    self.deliver(message, permit).await?;
+                    if let Err(error) = self.deliver(message, permit).await {
+                        break Err(error);
+                    }
                 }
                 Ok(Some(Err(error))) => break Err(error.to_string()),
                 Ok(None) => break Ok(()),
@@ -141,7 +152,7 @@ impl Reader {
         };
         for message in late {
             let Some(permit) = permits.split(1) else { break };
-            self.deliver(message, permit).await?;
+            end = end.and(self.deliver(message, permit).await);
         }
         end
     }
@@ -162,13 +173,15 @@ impl Reader {
         let Some(reply) = reply else { return Err("a message came that nobody can settle".to_owned()) };
         let Some(message) = wire::decode(payload, headers.as_ref(), None) else {
             // Nobody wants what has expired.
+            self.unseen.forget(sequence);
             let _ = self.broker.link().client().publish(reply, AckKind::Ack.into()).await;
             return Ok(());
         };
         let received = Received { topic: Arc::clone(&self.topic), message: Arc::new(message), attempt };
         let (broker, options) = (Arc::clone(&self.broker), Arc::clone(&self.options));
         let unseen = Arc::clone(&self.unseen);
-        let settlement = Settlement { broker, options, received: received.clone(), unseen, sequence, reply };
+        let settlement =
+            Settlement { broker, options, received: received.clone(), unseen, sequence, delivered, reply };
         if attempt > self.options.max_deliveries {
             // The last delivery allowed was never settled.
             if let Err(error) = settlement.bury().await {
@@ -251,14 +264,11 @@ impl Unseen {
         self.0.lock().get(&sequence).copied().unwrap_or_default()
     }
 
-    /// One more. Those of messages that others got stay, and so there are no more of them than may be unsettled.
     fn add(&self, sequence: u64) {
         let mut unseen = self.0.lock();
-        let has_room = i64::try_from(unseen.len()).is_ok_and(|count| count < MOST_UNSETTLED);
-        match unseen.get_mut(&sequence) {
-            Some(count) => *count += 1,
-            None if has_room => drop(unseen.insert(sequence, 1)),
-            None => {}
+        *unseen.entry(sequence).or_default() += 1;
+        if unseen.len() > MOST_UNSEEN {
+            unseen.pop_first();
         }
     }
 
@@ -271,14 +281,16 @@ impl Unseen {
 
 impl Settlement {
     async fn acknowledge(&self) -> Result<()> {
-        self.unseen.forget(self.sequence);
         let link = self.broker.link();
         link.check_connected()?;
         let request = Request::new().payload(AckKind::Ack.into()).timeout(Some(RESPONSE_TIMEOUT));
         match link.client().send_request(self.reply.clone(), request).await {
             // A consumer that is gone has nothing left to settle.
             Err(error) if error.kind() != RequestErrorKind::NoResponders => Err(link.unavailable(&error)),
-            _ => Ok(()),
+            _ => {
+                self.unseen.forget(self.sequence);
+                Ok(())
+            }
         }
     }
 
@@ -314,10 +326,15 @@ impl Settle for Settlement {
         })
     }
 
+    fn may_go_back(&self) -> bool {
+        self.delivered < self.options.max_deliveries
+    }
+
     fn keep(&self) -> Answer<()> {
         let (broker, reply) = (Arc::clone(&self.broker), self.reply.clone());
         Answer::pending(async move {
             let link = broker.link();
+            link.check_connected()?;
             let kept = link.client().publish(reply, AckKind::Progress.into());
             link.bounded(kept).await?.map_err(|error| link.unavailable(&error))
         })

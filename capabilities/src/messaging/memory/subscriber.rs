@@ -75,8 +75,8 @@ impl Drop for Subscriber {
 
 impl Settle for Settlement {
     fn give_back(self: Box<Self>) -> Answer<()> {
-        let dead = self.topic.take_back(self.taking);
-        Answer::Ready(dead.map_or(Ok(()), |dead| bury(&self.broker, &self.topic, dead)))
+        self.topic.take_back(self.taking);
+        Answer::Ready(Ok(()))
     }
 
     fn redeliver_after(self: Box<Self>, pause: Duration) -> Answer<()> {

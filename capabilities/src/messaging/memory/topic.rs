@@ -231,11 +231,14 @@ impl Topic {
     }
 
     /// As [`Self::give_back`], where nobody looked at the message: it was not delivered then.
-    pub(super) fn take_back(&self, taking: Taking) -> Option<Dead> {
+    pub(super) fn take_back(&self, taking: Taking) {
         let mut state = self.state.lock();
-        let (group, mut taken) = state.release(taking)?;
+        let Some((group, mut taken)) = state.release(taking) else { return };
         taken.item.deliveries = taken.item.deliveries.saturating_sub(1);
-        group.give_back(taken)
+        // Its size is part of the sum already.
+        group.bytes -= size(&taken.item.message);
+        group.push_first(taken.item);
+        group.wake();
     }
 
     /// As [`Self::give_back`], but not before so long a pause: until then it is as if a member had it.
@@ -325,11 +328,21 @@ impl Group {
     }
 
     fn push(&mut self, item: Item) {
+        self.count(&item);
+        self.ready.push_back(item);
+    }
+
+    /// Before all others.
+    fn push_first(&mut self, item: Item) {
+        self.count(&item);
+        self.ready.push_front(item);
+    }
+
+    fn count(&mut self, item: &Item) {
         self.bytes += size(&item.message);
         if let Some(expires) = item.expires {
             self.next_expiry = Some(self.next_expiry.map_or(expires, |next| next.min(expires)));
         }
-        self.ready.push_back(item);
     }
 
     /// Wakes all members that wait: one of them alone might just have stopped waiting, and nobody would come. To be

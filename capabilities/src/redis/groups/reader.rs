@@ -104,7 +104,7 @@ impl<E: Entries> Reader<E> {
             false => make_group(&link, stream, &group, &from).await,
         };
         made.map_err(|error| entries.refusal(&link, &error))?;
-        let (outlet, subscription) = Outlet::new(concurrency, Some(ack_wait), counters);
+        let (outlet, subscription) = Outlet::new(concurrency, Some(ack_wait), !alone, counters);
         let place = Place {
             groups,
             entries,
@@ -150,6 +150,7 @@ impl<E: Entries> Reader<E> {
                 }
             }
         }
+        self.outlet.end().await;
         let Place { groups, stream, group, alone, .. } = &*self.place;
         let left = match alone {
             true => groups.leave_alone(stream, group).await,

@@ -156,22 +156,17 @@ impl Runner {
                 Ok(turn) => return Some((gathered, turn)),
                 Err(interrupted) => interrupted,
             };
-            for answer in gathered.into_iter().map(Delivery::give_back) {
-                if let Err(error) = answer.wait().await {
-                    tracing::debug!("an event that was not delivered could not go back: {error}");
-                }
+            // A group's other members may have an app that is well.
+            if self.pubsub.terms.group.is_some() {
+                source.pause().await;
             }
+            // Not before, or they would come here again.
+            give_back(gathered).await;
             let Interrupted::Unwelcome = interrupted else { return None };
             tokio::select! {
                 biased;
                 () = told(stop) => return None,
-                () = async {
-                    // A group's other members may have an app that is well.
-                    if self.pubsub.terms.group.is_some() {
-                        source.pause().await;
-                    }
-                    self.until_welcome().await;
-                } => {}
+                () = self.until_welcome() => {}
             }
         }
     }
@@ -321,6 +316,16 @@ impl Runner {
 }
 
 // === free functions ===
+
+/// Gives back events that nobody looked at.
+async fn give_back(gathered: Vec<Delivery>) {
+    let answers = gathered.into_iter().map(|delivery| delivery.give_back().wait());
+    for back in futures_util::future::join_all(answers).await {
+        if let Err(error) = back {
+            tracing::debug!("an event that was not delivered could not go back: {error}");
+        }
+    }
+}
 
 /// Waits until it is told to stop, or nobody could tell it any more.
 pub(super) async fn told(stop: &mut watch::Receiver<bool>) {

@@ -157,7 +157,10 @@ impl Stream {
         while !closed || !self.unsettled.is_empty() || !self.trying.is_empty() {
             tokio::select! {
                 biased;
-                () = told(&mut closing), if !closed => closed = true,
+                () = told(&mut closing), if !closed => {
+                    closed = true;
+                    source.pause().await;
+                }
                 message = incoming.message() => match message {
                     Ok(Some(message)) => self.heard(message),
                     Ok(None) => break,
@@ -171,7 +174,8 @@ impl Stream {
                 // Its sender lives as long as the sidecar.
                 Ok(()) = changed.changed(), if !closed => match self.follow(sidecar).await {
                     Ok(None) => {}
-                    Ok(Some(other)) => std::mem::replace(&mut source, other).close().await,
+                    // The client is heard meanwhile.
+                    Ok(Some(other)) => drop(tokio::spawn(std::mem::replace(&mut source, other).close())),
                     Err(error) => {
                         // A client that leaves unread what waits for it hears of the end alone.
                         let _ = outgoing.try_send(Err(status(&error)));
