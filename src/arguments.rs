@@ -99,7 +99,7 @@ pub(crate) struct RunOptions {
     /// Exactly so many rounds, instead of what a pilot and the budget say
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: Option<u32>,
-    /// The measured time of one block, from 1ms to 60s [default: 120ms, or 50ms with --quick]
+    /// The measured time of one block, from 1ms to 60s [default: 120ms, or 60ms with --quick]
     #[arg(long, value_name = "TIME", value_parser = block)]
     pub(crate) block: Option<Duration>,
     /// The seed of orders, requests and intervals

@@ -23,7 +23,7 @@ use crate::tools;
 
 /// The measured time of a block, and how many rounds a quick run has.
 const BLOCK: Duration = Duration::from_millis(120);
-const BLOCK_QUICK: Duration = Duration::from_millis(50);
+const BLOCK_QUICK: Duration = Duration::from_millis(60);
 const ROUNDS_QUICK: u32 = 3;
 /// How often each module is loaded to see how long it takes.
 const LOADS: u32 = 9;
